@@ -1,0 +1,89 @@
+"""Small layers that two or more networks share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
+"""Mean RGB of the DIV2K training images, for a value range of 1."""
+
+
+def conv3(inputs: int, outputs: int, *, stride: int = 1, bias: bool = True) -> nn.Conv2d:
+    """Return a 3×3 convolution with padding 1."""
+    return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=bias)
+
+
+def conv1(inputs: int, outputs: int, *, bias: bool = True) -> nn.Conv2d:
+    """Return a 1×1 convolution."""
+    return nn.Conv2d(inputs, outputs, 1, bias=bias)
+
+
+class ResBlock(nn.Module):
+    """conv3 → activation → conv3, times ``res_scale``, plus the input (EDSR, Lim et al. 2017, fig. 2c).
+
+    ``activation`` is one module, so several blocks may share its parameter.
+    """
+
+    def __init__(self, features: int, activation: nn.Module, res_scale: float = 1.0) -> None:
+        super().__init__()
+        self.conv_in = conv3(features, features)
+        self.activation = activation
+        self.conv_out = conv3(features, features)
+        self.res_scale = res_scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map B×C×H×W to B×C×H×W."""
+        residual: Tensor = self.conv_out(self.activation(self.conv_in(x)))
+        return torch.add(x, residual, alpha=self.res_scale)
+
+
+class Upsampler(nn.Sequential):
+    """Sub-pixel convolution (Shi et al. 2016): conv3 and pixel shuffle, ×2 as often as needed, or ×3.
+
+    Children 0, 2, … are the convolutions, 1, 3, … the shuffles.
+    """
+
+    def __init__(self, features: int, scale: int) -> None:
+        factors = {1: [], 2: [2], 3: [3], 4: [2, 2], 8: [2, 2, 2]}
+        if scale not in factors:
+            raise ValueError(f"no upsampler for scale {scale}")
+        stages: list[nn.Module] = []
+        for factor in factors[scale]:
+            stages += [conv3(features, factor**2 * features), nn.PixelShuffle(factor)]
+        super().__init__(*stages)
+
+
+class MeanShift(nn.Module):
+    """The DIV2K mean times a value range, to subtract before a network and add after it."""
+
+    mean: Tensor
+
+    def __init__(self, value_range: float = 1.0) -> None:
+        super().__init__()
+        mean = torch.tensor(DIV2K_MEAN).view(1, 3, 1, 1) * value_range
+        self.register_buffer("mean", mean, persistent=False)
+
+    def subtract(self, x: Tensor) -> Tensor:
+        """Return ``x`` (B×3×H×W) minus the mean."""
+        return x - self.mean
+
+    def add(self, x: Tensor) -> Tensor:
+        """Return ``x`` (B×3×H×W) plus the mean."""
+        return x + self.mean
+
+
+def upsampler_scale(state: dict[str, Any] | Any, prefix: str) -> int:
+    """Tell an `Upsampler`'s scale from its weights' shapes (keys ``{prefix}0.weight``, ``{prefix}2.weight``, …).
+
+    Args:
+        state: our state dict.
+        prefix: the upsampler's own prefix, with the final dot.
+    """
+    scale = 1
+    for key, tensor in state.items():
+        if key.startswith(prefix) and key.endswith(".weight"):
+            scale *= round((tensor.shape[0] / tensor.shape[1]) ** 0.5)
+    return scale

@@ -1,0 +1,32 @@
+"""What every network tells the rest of the tool about itself."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from torch import nn
+
+
+class Network(nn.Module):
+    """Base of the five networks: a module and the facts an engine needs to run it.
+
+    Attributes:
+        value_range: the largest value of the input and output range (1 or 255).
+        scale: output side ÷ input side.
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        side_multiple: sides are padded inside the network to this multiple; tiles of it waste nothing.
+        tile_overlap: pixels by which neighbouring tiles should overlap (input pixels).
+        settings: the constructor's arguments, enough to build the same network again.
+        half_unsafe: names of submodules that stay in float32 when the rest runs in half precision.
+    """
+
+    value_range: ClassVar[float] = 1.0
+    side_multiple: ClassVar[int] = 1
+    half_unsafe: ClassVar[tuple[str, ...]] = ()
+
+    scale: int = 1
+    in_channels: int = 3
+    out_channels: int = 3
+    tile_overlap: int = 16
+    settings: dict[str, Any]

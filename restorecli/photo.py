@@ -1,0 +1,75 @@
+"""A photo in memory: what every part of the tool hands to the next. Only data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+
+
+class Depth(Enum):
+    """How a sample is stored in a file."""
+
+    UINT8 = "8"
+    UINT16 = "16"
+    FLOAT32 = "32f"
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What travels with the pixels from the input file to the output file.
+
+    Attributes:
+        profile: ICC profile of the input's pixels; the output is converted back to it and carries it.
+        exif: EXIF block as TIFF bytes (no ``Exif\\0\\0`` prefix), orientation already set to 1.
+        xmp: XMP packet.
+        dpi: horizontal and vertical resolution in dots per inch.
+        description: free text entries (PNG text chunks).
+    """
+
+    profile: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    description: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One picture (one page of a file), upright, ready for a network.
+
+    Attributes:
+        pixels: H×W×C float32, C = 1 (gray) or 3 (RGB in sRGB primaries and transfer curve); 0–1, float
+            files may go beyond.
+        alpha: H×W float32 in 0–1, or None for an opaque picture; colour is not premultiplied.
+        depth: how the input stored a sample.
+        format: the input's format by content: "png", "jpeg", "webp", "tiff", "bmp", …
+        metadata: what the output carries over.
+        warnings: what could not be kept or had to be assumed, one sentence each.
+    """
+
+    pixels: FloatArray
+    alpha: FloatArray | None = None
+    depth: Depth = Depth.UINT8
+    format: str = "png"
+    metadata: Metadata = field(default_factory=Metadata)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def height(self) -> int:
+        """Rows of pixels."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns of pixels."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def is_gray(self) -> bool:
+        """Whether there is one channel only."""
+        return self.pixels.shape[2] == 1
