@@ -1,0 +1,267 @@
+"""NLSN, the non-local sparse network: EDSR's body with attention among pixels that hash alike.
+
+Paper: Mei, Fan, Zhou, "Image Super-Resolution with Non-Local Sparse Attention", CVPR 2021.
+Source: github.com/HarukiYqM/Non-Local-Sparse-Attention (only the EDSR part carries a licence, MIT).
+Shape: B×3×H×W → B×3×sH×sW, s = 2, 3 or 4; any H and W from 1.
+Range: 0–1 in and out; the DIV2K mean is taken off inside.
+
+Attention (section 3 of the paper). Each pixel i has a match embedding q_i and a value v_i. Spherical
+locality-sensitive hashing gives it a bucket, argmax([qR; −qR]) for a random R; pixels sorted by bucket are
+cut into chunks of k, and a chunk attends to itself and its two neighbours:
+
+    y_i = Σ_j exp(q_i·k_j) v_j / Σ_j exp(q_i·k_j),   k_j = q_j / max(‖q_j‖, 5e-5)
+
+over the 3k pixels j of each of r rounds with their own R; the rounds are weighted by their denominators.
+
+What is done differently here: the weighting of rounds by a softmax of their log-sum-exps is the same as one
+sum over all rounds of numerators and of denominators, so only those two are kept. And since a pixel is in
+its own chunk and keys have length at most one, max_j q_i·k_j is ‖q_i‖ itself (Cauchy–Schwarz): it is taken
+off before the exponential without a search for the maximum. Chunks are worked on in blocks, so memory grows
+with the pixels only. R is seeded, where the released code draws a new one for every call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from restorecli.networks.checkpoint import Layout
+from restorecli.networks.layers import MeanShift, ResBlock, Upsampler, conv1, conv3, upsampler_scale
+from restorecli.networks.network import Network
+
+MAX_BUCKETS = 128
+NORM_EPS = 5e-5
+BLOCK_SCORES = 4 * 1024 * 1024  # attention scores held at a time: 16 MiB in float32
+
+
+def bucket_count(pixels: int, chunk_size: int) -> int:
+    """Return how many hash buckets ``pixels`` are sorted into: even, at most 128, 0 when one chunk holds all."""
+    chunks = pixels // chunk_size
+    return min(chunks + chunks % 2, MAX_BUCKETS)
+
+
+class SparseAttention(nn.Module):
+    """Non-local sparse attention (NLSA).
+
+    Args:
+        features: C, channels in and out.
+        chunk_size: k, pixels per chunk of the sorted sequence.
+        hashes: r, rounds of hashing.
+        res_scale: factor of the attention's result before the input is added.
+        reduction: C over the match embedding's channels.
+        seed: seed of the rounds' random projections.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        *,
+        chunk_size: int = 144,
+        hashes: int = 4,
+        res_scale: float = 0.1,
+        reduction: int = 4,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.match = conv3(features, features // reduction)
+        self.value = conv1(features, features)
+        self.chunk_size = chunk_size
+        self.hashes = hashes
+        self.res_scale = res_scale
+        self.seed = seed
+
+    def projection(self, buckets: int) -> Tensor:
+        """Return the seeded Gaussian matrix of [match channels, rounds, buckets / 2] for ``buckets``."""
+        generator = torch.Generator().manual_seed(self.seed)
+        return torch.randn(self.match.out_channels, self.hashes, buckets // 2, generator=generator)
+
+    def forward(self, x: Tensor, rotations: Tensor | None = None) -> Tensor:
+        """Map B×C×H×W to B×C×H×W.
+
+        Args:
+            x: features.
+            rotations: [C/4, r, buckets/2] projection to hash with instead of the seeded one.
+        """
+        batch, channels, height, width = x.shape
+        # Scores, exponentials and sums stay in float32 (or double): near ‖q‖ bfloat16 has steps of 0.1 and more.
+        exact = torch.float64 if x.dtype == torch.float64 else torch.float32
+        match = self.match(x).flatten(2).transpose(1, 2).to(exact)  # B×L×C/4
+        value = self.value(x).flatten(2).transpose(1, 2)  # B×L×C
+        norm = match.norm(dim=-1, keepdim=True)
+        key = match / norm.clamp_min(NORM_EPS)
+        with torch.autocast(x.device.type, enabled=False):
+            attended = self._attend(match, key, norm, value, rotations)
+        attended = attended.to(x.dtype).transpose(1, 2).reshape(batch, channels, height, width)
+        return torch.add(x, attended, alpha=self.res_scale)
+
+    def _attend(
+        self, match: Tensor, key: Tensor, norm: Tensor, value: Tensor, rotations: Tensor | None
+    ) -> Tensor:
+        pixels = match.shape[1]
+        buckets = bucket_count(pixels, self.chunk_size)
+        if buckets == 0:
+            weights = torch.exp(match @ key.transpose(1, 2) - norm)
+            return _weighted_sum(weights, value) / weights.sum(-1, keepdim=True)
+        if rotations is None:
+            rotations = self.projection(buckets)
+        numerator = torch.zeros_like(value, dtype=match.dtype)  # B×L×C
+        denominator = torch.zeros_like(norm)  # B×L×1
+        for rotation in rotations.to(match).unbind(1):
+            projected = match @ rotation
+            codes = torch.cat([projected, -projected], dim=-1).argmax(-1)
+            order = codes.sort(dim=-1, stable=True).indices.unsqueeze(-1)  # B×L×1
+            top, bottom = self._attend_sorted(
+                *(_take(tensor, order) for tensor in (match, key, norm, value)), pixels
+            )
+            numerator = numerator.scatter_add(1, order.expand_as(top), top)
+            denominator = denominator.scatter_add(1, order, bottom)
+        return numerator / denominator
+
+    def _attend_sorted(
+        self, match: Tensor, key: Tensor, norm: Tensor, value: Tensor, pixels: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return numerators B×L×C and denominators B×L×1 of one round, in sorted order."""
+        size = self.chunk_size
+        match, norm = (_chunks(tensor, size) for tensor in (match, norm))  # B×n×k×…
+        key, value = (_neighbourhoods(_chunks(tensor, size)) for tensor in (key, value))  # B×n×3k×…
+        batch, count = match.shape[:2]
+        block = max(1, BLOCK_SCORES // (3 * size * size * batch))
+        tops, bottoms = [], []
+        for start in range(0, count, block):
+            part = slice(start, start + block)
+            weights = match[:, part] @ key[:, part].transpose(-1, -2)
+            weights = weights.sub_(norm[:, part]).exp_()  # B×b×k×3k
+            tops.append(_weighted_sum(weights, value[:, part]).to(match.dtype))
+            bottoms.append(weights.sum(-1, keepdim=True))
+        top, bottom = (torch.cat(parts, 1).flatten(1, 2)[:, :pixels] for parts in (tops, bottoms))
+        return top, bottom
+
+
+def _weighted_sum(weights: Tensor, value: Tensor) -> Tensor:
+    return weights.to(value.dtype) @ value
+
+
+def _take(tensor: Tensor, order: Tensor) -> Tensor:
+    return tensor.gather(1, order.expand(-1, -1, tensor.shape[-1]))
+
+
+def _chunks(sequence: Tensor, size: int) -> Tensor:
+    """Cut B×L×C into B×n×size×C; the last chunk is filled with copies of the sequence's last elements."""
+    missing = -sequence.shape[1] % size
+    if missing:
+        sequence = torch.cat([sequence, sequence[:, -missing:]], dim=1)
+    return sequence.unflatten(1, (-1, size))
+
+
+def _neighbourhoods(chunks: Tensor) -> Tensor:
+    """Give each chunk of B×n×k×C its previous and next one, wrapping around: a view of B×n×3k×C."""
+    size = chunks.shape[2]
+    around = torch.cat([chunks[:, -1:], chunks, chunks[:, :1]], dim=1).flatten(1, 2)
+    return around.unfold(1, 3 * size, size).transpose(-1, -2)
+
+
+class NLSN(Network):
+    """Non-local sparse network for ×2, ×3 or ×4 super-resolution.
+
+    Args:
+        features: channels of the body.
+        blocks: residual blocks.
+        scale: output side ÷ input side.
+        res_scale: factor of each block's and attention's result.
+        chunk_size: pixels per chunk of the attention.
+        hashes: rounds of hashing.
+        blocks_per_attention: an attention stands first and after every so many blocks.
+        seed: seed of the hashing; attention i uses seed + i.
+    """
+
+    tile_overlap = 32
+
+    def __init__(
+        self,
+        *,
+        features: int = 256,
+        blocks: int = 32,
+        scale: int = 4,
+        res_scale: float = 0.1,
+        chunk_size: int = 144,
+        hashes: int = 4,
+        blocks_per_attention: int = 8,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.settings = {
+            "features": features,
+            "blocks": blocks,
+            "scale": scale,
+            "res_scale": res_scale,
+            "chunk_size": chunk_size,
+            "hashes": hashes,
+            "blocks_per_attention": blocks_per_attention,
+            "seed": seed,
+        }
+        self.scale = scale
+        self.mean_shift = MeanShift()
+        self.head = conv3(3, features)
+        body: list[nn.Module] = []
+        for index in range(blocks + 1):
+            if index % blocks_per_attention == 0:
+                attention = SparseAttention(
+                    features, chunk_size=chunk_size, hashes=hashes, res_scale=res_scale, seed=seed + len(body)
+                )
+                body.append(attention)
+            if index < blocks:
+                body.append(ResBlock(features, nn.ReLU(inplace=True), res_scale))
+        self.body = nn.Sequential(*body, conv3(features, features))
+        self.upsampler = Upsampler(features, scale)
+        self.to_image = conv3(features, 3)
+
+    def forward(self, x: Tensor, rotations: Sequence[Tensor] | None = None) -> Tensor:
+        """Enlarge B×3×H×W in 0–1 to B×3×sH×sW.
+
+        Args:
+            x: images.
+            rotations: one [features/4, hashes, buckets/2] projection per attention, in forward order.
+        """
+        shallow = self.head(self.mean_shift.subtract(x))
+        deep = shallow
+        given = iter(rotations) if rotations is not None else None
+        for layer in self.body:
+            if isinstance(layer, SparseAttention):
+                deep = layer(deep, next(given) if given is not None else None)
+            else:
+                deep = layer(deep)
+        return self.mean_shift.add(self.to_image(self.upsampler(deep + shallow)))
+
+
+def _infer(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    attentions = sorted(int(key.split(".")[1]) for key in state if key.endswith(".match.weight"))
+    if len(attentions) < 2:
+        raise KeyError("two attentions (body.*.match)")
+    return {
+        "features": state["head.weight"].shape[0],
+        "blocks": sum(key.endswith(".conv_in.weight") for key in state),
+        "scale": upsampler_scale(state, "upsampler."),
+        "blocks_per_attention": attentions[1] - attentions[0] - 1,
+    }
+
+
+LAYOUT = Layout(
+    build=NLSN,
+    renames=(
+        (r"head\.0\.(weight|bias)", r"head.\1"),
+        (r"body\.(\d+)\.conv_match\.0\.(weight|bias)", r"body.\1.match.\2"),
+        (r"body\.(\d+)\.conv_assembly\.0\.(weight|bias)", r"body.\1.value.\2"),
+        (r"body\.(\d+)\.body\.0\.(weight|bias)", r"body.\1.conv_in.\2"),
+        (r"body\.(\d+)\.body\.2\.(weight|bias)", r"body.\1.conv_out.\2"),
+        (r"body\.(\d+)\.(weight|bias)", r"body.\1.\2"),
+        (r"tail\.0\.(\d+)\.(weight|bias)", r"upsampler.\1.\2"),
+        (r"tail\.1\.(weight|bias)", r"to_image.\1"),
+    ),
+    dropped=(r"(sub|add)_mean\.(weight|bias)",),
+    infer=_infer,
+    aliases=(("n_feats", "features"), ("n_resblocks", "blocks"), ("n_hashes", "hashes")),
+)
