@@ -1,1 +1,1 @@
-"""TODO."""
+"""How quality is measured: degradations, scores and protocols."""
