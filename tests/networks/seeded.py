@@ -1,8 +1,8 @@
 """Reference outputs of the five networks with seeded weights, and the measure they are compared by.
 
 A fixture is NAME.json (configuration; key, shape and dtype of every tensor of the released checkpoint) and
-NAME.npz (input and output). The weights are not stored: each tensor follows from its key. The small fixtures lie
-in tests/data/parity; the full-size ones in a folder beside the checkout, where there is one.
+NAME.npz (input and output). The weights are not stored: each tensor follows from its key. The small fixtures
+lie in tests/data/parity, the full-size ones in a folder beside the checkout, where there is one.
 """
 
 from __future__ import annotations
