@@ -30,3 +30,6 @@ class Network(nn.Module):
     out_channels: int = 3
     tile_overlap: int = 16
     settings: dict[str, Any]
+
+    def reseed(self, seed: int) -> None:
+        """Set the seed of anything random in the network; nothing is, unless a network says so."""

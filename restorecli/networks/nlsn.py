@@ -219,6 +219,13 @@ class NLSN(Network):
         self.upsampler = Upsampler(features, scale)
         self.to_image = conv3(features, 3)
 
+    def reseed(self, seed: int) -> None:
+        """Hash with other random projections: those of ``seed``."""
+        for index, layer in enumerate(self.body):
+            if isinstance(layer, SparseAttention):
+                layer.seed = seed + index
+        self.settings["seed"] = seed
+
     def forward(self, x: Tensor, rotations: Sequence[Tensor] | None = None) -> Tensor:
         """Enlarge B×3×H×W in 0–1 to B×3×sH×sW.
 

@@ -1,1 +1,1 @@
-"""TODO."""
+"""What a run tells its user: events, progress bars, summary, JSON lines."""

@@ -1,0 +1,59 @@
+"""The command ``restore``: wires the commands and turns errors into a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from restorecli import __version__
+from restorecli.cli import doctor, models, upscale
+from restorecli.errors import ExitCode, RestoreError
+
+app = typer.Typer(
+    name="restore",
+    help="Restore whole folders of photos with published neural networks.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+app.command()(upscale.upscale)
+app.add_typer(models.app, name="models")
+app.command()(doctor.doctor)
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and leave."""
+    if wanted:
+        typer.echo(f"restore {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", callback=show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Restore whole folders of photos with published neural networks."""
+
+
+def main() -> None:
+    """Run the command line; the only place where an error becomes a message."""
+    try:
+        app()
+    except RestoreError as error:
+        sys.stderr.write(f"error: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
+        if "-vv" in sys.argv:
+            raise
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of a pipe has gone: nothing is left to say to it, and Python must not try at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.SOME_FAILED)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(ExitCode.INTERRUPTED)

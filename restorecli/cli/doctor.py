@@ -1,0 +1,122 @@
+"""``restore doctor``: look at torch, devices, precision, caches and weights; say what is wrong and the mend."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import typer
+
+from restorecli.errors import ExitCode, RestoreError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: what, how it is, whether it is well, and the mend if not."""
+
+    what: str
+    state: str
+    well: bool = True
+    mend: str = ""
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Check this installation: torch, devices, precision, cache, weights.
+
+    Examples:
+
+    restore doctor
+
+    restore doctor --json
+    """
+    findings = [*look_at_torch(), *look_at_devices(), *look_at_caches(), *look_at_weights()]
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+    else:
+        _print(findings)
+    if not all(finding.well for finding in findings):
+        raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def look_at_torch() -> list[Finding]:
+    """Tell versions of Python, the tool and torch, and the CPU threads torch uses."""
+    import platform
+
+    import torch
+
+    from restorecli import __version__
+
+    threads = f"{torch.get_num_threads()} CPU threads"
+    return [
+        Finding("restore", __version__),
+        Finding("python", f"{platform.python_version()} on {platform.platform()}"),
+        Finding("torch", f"{torch.__version__}, {threads}"),
+    ]
+
+
+def look_at_devices() -> list[Finding]:
+    """Run the precision self-test on every device."""
+    from restorecli.engine.device import available_devices, describe
+    from restorecli.engine.selftest import self_test
+
+    findings = []
+    for device in available_devices():
+        findings.append(Finding(f"device {device}", describe(device)))
+        for row in self_test(device):
+            state = f"{row.psnr:.1f} dB of float32, {row.seconds * 1000:.0f} ms" if row.ok else row.message
+            mend = "" if row.ok else f"--precision auto avoids {row.precision} here"
+            # Half precision is optional; without float32 nothing works.
+            findings.append(Finding(f"  {row.precision}", state, row.ok or row.precision != "fp32", mend))
+    return findings
+
+
+def look_at_caches() -> list[Finding]:
+    """Tell where weights and measurements are kept, and whether they can be written."""
+    from restorecli.engine.cache import cache_dir
+    from restorecli.models.cache import weights_dir
+
+    findings = []
+    for what, variable, folder in (
+        ("weights", "RESTORE_WEIGHTS_DIR", weights_dir()),
+        ("measurements", "RESTORE_CACHE_DIR", cache_dir()),
+    ):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / ".writable"
+            probe.touch()
+            probe.unlink()
+            findings.append(Finding(f"{what} folder", str(folder)))
+        except OSError as error:
+            findings.append(Finding(f"{what} folder", f"{folder}: {error.strerror}", False, f"set {variable}"))
+    return findings
+
+
+def look_at_weights() -> list[Finding]:
+    """Load every light model that comes with the tool."""
+    from restorecli.models.load import load
+    from restorecli.models.registry import load_registry
+    from restorecli.models.resolve import ModelRequest, resolve
+
+    findings = []
+    for entry in load_registry().select(variant="light"):
+        try:
+            load(resolve(ModelRequest(entry.task, model=entry.name, scale=entry.scale, level=entry.level)))
+            findings.append(Finding(entry.name, "loads"))
+        except RestoreError as error:
+            findings.append(Finding(entry.name, error.message, False, error.hint or "reinstall restorecli"))
+    return findings
+
+
+def _print(findings: list[Finding]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("what", "state", "mend")
+    for finding in findings:
+        colour = "default" if finding.well else "red"
+        table.add_row(escape(finding.what), f"[{colour}]{escape(finding.state)}[/]", escape(finding.mend))
+    Console().print(table)

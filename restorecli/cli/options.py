@@ -1,0 +1,169 @@
+"""The options denoise, demosaic, dejpeg and upscale share, declared once.
+
+`with_shared_options` gives a command every field of `SharedOptions` as an option and hands it over as one
+object, so that a new shared option is one field here.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+INPUTS, MODEL, ENGINE, OUTPUT, RUN = "Inputs", "Model", "Speed and memory", "Output", "Run"
+
+
+def option(*names: str, help: str, panel: str, metavar: str | None = None, **more: Any) -> Any:
+    """Return a Typer option that can also be set by ``RESTORE_…``, named after its first long name."""
+    long = next(name for name in names if name.startswith("--")).split("/")[0]
+    variable = "RESTORE_" + long.removeprefix("--").upper().replace("-", "_")
+    return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar, envvar=variable, **more)
+
+
+@dataclass(frozen=True)
+class SharedOptions:
+    """What the commands that restore photos have in common."""
+
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(help="Files, folders, globs; - reads standard input.", metavar="INPUTS…", show_default=False),
+    ] = None
+    recursive: Annotated[
+        bool,
+        option("--recursive/--no-recursive", "-r/-R", help="Descend into folders.", panel=INPUTS),
+    ] = True
+    files_from: Annotated[
+        str | None,
+        option("--files-from", help="Read paths from a file, or - for standard input.", panel=INPUTS, metavar="FILE"),
+    ] = None
+    null: Annotated[
+        bool, option("--null", "-0", help="The paths of --files-from end in NUL, not newline.", panel=INPUTS)
+    ] = False
+    shard: Annotated[
+        str | None,
+        option("--shard", help="Take every N-th file from the I-th, for arrays of jobs.", panel=INPUTS, metavar="I/N"),
+    ] = None
+    output: Annotated[
+        str | None,
+        option(
+            "--output",
+            "-o",
+            help="A folder (input trees are mirrored), a file name for one input, - for standard output. "
+            "[default: a sibling of the input]",
+            panel=OUTPUT,
+            metavar="PATH",
+        ),
+    ] = None
+    format: Annotated[
+        str,
+        option("--format", "-f", help="keep, png, jpg, webp, tiff, …; keep turns a JPEG into PNG.", panel=OUTPUT),
+    ] = "keep"
+    jpeg_quality: Annotated[
+        int, option("--jpeg-quality", help="Quality of JPEG output.", panel=OUTPUT, min=1, max=100)
+    ] = 95
+    bits: Annotated[
+        str | None,
+        option("--bits", help="8, 16 or 32f per sample. [default: as the input]", panel=OUTPUT, metavar="8|16|32f"),
+    ] = None
+    if_exists: Annotated[
+        str,
+        option(
+            "--if-exists",
+            help="skip, overwrite, rename or error. skip redoes what was made with other settings.",
+            panel=OUTPUT,
+            metavar="WHAT",
+        ),
+    ] = "skip"
+    strip: Annotated[bool, option("--strip", help="Leave metadata out.", panel=OUTPUT)] = False
+    model: Annotated[
+        str | None,
+        option("--model", "-m", help="nlsn, rnan, panet, grl, mirnet. [default: the best light model]", panel=MODEL),
+    ] = None
+    variant: Annotated[
+        str | None,
+        option(
+            "--variant",
+            help="light: small weights that come with the tool; paper: the authors' released weights. "
+            "[default: paper where --model is given]",
+            panel=MODEL,
+            metavar="light|paper|NAME",
+        ),
+    ] = None
+    weights: Annotated[
+        Path | None, option("--weights", help="Use this checkpoint.", panel=MODEL, metavar="FILE")
+    ] = None
+    tile: Annotated[
+        str,
+        option("--tile", help="Tile side in input pixels; 0: the whole image.", panel=ENGINE, metavar="auto|N|0"),
+    ] = "auto"
+    tile_overlap: Annotated[
+        str, option("--tile-overlap", help="Overlap of tiles in input pixels.", panel=ENGINE, metavar="auto|N")
+    ] = "auto"
+    precision: Annotated[
+        str,
+        option("--precision", help="Number format of the network.", panel=ENGINE, metavar="auto|fp32|fp16|bf16"),
+    ] = "auto"
+    fp16: Annotated[bool, option("--fp16", help="The same as --precision fp16.", panel=ENGINE)] = False
+    fp32: Annotated[bool, option("--fp32", help="The same as --precision fp32.", panel=ENGINE)] = False
+    self_ensemble: Annotated[
+        bool, option("--self-ensemble", help="Average over the 8 flips and rotations (8 × slower).", panel=ENGINE)
+    ] = False
+    device: Annotated[
+        str,
+        option("--device", "-d", help="auto, cpu, cuda, cuda:1, cuda:0,cuda:1, all, mps or xpu.", panel=ENGINE),
+    ] = "auto"
+    batch: Annotated[
+        str, option("--batch", help="Tiles per forward pass.", panel=ENGINE, metavar="auto|N")
+    ] = "auto"
+    jobs: Annotated[
+        str, option("--jobs", "-j", help="Reader and writer threads.", panel=ENGINE, metavar="auto|N")
+    ] = "auto"
+    seed: Annotated[
+        int, option("--seed", help="Seed of anything random (NLSN's hashing).", panel=RUN)
+    ] = 0
+    dry_run: Annotated[
+        bool, option("--dry-run", "-n", help="Print what would be done, and do nothing.", panel=RUN)
+    ] = False
+    json_lines: Annotated[
+        bool, option("--json", help="One JSON event per line on standard output.", panel=RUN)
+    ] = False
+    fail_fast: Annotated[bool, option("--fail-fast", help="Stop at the first bad file.", panel=RUN)] = False
+    quiet: Annotated[bool, option("--quiet", "-q", help="Errors only.", panel=RUN)] = False
+    verbose: Annotated[
+        int, option("--verbose", "-v", help="Say more; twice: with tracebacks.", panel=RUN, count=True)
+    ] = 0
+
+
+def with_shared_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give ``command(…, options: SharedOptions)`` every shared option on the command line."""
+
+    @functools.wraps(command)
+    def wrapper(**values: Any) -> None:
+        shared = {entry.name: values.pop(entry.name) for entry in fields(SharedOptions)}
+        command(**values, options=SharedOptions(**shared))
+
+    hints = get_type_hints(SharedOptions, include_extras=True)
+    shared = [
+        inspect.Parameter(
+            entry.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=hints[entry.name],
+            default=None if entry.default is MISSING else entry.default,
+        )
+        for entry in fields(SharedOptions)
+    ]
+    own_hints = get_type_hints(command, include_extras=True)
+    own = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=own_hints[name])
+        for name, parameter in inspect.signature(command).parameters.items()
+        if name != "options"
+    ]
+    arranged = [shared[0], *own, *shared[1:]]
+    wrapper.__signature__ = inspect.Signature(arranged)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in arranged}
+    return wrapper

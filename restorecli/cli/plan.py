@@ -1,0 +1,50 @@
+"""What ``--dry-run`` prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from restorecli.engine.prepare import Prepared
+from restorecli.errors import RestoreError
+from restorecli.photos.naming import Plan, PlannedPhoto
+from restorecli.photos.read import size
+from restorecli.report.events import PlanMade
+
+
+def print_plan(event: PlanMade, plan: Plan, prepared: Prepared | None, *, as_json: bool) -> None:
+    """Print to standard output what would be done to each file."""
+    rows = [_row(photo, prepared) for photo in plan.photos]
+    if as_json:
+        sys.stdout.write(json.dumps(event.fields(), ensure_ascii=False) + "\n")
+        for row in rows:
+            sys.stdout.write(json.dumps({"event": "planned", **row}, ensure_ascii=False) + "\n")
+        return
+    console = Console(highlight=False)
+    for name, value in asdict(event).items():
+        console.print(f"{name:9} {value if value != '' else 'not known before the weights are here'}")
+    table = Table("input", "size", "tiles", "output", "what")
+    for row in rows:
+        table.add_row(*(escape(str(row[name])) for name in ("input", "size", "tiles", "output", "what")))
+    console.print(table)
+
+
+def _row(photo: PlannedPhoto, prepared: Prepared | None) -> dict[str, object]:
+    name = "-" if photo.found.is_stdin else str(photo.found.path)
+    what = f"failed: {photo.error.message}" if photo.error else f"skip: {photo.skip}" if photo.skip else "restore"
+    row: dict[str, object] = {"input": name, "size": "", "tiles": "", "output": str(photo.target or "-"), "what": what}
+    if photo.found.is_stdin or photo.error:
+        return row
+    try:
+        sides = size(photo.found.path)
+    except RestoreError as error:
+        return {**row, "what": f"will fail: {error.message}"}
+    if sides is None:
+        return row
+    tiles = prepared.tile_count(sides[1], sides[0]) if prepared else ""
+    return {**row, "size": f"{sides[0]}×{sides[1]}", "tiles": tiles}

@@ -1,0 +1,93 @@
+"""What happens in a run, as data; `console` and `jsonl` each show it their way."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Protocol
+
+
+@dataclass(frozen=True)
+class Event:
+    """Base of all events; `fields` is what scripts see."""
+
+    name: ClassVar[str]
+
+    def fields(self) -> dict[str, Any]:
+        """Return the event as a JSON object, its name first."""
+        return {"event": self.name, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class PlanMade(Event):
+    """What is going to be done: number of files, model, weights, device, precision, tile side (0: whole image)."""
+
+    name: ClassVar[str] = "plan"
+    files: int
+    model: str
+    variant: str
+    weights: str
+    device: str
+    precision: str
+    tile: int
+
+
+@dataclass(frozen=True)
+class FileDone(Event):
+    """A photo was restored; ``width`` and ``height`` are the output's."""
+
+    name: ClassVar[str] = "file_done"
+    input: str
+    output: str
+    width: int
+    height: int
+    seconds: float
+    tiles: int
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FileSkipped(Event):
+    """A photo was left alone, for a reason."""
+
+    name: ClassVar[str] = "file_skipped"
+    input: str
+    output: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class FileFailed(Event):
+    """A photo could not be restored; ``code`` is one of the fixed codes of `errors`."""
+
+    name: ClassVar[str] = "file_failed"
+    input: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class RunSummary(Event):
+    """How a run ended; megapixels are of the outputs."""
+
+    name: ClassVar[str] = "summary"
+    done: int
+    skipped: int
+    failed: int
+    seconds: float
+    megapixels: float
+
+
+class Reporter(Protocol):
+    """Someone who is told what happens; called from one thread only."""
+
+    def event(self, event: Event) -> None:
+        """Take note of an event."""
+
+    def tiles(self, name: str, done: int, total: int) -> None:
+        """Take note that ``done`` of ``total`` tiles of the photo ``name`` are finished."""
+
+    def note(self, text: str) -> None:
+        """Say something once."""
+
+    def close(self) -> None:
+        """End all bars."""

@@ -1,0 +1,32 @@
+"""One JSON object per line on standard output."""
+
+from __future__ import annotations
+
+import json
+from typing import TextIO
+
+from restorecli.report.events import Event
+
+
+class JsonLines:
+    """A `Reporter` for machines."""
+
+    def __init__(self, stream: TextIO, talk: TextIO | None = None) -> None:
+        self.stream = stream
+        self.talk = talk
+
+    def event(self, event: Event) -> None:
+        """Write the event and flush, so that a reader of the pipe sees it at once."""
+        self.stream.write(json.dumps(event.fields(), ensure_ascii=False) + "\n")
+        self.stream.flush()
+
+    def tiles(self, name: str, done: int, total: int) -> None:
+        """Tiles are no events."""
+
+    def note(self, text: str) -> None:
+        """Say it on the talk stream, if there is one."""
+        if self.talk is not None:
+            self.talk.write(text + "\n")
+
+    def close(self) -> None:
+        """Nothing is held open."""

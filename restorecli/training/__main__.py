@@ -1,0 +1,70 @@
+"""Run a recipe: ``python -m restorecli.training weights/recipes/NAME.toml --photos FOLDER``."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from restorecli.errors import RestoreError
+from restorecli.training import loop
+from restorecli.training.export import export
+from restorecli.training.patches import PatchSampler, load_pair, photo_files, split
+from restorecli.training.recipe import Recipe, read_recipe
+
+
+def say(text: str) -> None:
+    """Print a line of talk to standard error at once."""
+    typer.echo(text, err=True)
+
+
+def run(recipe: Recipe, photos: Path, work: Path, weights: Path, device: torch.device) -> Path:
+    """Train ``recipe``, going on where a checkpoint in ``work`` stands, and write the weights file.
+
+    Returns:
+        The weights file, ``weights``/NAME.safetensors.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    training, validation = split(photo_files(photos, recipe), recipe.holdout)
+    with ThreadPoolExecutor() as pool:
+        pairs = list(pool.map(lambda file: load_pair(file, recipe.scale), training))
+        held = list(pool.map(lambda file: load_pair(file, recipe.scale), validation))
+    state = loop.start(recipe, weights, device)
+    checkpoint = work / "checkpoint.pt"
+    if checkpoint.is_file():
+        loop.resume(state, recipe, checkpoint)
+        say(f"going on from step {state.step}")
+    parameters = sum(p.numel() for p in state.network.parameters())
+    say(f"{recipe.name}: {parameters} parameters, {len(pairs)} photos, {len(held)} held out")
+    loop.train(recipe, PatchSampler(pairs, recipe), held, state, work, say)
+    file = weights / f"{recipe.name}.safetensors"
+    score = loop.validate(recipe, state, held)
+    export(recipe, state.average, file, step=state.step, seconds=state.seconds, photos=len(pairs), psnr_y=score)
+    return file
+
+
+def main(
+    recipe: Annotated[Path, typer.Argument(help="Recipe file, TOML.")],
+    photos: Annotated[Path, typer.Option(help="Folder of training photos.")],
+    work: Annotated[Path | None, typer.Option(help="Folder for checkpoints and log.")] = None,
+    weights: Annotated[Path, typer.Option(help="Folder the weights file goes to.")] = Path("weights/light"),
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    threads: Annotated[int, typer.Option(help="CPU threads, 0: all.")] = 0,
+) -> None:
+    """Train light weights by a recipe; run it again to go on after an interruption."""
+    if threads:
+        torch.set_num_threads(threads)
+    try:
+        wanted = read_recipe(recipe)
+        file = run(wanted, photos, work or Path("training") / wanted.name, weights, torch.device(device))
+    except RestoreError as error:
+        say(f"error: {error.message}\nhint: {error.hint}")
+        raise typer.Exit(error.exit_code) from error
+    say(f"wrote {file}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

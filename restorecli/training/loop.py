@@ -1,0 +1,160 @@
+"""The training loop: Adam, L1, warm-up and cosine, moving average, checkpoints that resume to the step."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from restorecli.errors import UsageError
+from restorecli.networks import layout
+from restorecli.networks.network import Network
+from restorecli.quality.degrade import to_bytes
+from restorecli.quality.scores import luma, psnr
+from restorecli.training.patches import Pair, PatchSampler
+from restorecli.training.recipe import Recipe
+
+
+@dataclass
+class State:
+    """All that a run needs to go on: the network, its moving average, the optimiser, where it stands."""
+
+    network: Network
+    average: dict[str, Tensor]
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    seconds: float = 0.0
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """Return the rate of ``step``: a linear rise, then half a cosine (Loshchilov & Hutter 2017, eq. 5)."""
+    if step < recipe.warmup:
+        return recipe.learning_rate * (step + 1) / recipe.warmup
+    done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+    span = recipe.learning_rate - recipe.final_learning_rate
+    return recipe.final_learning_rate + span * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+
+def start(recipe: Recipe, weights: Path, device: torch.device) -> State:
+    """Build the network with seeded weights, or with those of ``init_from`` where names and shapes agree.
+
+    Raises:
+        UsageError: the weights to start from are not in the folder ``weights``.
+    """
+    torch.manual_seed(recipe.seed)
+    network = layout(recipe.network).build(**recipe.settings)
+    if recipe.init_from:
+        file = weights / f"{recipe.init_from}.safetensors"
+        if not file.is_file():
+            raise UsageError(f"{recipe.name} starts from {file}, which does not exist", "train that one first")
+        own = network.state_dict()
+        known = {k: v for k, v in load_file(file).items() if k in own and own[k].shape == v.shape}
+        network.load_state_dict(known, strict=False)
+    network = network.to(device, memory_format=torch.channels_last)
+    average = {key: value.detach().clone() for key, value in network.state_dict().items()}
+    return State(network, average, torch.optim.Adam(network.parameters(), betas=(0.9, 0.99)))
+
+
+def train(
+    recipe: Recipe,
+    sampler: PatchSampler,
+    validation: list[Pair],
+    state: State,
+    folder: Path,
+    say: Callable[[str], None],
+) -> None:
+    """Train from ``state.step`` to the end, leaving checkpoints and a log (JSON lines) in ``folder``."""
+    device = next(state.network.parameters()).device
+    began, losses = time.monotonic() - state.seconds, []
+    while state.step < recipe.steps:
+        losses.append(_step(recipe, sampler, state, device))
+        state.step += 1
+        if state.step % recipe.validate_every == 0 or state.step == recipe.steps:
+            state.seconds = time.monotonic() - began
+            score = validate(recipe, state, validation)
+            row = {
+                "step": state.step,
+                "loss": float(np.mean(losses)),
+                "psnr_y": score,
+                "learning_rate": learning_rate(recipe, state.step),
+                "seconds": round(state.seconds, 1),
+            }
+            losses = []
+            with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
+                log.write(json.dumps(row) + "\n")
+            save(state, recipe, folder / "checkpoint.pt")
+            say(" ".join(f"{name}={value:.6g}" for name, value in row.items()))
+
+
+def _step(recipe: Recipe, sampler: PatchSampler, state: State, device: torch.device) -> float:
+    for group in state.optimiser.param_groups:
+        group["lr"] = learning_rate(recipe, state.step)
+    degraded, clean = (tensor.to(device) for tensor in sampler.batch(state.step))
+    state.network.train()
+    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
+        output = state.network(degraded)
+    loss = F.l1_loss(output.float(), clean)
+    state.optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(state.network.parameters(), recipe.clip_gradient)
+    state.optimiser.step()
+    # A short average at the start, or the random first weights would stay in it for long.
+    decay = min(recipe.ema, (1 + state.step) / (10 + state.step))
+    for key, value in state.network.state_dict().items():
+        state.average[key].lerp_(value, 1 - decay)
+    return float(loss.detach())
+
+
+def validate(recipe: Recipe, state: State, pairs: list[Pair]) -> float:
+    """Return the mean PSNR on luma (dB, borders of ``scale`` pixels cut) of the averaged weights."""
+    network = layout(recipe.network).build(**recipe.settings).eval()
+    network.load_state_dict(state.average)
+    network = network.to(memory_format=torch.channels_last)
+    scores = []
+    with torch.inference_mode():
+        for pair in pairs:
+            image = torch.from_numpy(pair.degraded.copy()).permute(2, 0, 1)[None].float() / 255
+            output = network(image)[0].permute(1, 2, 0).numpy()
+            scores.append(psnr(luma(to_bytes(output)), luma(pair.clean), border=recipe.scale))
+    return float(np.mean(scores))
+
+
+def save(state: State, recipe: Recipe, file: Path) -> None:
+    """Write a checkpoint whole or not at all."""
+    content: dict[str, Any] = {
+        "recipe": asdict(recipe),
+        "network": state.network.state_dict(),
+        "average": state.average,
+        "optimiser": state.optimiser.state_dict(),
+        "step": state.step,
+        "seconds": state.seconds,
+    }
+    partial = file.with_suffix(".part")
+    torch.save(content, partial)
+    partial.replace(file)
+
+
+def resume(state: State, recipe: Recipe, file: Path) -> None:
+    """Set ``state`` to where the checkpoint ``file`` stands.
+
+    Raises:
+        UsageError: the checkpoint is of another network than the recipe's.
+    """
+    content = torch.load(file, weights_only=True)
+    old = content["recipe"]
+    if (old["network"], old["settings"]) != (recipe.network, recipe.settings):
+        raise UsageError(f"{file} was made with other settings than the recipe {recipe.name}", "remove it to start anew")
+    state.network.load_state_dict(content["network"])
+    state.average = content["average"]
+    state.optimiser.load_state_dict(content["optimiser"])
+    state.step, state.seconds = content["step"], content["seconds"]

@@ -1,0 +1,91 @@
+"""A recipe: everything that decides what a training run gives, in one TOML file."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from restorecli.errors import UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # the same parser under its own name
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one weights file is trained.
+
+    Attributes:
+        name: the weights file's name, without extension.
+        network: which of the networks.
+        task: what it learns to undo ("upscale").
+        settings: the network's constructor arguments.
+        steps: optimiser steps.
+        batch: patches per step.
+        patch: side of the network's input patch in pixels.
+        learning_rate: the largest one (Adam).
+        final_learning_rate: where the cosine ends.
+        warmup: steps of linear rise.
+        ema: decay of the weights' moving average, which is what is validated and shipped.
+        clip_gradient: largest norm of the gradient.
+        seed: of initial weights and patches.
+        init_from: a weights file (safetensors, beside the recipe's weights) whose tensors of the same name and shape
+            are the start; "" for none.
+        validate_every: steps between validations and checkpoints.
+        precision: "bf16" (autocast) or "fp32".
+        holdout: every N-th source picture is kept for validation.
+        sources: repository in the photos' manifest → its licence; only these are used. Empty: all photos.
+    """
+
+    name: str
+    network: str
+    task: str
+    settings: dict[str, Any]
+    steps: int
+    batch: int = 8
+    patch: int = 48
+    learning_rate: float = 1e-3
+    final_learning_rate: float = 1e-6
+    warmup: int = 200
+    ema: float = 0.999
+    clip_gradient: float = 1.0
+    seed: int = 0
+    init_from: str = ""
+    validate_every: int = 500
+    precision: str = "bf16"
+    holdout: int = 25
+    sources: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def scale(self) -> int:
+        """Output side ÷ input side."""
+        return int(self.settings.get("scale", 1))
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe.
+
+    Raises:
+        UsageError: the file is missing, no TOML, or has an unknown or missing entry.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"cannot read the recipe {path}: {error}") from error
+    known = {entry.name for entry in fields(Recipe)}
+    unknown = sorted(set(table) - known)
+    if unknown:
+        raise UsageError(f"unknown entries in {path}: {', '.join(unknown)}", f"known: {', '.join(sorted(known))}")
+    try:
+        recipe = Recipe(**table)
+    except TypeError as error:
+        raise UsageError(f"the recipe {path} is incomplete: {error}") from error
+    if recipe.precision not in ("bf16", "fp32"):
+        raise UsageError(f"precision {recipe.precision} in {path}", "bf16 or fp32")
+    if recipe.task != "upscale":
+        raise UsageError(f"task {recipe.task} in {path} cannot be trained", "known tasks: upscale")
+    return recipe
