@@ -179,6 +179,7 @@ class NLSN(Network):
     """
 
     tile_overlap = 32
+    half_unsafe = ("mean_shift",)  # a mean rounded to bfloat16 would shift every pixel by up to 0.4 of 255
 
     def __init__(
         self,
