@@ -1,0 +1,236 @@
+"""One device with its copies of the network: tiles go in from the host, finite tiles come back to it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from restorecli.engine.blend import Canvas
+from restorecli.engine.device import describe
+from restorecli.engine.ensemble import self_ensemble
+from restorecli.engine.facts import Facts
+from restorecli.engine.memory import SMALLEST_TILE, is_out_of_memory, release
+from restorecli.engine.precision import SAFER, replica
+from restorecli.engine.tiles import plan_grid
+from restorecli.errors import NonFiniteError, OutOfMemoryError
+
+
+@dataclass
+class Notes:
+    """What happened to one image's tiles, gathered from every lane.
+
+    Attributes:
+        redone: precisions that gave NaN or infinity on a tile.
+        smallest: the smallest tile side that a shortage of memory led to; None where there was none.
+    """
+
+    redone: set[str] = field(default_factory=set)
+    smallest: int | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add_redone(self, precision: str) -> None:
+        """Note that ``precision`` failed on a tile."""
+        with self._lock:
+            self.redone.add(precision)
+
+    def add_smaller(self, side: int) -> None:
+        """Note that tiles of ``side`` were used for want of memory."""
+        with self._lock:
+            self.smallest = side if self.smallest is None else min(self.smallest, side)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A batch on its way: B×C'×sH×sW float32 and whether each is finite, valid once ``wait`` returns."""
+
+    outputs: Tensor
+    finite: Tensor
+    wait: Callable[[], None]
+
+
+class Lane:
+    """One device's replicas of a network. Safe to call from several threads: passes go one after another.
+
+    Args:
+        network: the network; copied, never changed.
+        facts: its facts.
+        device: where to run.
+        transforms: symmetries to average over; None for a single pass.
+        overlap: overlap of tiles that are cut smaller for want of memory.
+        alignment: their alignment.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        facts: Facts,
+        device: torch.device,
+        *,
+        transforms: tuple[str, ...] | None,
+        overlap: int,
+        alignment: int,
+    ) -> None:
+        self.device = device
+        self.name = describe(device)
+        self.budget: int | None = (
+            None  # input pixels a pass may have, by the memory that was free at the start
+        )
+        self._too_many: int | None = None  # a pass of so many input pixels did not fit
+        self._network = network
+        self._facts = facts
+        self._transforms = transforms
+        self._overlap = overlap
+        self._alignment = alignment
+        self._replicas: dict[str, Callable[[Tensor], Tensor]] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def asynchronous(self) -> bool:
+        """Whether a pass goes on while the host does something else."""
+        return self.device.type == "cuda"
+
+    @property
+    def pixel_limit(self) -> int | None:
+        """The input pixels one pass may have; None where no bound is known."""
+        learned = None if self._too_many is None else self._too_many - 1
+        known = [limit for limit in (self.budget, learned) if limit is not None]
+        return min(known, default=None)
+
+    def restore(self, tiles: Tensor, precision: str, notes: Notes) -> Tensor:
+        """Return the network's output for ``tiles`` and wait for it; see `finish`."""
+        return self.finish(tiles, self.launch(tiles, precision), precision, notes)
+
+    def launch(self, tiles: Tensor, precision: str) -> Pending | None:
+        """Start a pass.
+
+        Args:
+            tiles: B×C×h×w float32 in 0–1, on the host.
+            precision: what to compute in.
+
+        Returns:
+            The pass under way, or None where memory does not suffice for it.
+        """
+        pixels = tiles.shape[0] * tiles.shape[2] * tiles.shape[3]
+        if self.pixel_limit is not None and pixels > self.pixel_limit:
+            return None
+        with self._lock:
+            try:
+                return self._start(tiles, precision)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            # Outside the except block: the traceback would keep the failed pass's tensors alive.
+            release(self.device)
+            self._too_many = min(pixels, self._too_many or pixels)
+        return None
+
+    @torch.inference_mode()
+    def finish(self, tiles: Tensor, pending: Pending | None, precision: str, notes: Notes) -> Tensor:
+        """Wait for a pass, and do anew what failed.
+
+        Args:
+            tiles: what was given to `launch`.
+            pending: what `launch` returned; None has the tiles run in smaller parts.
+            precision: what was given to `launch`.
+            notes: gets what went wrong.
+
+        Returns:
+            B×C'×sh×sw float32 on the host, finite, 0–1 but not clipped.
+
+        Raises:
+            OutOfMemoryError: the smallest tile does not fit.
+            NonFiniteError: a tile is not finite in float32 either.
+        """
+        if pending is None:
+            return self._in_parts(tiles, precision, notes)
+        pending.wait()
+        for index, good in enumerate(pending.finite.tolist()):
+            if not good:
+                notes.add_redone(precision)
+                pending.outputs[index] = self._safer(tiles[index : index + 1], precision, notes)[0]
+        return pending.outputs
+
+    def replica(self, precision: str) -> Callable[[Tensor], Tensor]:
+        """Return the copy of the network that computes in ``precision``, made at the first call."""
+        if precision not in self._replicas:
+            with torch.inference_mode(False):
+                self._replicas[precision] = replica(self._network, self.device, precision)
+        return self._replicas[precision]
+
+    @torch.inference_mode()
+    def _start(self, tiles: Tensor, precision: str) -> Pending:
+        network = self.replica(precision)
+        x = self._upload(tiles) * self._facts.value_range
+        raw = self_ensemble(network, x, self._transforms) if self._transforms else network(x)
+        outputs = raw.to(torch.float32, memory_format=torch.contiguous_format) / self._facts.value_range
+        finite = torch.isfinite(outputs).flatten(1).all(1)
+        if not self.asynchronous:
+            return Pending(outputs.cpu(), finite.cpu(), _nothing)
+        host = [torch.empty(t.shape, dtype=t.dtype, pin_memory=True) for t in (outputs, finite)]
+        for target, source in zip(host, (outputs, finite), strict=True):
+            target.copy_(source, non_blocking=True)
+        arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        arrived.record(torch.cuda.current_stream(self.device))
+        return Pending(host[0], host[1], arrived.synchronize)
+
+    def _upload(self, tiles: Tensor) -> Tensor:
+        if self.asynchronous:
+            return tiles.pin_memory().to(self.device, non_blocking=True)
+        return tiles.to(self.device)
+
+    def _in_parts(self, tiles: Tensor, precision: str, notes: Notes) -> Tensor:
+        if tiles.shape[0] > 1:
+            return torch.cat(
+                [self.restore(part, precision, notes) for part in torch.split(tiles, tiles.shape[0] // 2)]
+            )
+        height, width = tiles.shape[-2:]
+        side = max(height, width) // 2
+        overlap = min(self._overlap, side // 2)
+        grid = plan_grid(height, width, side, overlap, self._facts.side_multiple, self._alignment)
+        if side < SMALLEST_TILE or grid.count == 1:
+            raise OutOfMemoryError(
+                f"a tile of {width}×{height} pixels does not fit in the memory of {self.device}",
+                "close other programs, choose another --device, or use --precision fp16 or bf16",
+            )
+        notes.add_smaller(side)
+        canvas = Canvas(grid, self._facts.out_channels, self._facts.scale)
+        for box in grid.boxes:
+            part = cut(tiles, box.top, box.left, grid.tile)
+            canvas.add(box, self.restore(part, precision, notes)[0])
+        return canvas.output
+
+    def _safer(self, tile: Tensor, precision: str, notes: Notes) -> Tensor:
+        if not SAFER[precision]:
+            raise NonFiniteError(
+                "the network gives NaN or infinity even in float32",
+                "check the weights and the input's values",
+            )
+        return self.restore(tile, SAFER[precision][0], notes)
+
+
+def cut(image: Tensor, top: int, left: int, tile: tuple[int, int]) -> Tensor:
+    """Return 1×C×h×w at (top, left) of ``image`` (1×C×H×W), reflected where it reaches beyond it."""
+    height, width = tile
+    if top + height <= image.shape[-2] and left + width <= image.shape[-1]:
+        return image[..., top : top + height, left : left + width]
+    rows = reflected(top, height, image.shape[-2])
+    columns = reflected(left, width, image.shape[-1])
+    return image[..., rows, :][..., columns]
+
+
+def reflected(start: int, count: int, length: int) -> Tensor:
+    """Return the indices start … start + count − 1 folded back into 0 … length − 1, ends not repeated.
+
+    Any distance beyond the end works, also for one pixel; the parity of an index (a Bayer phase) is kept.
+    """
+    period = max(1, 2 * (length - 1))
+    position = torch.arange(start, start + count) % period
+    return torch.where(position < length, position, period - position)
+
+
+def _nothing() -> None:
+    """Nothing to wait for."""

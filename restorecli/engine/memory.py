@@ -1,0 +1,188 @@
+"""How much memory a network takes per pixel on a device, measured, and the tile that fits.
+
+Peak memory is taken as fixed + per_pixel · pixels, from two tiles of different sizes, kept for later runs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import torch
+from torch import Tensor
+
+from restorecli.engine.cache import recall, remember
+from restorecli.engine.facts import Facts
+from restorecli.engine.host import available_bytes, total_bytes
+from restorecli.engine.precision import device_key, photo_like, probe_side
+
+CPU_SIDES = (256, 192, 128, 96, 64, 48, 32)
+GPU_SIDES = (1024, 768, 512, 384, *CPU_SIDES)
+GPU_SHARE = 0.75  # of the device's whole memory: what is free shrinks as torch's own cache grows
+CPU_SHARE = 0.5  # of the machine's whole memory, so that the choice is the same each time
+AVAILABLE_SHARE = 0.8  # of what is free now, beyond which a CPU run would be killed rather than told
+SMALLEST_TILE = 32
+BATCH_PIXELS = 1024 * 1024  # per forward pass: enough to fill any GPU
+LARGEST_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Peak bytes beyond the network's weights: ``fixed + per_pixel · input pixels``."""
+
+    fixed: float
+    per_pixel: float
+
+    def peak(self, pixels: int) -> float:
+        """Return the bytes ``pixels`` input pixels in one pass take."""
+        return self.fixed + self.per_pixel * pixels
+
+    def pixels(self, budget: float) -> int:
+        """Return how many input pixels fit in ``budget`` bytes."""
+        return max(0, int((budget - self.fixed) / self.per_pixel))
+
+
+def measure_curve(
+    call: Callable[[Tensor], Tensor], facts: Facts, device: torch.device, precision: str
+) -> Curve:
+    """Return the memory curve of ``call``, a copy of the network; measured once per machine."""
+    key = "|".join(["memory", facts.identity, precision, device_key(device), torch.__version__])
+    known = recall(key)
+    if known is not None and known.get("per_pixel", 0) > 0 and known.get("fixed", -1) >= 0:
+        return Curve(float(known["fixed"]), float(known["per_pixel"]))
+    large = probe_side(call, facts, device) if device.type == "cpu" else 256
+    large = max(large, 2 * facts.side_multiple)
+    small = -(-large // (2 * facts.side_multiple)) * facts.side_multiple
+    peaks = [_peak_of(call, facts, device, side) for side in (small, large)]
+    # What goes in and comes out, twice (the network's own and the float32 copy), is the least there can be.
+    least = 8 * (facts.in_channels + facts.out_channels * facts.scale**2)
+    per_pixel = max((peaks[1] - peaks[0]) / (large**2 - small**2), peaks[1] / (2 * large**2), least)
+    curve = Curve(max(0.0, peaks[1] - per_pixel * large**2), per_pixel)
+    remember(key, {"fixed": curve.fixed, "per_pixel": curve.per_pixel})
+    return curve
+
+
+def choose_tile(curve: Curve, facts: Facts, device: torch.device) -> tuple[int, str]:
+    """Return the side of the automatic tile, and why.
+
+    It depends on the machine's whole memory only, so it is the same for each run: attention networks see a
+    tile, not the photo, and their output changes slightly with it.
+    """
+    budget = total_memory(device) * (CPU_SHARE if device.type == "cpu" else GPU_SHARE)
+    sides = CPU_SIDES if device.type == "cpu" else GPU_SIDES
+    limit = facts.tile_limit or sides[0]
+    fitting = [side for side in sides if side <= limit and curve.peak(side**2) <= budget]
+    side = fitting[0] if fitting else SMALLEST_TILE
+    megabytes = curve.peak(side**2) / 2**20
+    return side, f"{megabytes:.0f} MiB for a tile of {side}, {budget / 2**20:.0f} MiB to be used"
+
+
+def choose_batch(curve: Curve, side: int, device: torch.device) -> int:
+    """Return how many tiles of ``side`` to take per pass: one on a CPU, where more are not faster."""
+    if device.type == "cpu" or side == 0:
+        return 1
+    fitting = curve.pixels(total_memory(device) * GPU_SHARE) // side**2
+    return max(1, min(LARGEST_BATCH, fitting, BATCH_PIXELS // side**2))
+
+
+def affordable_pixels(curve: Curve, device: torch.device) -> int | None:
+    """Return the pixels one pass may take now on a CPU; None on devices that report a shortage."""
+    if device.type != "cpu":
+        return None
+    return curve.pixels(available_bytes() * AVAILABLE_SHARE)
+
+
+def total_memory(device: torch.device) -> int:
+    """Return the device's memory in bytes, all of it."""
+    if device.type == "cpu":
+        return total_bytes()
+    if device.type == "mps":
+        return int(torch.mps.recommended_max_memory())
+    return int(getattr(torch, device.type).get_device_properties(device).total_memory)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether ``error`` means that memory ran out, on any device."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error).lower()
+    signs = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
+    return isinstance(error, RuntimeError) and any(sign in text for sign in signs)
+
+
+def release(device: torch.device) -> None:
+    """Give memory that is no longer used back to the device or the system."""
+    gc.collect()
+    if device.type != "cpu":
+        getattr(torch, device.type).empty_cache()
+    elif sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # not in every libc
+        if trim is not None:
+            trim(0)
+
+
+def _peak_of(call: Callable[[Tensor], Tensor], facts: Facts, device: torch.device, side: int) -> float:
+    x = photo_like(facts.in_channels, side) * facts.value_range
+
+    def once() -> None:
+        with torch.inference_mode():
+            call(x.to(device)).float().cpu()
+
+    # What else the process does at the time can only add, so the lesser of two is nearer the truth.
+    return float(min(peak_memory(once, device) for _ in range(2)))
+
+
+def peak_memory(work: Callable[[], None], device: torch.device) -> int:
+    """Return by how many bytes ``work`` raised the memory in use on ``device`` at its highest."""
+    release(device)
+    if device.type == "cpu":
+        return _peak_rss(work)
+    if device.type == "mps":
+        before = torch.mps.driver_allocated_memory()
+        work()
+        return max(0, int(torch.mps.driver_allocated_memory() - before))
+    backend = getattr(torch, device.type)
+    backend.synchronize(device)
+    backend.reset_peak_memory_stats(device)
+    before = backend.memory_allocated(device)
+    work()
+    backend.synchronize(device)
+    return int(backend.max_memory_allocated(device) - before)
+
+
+def _peak_rss(work: Callable[[], None]) -> int:
+    before = psutil.Process().memory_info().rss
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # sets the high-water mark to what is in use now
+    except OSError:
+        return max(0, _sampled_peak(work) - before)
+    work()
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    line = next((line for line in status.splitlines() if line.startswith("VmHWM:")), "VmHWM: 0 kB")
+    return max(0, int(line.split()[1]) * 1024 - before)
+
+
+def _sampled_peak(work: Callable[[], None]) -> int:
+    """Return the largest resident size seen every 2 ms while ``work`` runs: for systems without /proc."""
+    process, done = psutil.Process(), threading.Event()
+    highest = process.memory_info().rss
+
+    def sample() -> None:
+        nonlocal highest
+        while not done.wait(0.002):
+            highest = max(highest, process.memory_info().rss)
+
+    sampler = threading.Thread(target=sample, daemon=True)
+    sampler.start()
+    try:
+        work()
+    finally:
+        done.set()
+        sampler.join()
+    return int(max(highest, process.memory_info().rss))

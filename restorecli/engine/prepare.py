@@ -1,0 +1,161 @@
+"""Readying a network once for many images: devices, precision, tile, batch."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from torch import nn
+
+from restorecli.engine.device import parse_devices
+from restorecli.engine.facts import Facts, read_facts
+from restorecli.engine.lane import Lane, Notes
+from restorecli.engine.memory import (
+    SMALLEST_TILE,
+    Curve,
+    affordable_pixels,
+    choose_batch,
+    choose_tile,
+    measure_curve,
+)
+from restorecli.engine.precision import SAFER, choose, exact_arithmetic
+from restorecli.engine.settings import RunSettings
+from restorecli.engine.tiles import Grid, plan_grid
+
+
+class Prepared:
+    """A network on its devices, with everything decided that does not depend on the image.
+
+    Holds nothing of any image; several threads may run images through it at once. All it learns on the way
+    is that a precision gave NaN, or a tile size did not fit: later images start from there.
+
+    Attributes:
+        facts: the network's facts.
+        tile: side planned for tiles in input pixels; 0 for the whole image.
+        overlap: pixels that neighbouring tiles share at least.
+        batch: tiles per forward pass.
+        precision: what images start in.
+        devices: as `--device` spells them.
+        device_names: their names for people, in the same order.
+        warnings: what the user should know, one sentence each.
+        reasons: why this precision and this tile.
+    """
+
+    def __init__(
+        self,
+        facts: Facts,
+        lanes: Sequence[Lane],
+        settings: RunSettings,
+        *,
+        tile: int,
+        overlap: int,
+        batch: int,
+    ) -> None:
+        self.facts = facts
+        self.lanes = tuple(lanes)
+        self.tile = tile
+        self.overlap = overlap
+        self.batch = batch
+        self.precision = "fp32"
+        self.curve: Curve | None = None
+        self.warnings: tuple[str, ...] = ()
+        self.reasons: tuple[str, ...] = ()
+        self._alignment = settings.alignment
+        self._lock = threading.Lock()
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The devices, as `--device` spells them."""
+        return tuple(str(lane.device) for lane in self.lanes)
+
+    @property
+    def device_names(self) -> tuple[str, ...]:
+        """The devices' names for people."""
+        return tuple(lane.name for lane in self.lanes)
+
+    def grid(self, height: int, width: int) -> Grid:
+        """Return the tiles of an image of ``height``×``width``: as planned, or as small as memory demands."""
+        tile = self.tile
+        limits = [lane.pixel_limit for lane in self.lanes if lane.pixel_limit is not None]
+        if limits:
+            tile = tile or max(height, width)
+            while min(tile, height) * min(tile, width) > min(limits) and tile // 2 >= SMALLEST_TILE:
+                tile //= 2
+        overlap = min(self.overlap, tile // 2) if tile != self.tile else self.overlap
+        return plan_grid(height, width, tile, overlap, self.facts.side_multiple, self._alignment)
+
+    def planned_grid(self, height: int, width: int) -> Grid:
+        """Return the tiles of an image of ``height``×``width`` where memory is no matter."""
+        multiple = self.facts.side_multiple
+        return plan_grid(height, width, self.tile, self.overlap, multiple, self._alignment)
+
+    def tile_count(self, height: int, width: int) -> int:
+        """Return how many tiles an image of ``height``×``width`` takes."""
+        return self.grid(height, width).count
+
+    def budget(self) -> None:
+        """Set the CPU lanes' limits by the memory that is free now."""
+        if self.curve is None:
+            return
+        for lane in self.lanes:
+            lane.budget = affordable_pixels(self.curve, lane.device)
+
+    def learn(self, notes: Notes) -> None:
+        """Start later images in the precision that the last one needed."""
+        with self._lock:
+            while self.precision in notes.redone and SAFER[self.precision]:
+                self.precision = SAFER[self.precision][0]
+
+
+def prepare(network: nn.Module, settings: RunSettings) -> Prepared:
+    """Ready ``network`` for images. What has to be measured is measured now, once per machine.
+
+    Args:
+        network: in float32; copied to each device and never changed.
+        settings: how to run it.
+
+    Raises:
+        DeviceError: a device is missing or cannot run the network in the precision asked for.
+    """
+    facts = read_facts(network)
+    devices, warnings = parse_devices(settings.device)
+    if any(device.type == "cuda" for device in devices):
+        exact_arithmetic()
+    choices = {str(device): choose(network, device, settings.precision) for device in devices}
+    # Tiles of one picture in different precisions could show: all devices take the most exact choice.
+    chosen = min(choices.values(), key=lambda choice: len(SAFER[choice.precision]))
+    overlap = facts.tile_overlap if settings.overlap is None else settings.overlap
+    lanes = [
+        Lane(
+            network,
+            facts,
+            device,
+            transforms=settings.transforms if settings.self_ensemble else None,
+            overlap=overlap,
+            alignment=settings.alignment,
+        )
+        for device in devices
+    ]
+    plans = {str(lane.device): _plan(lane, facts, settings, chosen.precision) for lane in lanes}
+    tile, batch, curve, reason = min(plans.values(), key=lambda plan: (plan[0], plan[1]))
+    prepared = Prepared(facts, lanes, settings, tile=tile, overlap=overlap, batch=batch)
+    prepared.precision = chosen.precision
+    prepared.curve = curve
+    prepared.warnings = tuple(dict.fromkeys([*warnings, *(w for c in choices.values() for w in c.warnings)]))
+    prepared.reasons = (f"precision {chosen.precision}: {chosen.reason}", f"tile {tile or 'whole'}: {reason}")
+    return prepared
+
+
+def _plan(
+    lane: Lane, facts: Facts, settings: RunSettings, precision: str
+) -> tuple[int, int, Curve | None, str]:
+    """Return tile, batch, memory curve (None where nothing depends on it) and the reason for the tile."""
+    given = settings.tile is not None and (settings.batch is not None or settings.tile == 0)
+    if given and lane.device.type != "cpu":
+        assert settings.tile is not None
+        return settings.tile, settings.batch or 1, None, "asked for"
+    curve = measure_curve(lane.replica(precision), facts, lane.device, precision)
+    tile, reason = settings.tile, "asked for"
+    if tile is None:
+        tile, reason = choose_tile(curve, facts, lane.device)
+    return tile, settings.batch or choose_batch(curve, tile, lane.device), curve, reason

@@ -1,0 +1,234 @@
+"""One image through a prepared network: cut, restored tile by tile on every device, blended in order."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from restorecli.engine.blend import Canvas
+from restorecli.engine.lane import Lane, Notes, Pending, cut
+from restorecli.engine.prepare import Prepared
+from restorecli.engine.tiles import Box, Grid
+from restorecli.errors import NonFiniteError
+
+AHEAD = 3
+"""Batches a device may be ahead of the blending: one computing, one waiting, one being blended."""
+
+
+class Cancelled(KeyboardInterrupt):
+    """The caller's event was set; the image is not finished."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One image restored.
+
+    Attributes:
+        output: 1×C'×sH×sW float32 on the host, 0–1 but not clipped; mapped from a file that is gone already
+            where memory would be short.
+        tiles: how many tiles it took.
+        tile: their height and width in input pixels.
+        overlap: pixels neighbours share at least.
+        precision: what the image was computed in; single tiles may have been redone in a safer one.
+        warnings: what did not go as planned, one sentence each.
+        seconds: wall-clock time.
+    """
+
+    output: Tensor
+    tiles: int
+    tile: tuple[int, int]
+    overlap: int
+    precision: str
+    warnings: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What every lane works on: the same image, in numbered batches."""
+
+    image: Tensor
+    grid: Grid
+    batches: list[tuple[Box, ...]]
+    precision: str
+    notes: Notes
+    stop: threading.Event
+
+    def tiles(self, index: int) -> Tensor:
+        """Return batch ``index``, B×C×h×w float32 in 0–1."""
+        return torch.cat([cut(self.image, box.top, box.left, self.grid.tile) for box in self.batches[index]])
+
+
+@torch.no_grad()
+def run(
+    prepared: Prepared,
+    image: Tensor,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: threading.Event | None = None,
+) -> RunResult:
+    """Put one image through a network.
+
+    The output depends on the image and the settings only: not on the order in which devices finish, nor on
+    what other images run at the same time.
+
+    Args:
+        prepared: the network, see `prepare.prepare`.
+        image: 1×C×H×W float32 in 0–1, on the host.
+        progress: called with (tiles done, tiles in all) in the calling thread.
+        cancelled: once set, work stops after the tiles under way.
+
+    Raises:
+        OutOfMemoryError: the smallest tile does not fit.
+        NonFiniteError: the image, or the network's output in float32, has NaN or infinity.
+        Cancelled: ``cancelled`` was set.
+    """
+    started = time.perf_counter()
+    if not bool(torch.isfinite(image).all()):
+        raise NonFiniteError("the picture has NaN or infinite samples", "mend the file in an image editor")
+    prepared.budget()
+    grid = prepared.grid(image.shape[-2], image.shape[-1])
+    facts, boxes = prepared.facts, grid.boxes
+    size = prepared.batch
+    batches = [boxes[start : start + size] for start in range(0, len(boxes), size)]
+    job = _Job(image, grid, batches, prepared.precision, Notes(), cancelled or threading.Event())
+    canvas = Canvas(grid, facts.out_channels, facts.scale)
+    done = 0
+    with closing(_in_order(prepared.lanes, job)) as results:
+        for index, outputs in results:
+            for box, output in zip(batches[index], outputs, strict=True):
+                canvas.add(box, output)
+                done += 1
+                if progress is not None:
+                    progress(done, len(boxes))
+    prepared.learn(job.notes)
+    return RunResult(
+        canvas.output,
+        len(boxes),
+        grid.tile,
+        prepared.overlap,
+        job.precision,
+        tuple(_warnings(prepared, job)),
+        time.perf_counter() - started,
+    )
+
+
+def _warnings(prepared: Prepared, job: _Job) -> Iterator[str]:
+    for precision in sorted(job.notes.redone):
+        yield f"{precision} gave NaN or infinity on some tiles; they were redone in a safer precision"
+    height, width = job.image.shape[-2:]
+    planned = max(prepared.planned_grid(height, width).tile)
+    used = min(max(job.grid.tile), job.notes.smallest or planned)
+    if used < planned:
+        yield f"memory does not suffice for tiles of {planned}; tiles of {used} were used"
+
+
+def _in_order(lanes: tuple[Lane, ...], job: _Job) -> Generator[tuple[int, Tensor], None, None]:
+    """Yield (batch number, outputs) in ascending order, whichever lane finishes first."""
+    if len(lanes) == 1:
+        yield from _work(lanes[0], job, iter(range(len(job.batches))))
+        return
+    waiting: dict[int, tuple[int, Tensor]] = {}
+    with _Crew(lanes, job) as crew:
+        for expected in range(len(job.batches)):
+            while expected not in waiting:
+                index, lane, outputs = crew.next()
+                waiting[index] = lane, outputs
+            lane, outputs = waiting.pop(expected)
+            yield expected, outputs
+            crew.permits[lane].release()
+
+
+def _work(lane: Lane, job: _Job, indices: Iterator[int]) -> Iterator[tuple[int, Tensor]]:
+    """Restore batches in turn; on a GPU the next one is launched before the last one is waited for."""
+    earlier: tuple[int, Tensor, Pending | None] | None = None
+    for index in indices:
+        if job.stop.is_set():
+            raise Cancelled
+        tiles = job.tiles(index)
+        launched = index, tiles, lane.launch(tiles, job.precision)
+        if earlier is not None:
+            yield _finish(lane, job, *earlier)
+        earlier = launched
+        if not lane.asynchronous:
+            yield _finish(lane, job, *launched)
+            earlier = None
+    if earlier is not None:
+        yield _finish(lane, job, *earlier)
+
+
+def _finish(lane: Lane, job: _Job, index: int, tiles: Tensor, pending: Pending | None) -> tuple[int, Tensor]:
+    return index, lane.finish(tiles, pending, job.precision, job.notes)
+
+
+class _Crew:
+    """One thread per lane, each taking batches from a list; leaving it waits for all of them."""
+
+    def __init__(self, lanes: tuple[Lane, ...], job: _Job) -> None:
+        self.permits = [threading.Semaphore(AHEAD) for _ in lanes]
+        self._job = job
+        self._left = threading.Event()
+        self._results: queue.SimpleQueue[tuple[int, int, Tensor] | BaseException] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._indices = _shares(lanes, len(job.batches))
+        self._threads = [
+            threading.Thread(target=self._labour, args=(number, lane), name=f"restore-{lane.device}")
+            for number, lane in enumerate(lanes)
+        ]
+
+    def __enter__(self) -> _Crew:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._left.set()
+        for permit in self.permits:
+            permit.release()
+        for thread in self._threads:
+            thread.join()
+
+    def next(self) -> tuple[int, int, Tensor]:
+        """Return (batch number, lane number, outputs) of the batch that is finished next."""
+        result = self._results.get()
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def _labour(self, number: int, lane: Lane) -> None:
+        try:
+            with torch.no_grad():
+                for index, outputs in _work(lane, self._job, self._take(number)):
+                    self._results.put((index, number, outputs))
+        except BaseException as error:  # noqa: BLE001 - handed to the calling thread, which raises it
+            self._results.put(error)
+
+    def _take(self, number: int) -> Iterator[int]:
+        while True:
+            self.permits[number].acquire()
+            if self._left.is_set():
+                return
+            with self._lock:
+                index = next(self._indices[number], None)
+            if index is None:
+                return
+            yield index
+
+
+def _shares(lanes: tuple[Lane, ...], count: int) -> list[Iterator[int]]:
+    """Return where each lane takes its batch numbers from.
+
+    Devices of one kind share one list, so that a busy one does less. Unlike devices round differently: there
+    each has its fixed share, so that the same input gives the same bytes.
+    """
+    if len({lane.name for lane in lanes}) == 1:
+        return [iter(range(count))] * len(lanes)
+    return [itertools.islice(range(count), number, None, len(lanes)) for number in range(len(lanes))]

@@ -1,0 +1,64 @@
+"""What a caller can choose about how a network is run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from restorecli.errors import UsageError
+
+PRECISIONS = ("auto", "fp32", "fp16", "bf16")
+TRANSFORMS = (
+    "identity",
+    "flip-x",
+    "flip-y",
+    "rotate-180",
+    "transpose",
+    "rotate-90",
+    "rotate-270",
+    "anti-transpose",
+)
+"""The eight symmetries of a square; rotations are counter-clockwise, "flip-x" swaps left and right."""
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How to run a network.
+
+    Attributes:
+        tile: side of a tile in input pixels; None chooses by memory, 0 takes the whole image at once.
+        overlap: pixels neighbouring tiles share at least; None takes the network's own.
+        precision: one of `PRECISIONS`.
+        self_ensemble: average over the symmetries in ``transforms``.
+        transforms: some of `TRANSFORMS`; fewer where the input has a phase (a Bayer mosaic).
+        device: see `device.parse_devices`.
+        batch: tiles per forward pass; None chooses.
+        alignment: tiles start at multiples of it (2 keeps a Bayer mosaic's phase).
+
+    Raises:
+        UsageError: a value is outside its range.
+    """
+
+    tile: int | None = None
+    overlap: int | None = None
+    precision: str = "auto"
+    self_ensemble: bool = False
+    transforms: tuple[str, ...] = TRANSFORMS
+    device: str = "auto"
+    batch: int | None = None
+    alignment: int = 1
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise UsageError(f"unknown precision: {self.precision}", f"choose one of {', '.join(PRECISIONS)}")
+        _at_least("--tile", self.tile, 0)
+        _at_least("--tile-overlap", self.overlap, 0)
+        _at_least("--batch", self.batch, 1)
+        _at_least("alignment", self.alignment, 1)
+        unknown = set(self.transforms) - set(TRANSFORMS)
+        if unknown or not self.transforms:
+            raise UsageError(f"unknown transforms: {', '.join(sorted(unknown)) or 'none given'}")
+
+
+def _at_least(name: str, value: int | None, least: int) -> None:
+    if value is not None and value < least:
+        raise UsageError(f"{name} is {value}", f"give {least} or more")
