@@ -75,6 +75,22 @@ class MeanShift(nn.Module):
         return x + self.mean
 
 
+def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
+    """Return ``x`` (B×C×H×W) padded below and to the right until both sides are multiples of ``multiple``.
+
+    The padding reflects without repeating the edge, back and forth where a side is shorter than what it
+    lacks; a side of one pixel is repeated.
+    """
+    for axis in (2, 3):
+        side = x.shape[axis]
+        wanted = -(-side // multiple) * multiple
+        if wanted > side:
+            period = max(2 * (side - 1), 1)
+            steps = torch.arange(wanted, device=x.device) % period
+            x = x.index_select(axis, torch.minimum(steps, period - steps))
+    return x
+
+
 def upsampler_scale(state: dict[str, Any] | Any, prefix: str) -> int:
     """Tell an `Upsampler`'s scale from its weights' shapes (keys ``{prefix}0.weight``, ``{prefix}2.weight``, …).
 

@@ -1,0 +1,292 @@
+"""RNAN, the residual non-local attention network: masks, from every pixel's view of all others, gate a trunk.
+
+Paper: Zhang, Li, Li, Zhong, Fu, "Residual Non-local Attention Networks for Image Restoration", ICLR 2019
+(openreview.net/forum?id=HkeGhoA5FX).
+Source: github.com/yulunzhang/RNAN, without a licence; written here from the paper and the weights' layout.
+Shape: B×C×H×W → B×C×sH×sW, C = 1 or 3, s = 1 (denoising, JPEG, demosaicing), 2, 3 or 4; any H and W from 1.
+Range: 0–255 in and out; super-resolution takes the DIV2K mean off inside.
+
+An attention module (section 3.2 of the paper) gates its trunk T by a mask M and keeps its input:
+
+    x' = E(x),   h = T(x') ⊙ σ(M(x')) + x',   out = tail(h)
+
+M goes to half size and back, so it sees far; in the first and the last group a non-local block stands before:
+
+    y_i = Σ_j P_ij g(x_j),   P_ij = exp(θ_i·φ_j) / Σ_k exp(θ_k·φ_j),   out = W y + x
+
+The weights of one key j sum to one over the queries i: the softmax of the released networks runs down the
+columns.
+
+What is done differently here: P (N×N for N pixels) is never built. Since a key's sum runs over the queries, a
+block of keys needs nothing from other blocks: its keys are a bank of 1×1 filters over the query image, its
+values divided by the keys' sums are a second bank, and the results of all blocks add up. Memory grows with N
+only. Exponentials are of base 2, which is faster, with log₂e in the keys, and taken below the key's largest
+score, so they cannot overflow. The transposed convolution is done as a 3×3 convolution and a pixel shuffle.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from restorecli.networks.checkpoint import Layout
+from restorecli.networks.layers import (
+    MeanShift,
+    ResBlock,
+    Upsampler,
+    conv1,
+    conv3,
+    pad_to_multiple,
+    upsampler_scale,
+)
+from restorecli.networks.network import Network
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+BLOCK_SCORES = {"cpu": 2 * 1024 * 1024}
+"""Attention scores held at a time, by device: in 8 MiB they stay in a processor's cache."""
+GPU_BLOCK_SCORES = 64 * 1024 * 1024
+FEWEST_KEYS, MOST_KEYS = 32, 512
+HALF = (torch.float16, torch.bfloat16)
+
+
+def attend(queries: Tensor, keys: Tensor, values: Tensor, block: int | None = None) -> Tensor:
+    """Return Σ_j softmax_i(q_i·k_j) v_j, the softmax running over the queries i.
+
+    Args:
+        queries: B×D×H×W, float32 or float64.
+        keys: B×D×H×W.
+        values: B×D'×H×W.
+        block: keys per step; by default as many as suit the device's memory.
+
+    Returns:
+        B×D'×H×W, in ``queries``' dtype.
+    """
+    if block is None:
+        scores = BLOCK_SCORES.get(queries.device.type, GPU_BLOCK_SCORES)
+        block = min(max(scores // queries[0, 0].numel(), FEWEST_KEYS), MOST_KEYS)
+    samples = zip(*(torch.split(t, 1) for t in (queries, keys, values)), strict=True)
+    return torch.cat([_attend_one(q, k, v, block=block) for q, k, v in samples])
+
+
+def _attend_one(queries: Tensor, keys: Tensor, values: Tensor, *, block: int) -> Tensor:
+    """Do `attend` for a batch of one."""
+    banks = keys.flatten(2)[0].t() * math.log2(math.e)  # N×D
+    results = values.flatten(2)[0]  # D'×N
+    total = torch.zeros_like(values)
+    for bank, result in zip(torch.split(banks, block), torch.split(results, block, dim=1), strict=True):
+        with torch.no_grad():  # a shift of a key's scores changes nothing but their range
+            largest = _filter(queries, bank).amax((0, 2, 3))
+        weights = _filter(queries, bank, -largest).exp2_()  # 1×block×H×W
+        total += _filter(weights, result / weights.sum((0, 2, 3)))
+    return total
+
+
+def _filter(image: Tensor, bank: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Apply a bank (outputs × channels) of 1×1 filters to a 1×C×H×W image."""
+    if image.device.type == "cpu":  # oneDNN's convolution is twice as fast as a matrix product
+        return F.conv2d(image, bank[:, :, None, None], bias)
+    flat = F.linear(
+        image.permute(0, 2, 3, 1), bank, bias
+    )  # products keep float32 where convolutions use TF32
+    return flat.permute(0, 3, 1, 2)
+
+
+class NonLocal(nn.Module):
+    """The non-local block; weights and arithmetic stay in float32 when the network is in half precision."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.query = conv1(features, features // 2)
+        self.key = conv1(features, features // 2)
+        self.value = conv1(features, features // 2)
+        self.out = conv1(features // 2, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map B×C×H×W to the same shape and dtype."""
+        with torch.autocast(x.device.type, enabled=False):
+            exact = x.to(self.query.weight.dtype)
+            y = attend(self.query(exact), self.key(exact), self.value(exact))
+            out: Tensor = self.out(y)
+            return (exact + out).to(x.dtype)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        # scores reach hundreds, and half precision would round them by more than 1 before the exponential
+        def keep_exact(tensor: Tensor) -> Tensor:
+            moved = fn(tensor)
+            return tensor.to(moved.device) if moved.dtype in HALF else moved
+
+        super()._apply(keep_exact, recurse)  # type: ignore[no-untyped-call]
+        return self
+
+
+class DoubleSize(nn.Module):
+    """Transposed convolution (kernel 6, stride 2, padding 2) as a 3×3 convolution and a pixel shuffle.
+
+    Output row 2m + p takes kernel row 4 − 2t + p from input row m + t − 1, t = 0, 1, 2; columns likewise.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(features, features, 6, 6))
+        self.bias = nn.Parameter(torch.zeros(features))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map B×C×H×W to B×C×2H×2W."""
+        features = len(self.bias)
+        split = self.weight.view(features, features, 3, 2, 3, 2).flip(2, 4)
+        weight = split.permute(1, 3, 5, 0, 2, 4).reshape(4 * features, features, 3, 3)
+        return F.pixel_shuffle(F.conv2d(x, weight, self.bias.repeat_interleave(4), padding=1), 2)
+
+
+class MaskBranch(nn.Module):
+    """The mask of an attention module: an hourglass of ResBlocks that ends in a sigmoid."""
+
+    def __init__(self, features: int, activation: nn.Module, non_local: bool) -> None:
+        super().__init__()
+        self.non_local = NonLocal(features) if non_local else nn.Identity()
+        self.entry = ResBlock(features, activation)
+        self.down = conv3(features, features, stride=2)
+        self.inner = _blocks(features, activation)
+        self.up = DoubleSize(features)
+        self.exit = ResBlock(features, activation)
+        self.gate = conv1(features, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map B×C×H×W, H and W even, to a mask of the same shape in 0–1."""
+        full = self.entry(self.non_local(x))
+        far = self.up(self.inner(self.down(full)))
+        mask: Tensor = self.gate(self.exit(full + far))
+        return mask.sigmoid_()
+
+
+class Group(nn.Module):
+    """An attention module (trunk ⊙ mask + input, between ResBlocks) and a conv3."""
+
+    def __init__(self, features: int, activation: nn.Module, *, non_local: bool = False) -> None:
+        super().__init__()
+        self.entry = ResBlock(features, activation)
+        self.trunk = _blocks(features, activation)
+        self.mask = MaskBranch(features, activation, non_local)
+        self.tail = _blocks(features, activation)
+        self.conv = conv3(features, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map B×C×H×W to the same shape, H and W even."""
+        x = self.entry(x)
+        x = torch.addcmul(x, self.mask(x), self.trunk(x))
+        gated: Tensor = self.conv(self.tail(x))
+        return gated
+
+
+def _blocks(features: int, activation: nn.Module) -> nn.Sequential:
+    return nn.Sequential(ResBlock(features, activation), ResBlock(features, activation))
+
+
+class RNAN(Network):
+    """The whole network.
+
+    Args:
+        channels: 1 (gray, or luma of a JPEG) or 3.
+        features: C, channels of the body.
+        groups: attention groups, the first and the last with a non-local block.
+        scale: 1 restores at the same size; 2, 3 or 4 enlarges.
+    """
+
+    value_range = 255.0
+    side_multiple = 2
+    half_unsafe = ("first.mask.non_local", "last.mask.non_local")
+
+    def __init__(self, *, channels: int = 3, features: int = 64, groups: int = 10, scale: int = 1) -> None:
+        super().__init__()
+        self.settings = {"channels": channels, "features": features, "groups": groups, "scale": scale}
+        self.scale, self.in_channels, self.out_channels = scale, channels, channels
+        activation = nn.ReLU(inplace=True)
+        self.head = conv3(channels, features)
+        self.first = Group(features, activation, non_local=True)
+        self.local = nn.Sequential(*(Group(features, activation) for _ in range(groups - 2)))
+        self.merge = conv3(features, features)
+        self.last = Group(features, activation, non_local=True)
+        if scale > 1:
+            self.mean = MeanShift(self.value_range)
+            self.upsampler = Upsampler(features, scale)
+        self.tail = conv3(features, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Restore or enlarge B×C×H×W (0–255) to B×C×sH×sW (0–255, unclipped)."""
+        height, width = x.shape[2:]
+        x = pad_to_multiple(x, self.side_multiple)
+        if self.scale == 1:
+            features = self.head(x).contiguous(memory_format=torch.channels_last)
+            same: Tensor = x + self.tail(self._body(features))
+            return same[:, :, :height, :width]
+        features = self.head(self.mean.subtract(x)).contiguous(memory_format=torch.channels_last)
+        enlarged = self.upsampler(features + self._body(features))
+        restored: Tensor = self.mean.add(self.tail(enlarged))
+        return restored[:, :, : height * self.scale, : width * self.scale]
+
+    def _body(self, features: Tensor) -> Tensor:
+        deep: Tensor = self.last(self.merge(self.local(self.first(features))))
+        return deep
+
+
+def _renames() -> tuple[tuple[str, str], ...]:
+    """Return the table from released keys to ours."""
+    groups = {
+        r"body_nl_low\.0": "first",
+        r"body\.(?P<group>\d+)": r"local.\g<group>",
+        r"body_nl_high\.0": "last",
+    }
+    blocks = {
+        r"RA_RB1\.0": "entry",
+        r"RA_TB\.0\.body\.(?P<n>\d)": r"trunk.\g<n>",
+        r"RA_MB\.0\.MB_RB1\.[01]": "mask.entry",
+        r"RA_MB\.0\.MB_RB2\.(?P<n>\d)": r"mask.inner.\g<n>",
+        r"RA_MB\.0\.MB_RB3\.0": "mask.exit",
+        r"RA_tail\.(?P<n>\d)": r"tail.\g<n>",
+    }
+    layers = {
+        r"RA_MB\.0\.MB_RB1\.0\.theta": "mask.non_local.query",
+        r"RA_MB\.0\.MB_RB1\.0\.phi": "mask.non_local.key",
+        r"RA_MB\.0\.MB_RB1\.0\.g": "mask.non_local.value",
+        r"RA_MB\.0\.MB_RB1\.0\.W": "mask.non_local.out",
+        r"RA_MB\.0\.MB_Down\.0": "mask.down",
+        r"RA_MB\.0\.MB_Up\.0": "mask.up",
+        r"RA_MB\.0\.MB_1x1conv\.0": "mask.gate",
+    }
+    for block, name in blocks.items():
+        layers |= {rf"{block}\.body\.0": f"{name}.conv_in", rf"{block}\.body\.2": f"{name}.conv_out"}
+    table = {r"head\.0": "head", r"tail\.0\.(?P<n>\d)": r"upsampler.\g<n>", r"tail\.[01]": "tail"}
+    for group, name in groups.items():
+        table |= {rf"{group}\.body\.0\.{layer}": f"{name}.{ours}" for layer, ours in layers.items()}
+        table[rf"{group}\.body\.1"] = f"{name}.conv"
+    table[r"body\.\d+"] = "merge"
+    return tuple((rf"{old}\.(?P<kind>weight|bias)", rf"{new}.\g<kind>") for old, new in table.items())
+
+
+def _infer(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Tell the constructor's arguments from our state dict's shapes."""
+    features, channels = state["head.weight"].shape[:2]
+    local = {key.split(".")[1] for key in state if key.startswith("local.")}
+    return {
+        "channels": channels,
+        "features": features,
+        "groups": len(local) + 2,
+        "scale": upsampler_scale(state, "upsampler."),
+    }
+
+
+LAYOUT = Layout(
+    build=RNAN,
+    renames=_renames(),
+    dropped=(r"(sub|add)_mean\.(weight|bias)",),
+    infer=_infer,
+    aliases=(("n_colors", "channels"), ("n_feats", "features"), ("n_resgroups", "groups")),
+)
