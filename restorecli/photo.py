@@ -29,6 +29,10 @@ class Metadata:
         xmp: XMP packet.
         dpi: horizontal and vertical resolution in dots per inch.
         description: free text entries (PNG text chunks).
+        working: the primaries of the photo's pixels: "srgb", or for a wide-gamut file the smallest of
+            "display-p3", "rec2020" and "prophoto" in which all of its colours lie in 0–1, with sRGB's
+            transfer curve; "native" for the profile's own numbers where none of them does.
+        size: width and height of the input, upright; what sizes in the metadata refer to.
     """
 
     profile: bytes | None = None
@@ -36,6 +40,8 @@ class Metadata:
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
     description: tuple[tuple[str, str], ...] = ()
+    working: str = "srgb"
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -43,8 +49,8 @@ class Photo:
     """One picture (one page of a file), upright, ready for a network.
 
     Attributes:
-        pixels: H×W×C float32, C = 1 (gray) or 3 (RGB in sRGB primaries and transfer curve); 0–1, float
-            files may go beyond.
+        pixels: H×W×C float32, C = 1 (gray) or 3 (RGB in sRGB primaries, see `Metadata.working`, and
+            transfer curve); 0–1, float files may go beyond.
         alpha: H×W float32 in 0–1, or None for an opaque picture; colour is not premultiplied.
         depth: how the input stored a sample.
         format: the input's format by content: "png", "jpeg", "webp", "tiff", "bmp", …
@@ -72,4 +78,26 @@ class Photo:
     @property
     def is_gray(self) -> bool:
         """Whether there is one channel only."""
-        return self.pixels.shape[2] == 1
+        return bool(self.pixels.shape[2] == 1)
+
+
+@dataclass(frozen=True)
+class Document:
+    """One input file: its pages, and what the file is.
+
+    Attributes:
+        pages: one photo, or the pages of a TIFF.
+        format: the file's format by content: "png", "jpeg", "tiff", …
+        name: how messages call the file.
+        fingerprint: identifies the file's bytes, so that a later run sees whether the input has changed.
+    """
+
+    pages: tuple[Photo, ...]
+    format: str
+    name: str
+    fingerprint: str = ""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings of all pages, each once."""
+        return tuple(dict.fromkeys(text for page in self.pages for text in page.warnings))

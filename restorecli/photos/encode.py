@@ -1,0 +1,237 @@
+"""Pages become the bytes of a file: samples rounded to the wanted depth, then one encoder per format."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import imagecodecs
+import imageio.v3 as iio
+import numpy as np
+from PIL import Image
+
+from restorecli.photo import Depth, FloatArray, Photo
+from restorecli.photos import metadata as md
+from restorecli.photos import png, profiles
+from restorecli.photos.formats import FORMATS
+from restorecli.photos.raster import Samples
+
+_LONGEST_SEGMENT = 65533 - 34  # bytes of EXIF or XMP that a JPEG segment holds behind its name
+_PNG_LEVEL = 4
+_PEAKS = {Depth.UINT8: 255, Depth.UINT16: 65535}
+_TYPES = {Depth.UINT8: np.uint8, Depth.UINT16: np.uint16}
+_BAND = 1 << 22  # samples rounded at once
+
+
+@dataclass
+class Page:
+    """One page ready for an encoder.
+
+    Attributes:
+        samples: H×W×C, colour channels, then alpha where there is one.
+        has_alpha: whether the last channel is alpha.
+        icc: profile to embed, or None.
+        exif: EXIF block, or None.
+        xmp: XMP packet, or None.
+        dpi: resolution, or None.
+        text: PNG text entries.
+        warnings: what the format could not hold; encoders add to it.
+    """
+
+    samples: Samples
+    has_alpha: bool
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    text: tuple[tuple[str, str], ...] = ()
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def plain(self) -> Samples:
+        """H×W for gray, else H×W×C."""
+        return self.samples[:, :, 0] if self.samples.shape[2] == 1 else self.samples
+
+
+def quantized(values: FloatArray, depth: Depth, out: Samples | None = None) -> Samples:
+    """Values in 0–1 as samples of `depth`, rounded half to even; float stays as it is, unclipped."""
+    if depth is Depth.FLOAT32:
+        if out is None:
+            return values
+        out[...] = values
+        return out
+    result = np.empty(values.shape, _TYPES[depth]) if out is None else out
+    peak = np.float32(_PEAKS[depth])
+    rows = max(1, _BAND // max(1, values[0].size))
+    for top in range(0, values.shape[0], rows):
+        band = values[top : top + rows] * peak
+        np.rint(band, out=band)
+        np.clip(band, 0, peak, out=band)
+        result[top : top + rows] = band
+    return result
+
+
+def prepare(photo: Photo, name: str, depth: Depth, strip: bool, provenance: Mapping[str, str]) -> Page:
+    """A page for format `name`: colours in the file's own space, alpha joined or flattened, metadata true."""
+    warnings: list[str] = []
+    form = FORMATS[name]
+    colour, profile = profiles.from_working(photo.pixels, photo.metadata)
+    alpha = photo.alpha
+    if alpha is not None and not form.alpha:
+        if (alpha < 1).any():
+            warnings.append(f"{name} cannot store transparency: the picture was put on white")
+            colour = colour * alpha[:, :, None] + (1 - alpha[:, :, None])
+        alpha = None
+    height, width, channels = colour.shape
+    samples = np.empty((height, width, channels + (alpha is not None)), _TYPES.get(depth, np.float32))
+    quantized(colour, depth, samples[:, :, :channels])
+    if alpha is not None:
+        quantized(alpha, depth, samples[:, :, channels])
+    page = Page(samples, alpha is not None, icc=profile, warnings=warnings)
+    if profile is not None and "icc" not in form.metadata:
+        page.samples, page.icc = _in_srgb(photo, page, depth), None
+        warnings.append(f"{name} cannot carry a colour profile: the result is in sRGB")
+    if not strip:
+        _describe(page, photo, name, provenance)
+    return page
+
+
+def _in_srgb(photo: Photo, page: Page, depth: Depth) -> Samples:
+    channels = photo.pixels.shape[2]
+    quantized(profiles.to_srgb(photo.pixels, photo.metadata), depth, page.samples[:, :, :channels])
+    return page.samples
+
+
+def _describe(page: Page, photo: Photo, name: str, provenance: Mapping[str, str]) -> None:
+    held, size = FORMATS[name].metadata, (photo.width, photo.height)
+    page.exif = md.exif_for(photo.metadata, *size, provenance)
+    page.xmp = md.xmp_for(photo.metadata, *size, provenance)
+    page.dpi = photo.metadata.dpi
+    page.text = md.text_for(photo.metadata, provenance) if "text" in held else ()
+    lost = [
+        label
+        for label, value in (("exif", photo.metadata.exif), ("xmp", photo.metadata.xmp))
+        if value is not None and label not in held
+    ]
+    if lost:
+        page.warnings.append(f"{name} cannot carry {' and '.join(lost).upper()} data: left out")
+    page.exif = page.exif if "exif" in held else None
+    page.xmp = page.xmp if "xmp" in held else None
+
+
+def _png(page: Page, stream: BinaryIO, quality: int) -> None:
+    body = imagecodecs.png_encode(np.ascontiguousarray(page.plain), level=_PNG_LEVEL)
+    extra = b""
+    if page.icc:
+        extra += png.chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(page.icc))
+    if page.dpi:
+        extra += png.chunk(b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in page.dpi), 1))
+    if page.exif:
+        extra += png.chunk(b"eXIf", page.exif)
+    if page.xmp:
+        extra += png.chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + page.xmp)
+    for key, value in page.text:
+        extra += _png_text(key, value)
+    for part in png.insert_chunks(body, extra):
+        stream.write(part)
+
+
+def _png_text(key: str, value: str) -> bytes:
+    keyword = key.encode("latin-1", "replace")[:79].strip() or b"Comment"
+    try:
+        return png.chunk(b"tEXt", keyword + b"\0" + value.encode("latin-1"))
+    except UnicodeEncodeError:
+        return png.chunk(b"iTXt", keyword + b"\0\0\0\0\0" + value.encode("utf-8"))
+
+
+def _jpg(page: Page, stream: BinaryIO, quality: int) -> None:
+    options: dict[str, object] = {"subsampling": "4:4:4" if quality >= 90 else "4:2:0"}
+    if page.dpi:
+        options["dpi"] = tuple(round(value) for value in page.dpi)
+    for label, value in (("exif", page.exif), ("xmp", page.xmp)):
+        if value and len(value) > _LONGEST_SEGMENT:
+            page.warnings.append(f"the {label.upper()} data is too long for a JPEG: left out")
+        elif value:
+            options[label] = value
+    Image.fromarray(page.plain).save(stream, "JPEG", quality=quality, icc_profile=page.icc, **options)
+
+
+def _webp(page: Page, stream: BinaryIO, quality: int) -> None:
+    samples = page.samples
+    if samples.shape[2] < 3:  # WebP has no gray
+        samples = np.concatenate([np.repeat(samples[:, :, :1], 3, axis=2), samples[:, :, 1:]], axis=2)
+    options = {key: value for key, value in (("exif", page.exif), ("xmp", page.xmp)) if value}
+    Image.fromarray(samples).save(
+        stream, "WEBP", lossless=True, exact=True, quality=50, method=2, icc_profile=page.icc, **options
+    )
+
+
+def _avif(page: Page, stream: BinaryIO, quality: int) -> None:
+    options = {key: value for key, value in (("exif", page.exif), ("xmp", page.xmp)) if value}
+    image = Image.fromarray(page.plain)
+    image.save(stream, "AVIF", quality=quality, subsampling="4:4:4", icc_profile=page.icc, **options)
+
+
+def _jp2(page: Page, stream: BinaryIO, quality: int) -> None:
+    stream.write(
+        imagecodecs.jpeg2k_encode(np.ascontiguousarray(page.plain), codecformat="jp2", reversible=True)
+    )
+
+
+def _bmp(page: Page, stream: BinaryIO, quality: int) -> None:
+    options = {} if page.dpi is None else {"dpi": tuple(round(value) for value in page.dpi)}
+    Image.fromarray(page.plain).save(stream, "BMP", **options)
+
+
+def _ppm(page: Page, stream: BinaryIO, quality: int) -> None:
+    height, width, channels = page.samples.shape
+    deep = page.samples.dtype == np.uint16
+    head = f"P{5 if channels == 1 else 6}\n{width} {height}\n{65535 if deep else 255}\n"
+    stream.write(head.encode())
+    stream.write(page.samples.astype(">u2" if deep else np.uint8).tobytes())
+
+
+def _by_imageio(extension: str) -> Callable[[Page, BinaryIO, int], None]:
+    def encode(page: Page, stream: BinaryIO, quality: int) -> None:
+        samples = page.plain
+        if extension == ".qoi" and page.samples.shape[2] < 3:
+            samples = np.concatenate(
+                [np.repeat(page.samples[:, :, :1], 3, axis=2), page.samples[:, :, 1:]], axis=2
+            )
+        buffer = io.BytesIO()
+        iio.imwrite(buffer, samples, extension=extension)
+        stream.write(buffer.getvalue())
+
+    return encode
+
+
+_ENCODERS: dict[str, Callable[[Page, BinaryIO, int], None]] = {
+    "png": _png,
+    "jpg": _jpg,
+    "webp": _webp,
+    "avif": _avif,
+    "jp2": _jp2,
+    "bmp": _bmp,
+    "ppm": _ppm,
+    "tga": _by_imageio(".tga"),
+    "qoi": _by_imageio(".qoi"),
+}
+
+
+def encode(pages: Sequence[Page], name: str, stream: BinaryIO, quality: int) -> None:
+    """Write pages of format `name` to a seekable stream; only TIFF takes more than one.
+
+    Raises:
+        OSError, ValueError: the stream or the encoder fails.
+    """
+    if name == "tiff":
+        # tifffile takes a while to import, and most runs write PNG.
+        from restorecli.photos import tiffwrite
+
+        tiffwrite.encode(pages, stream)
+    else:
+        _ENCODERS[name](pages[0], stream, quality)

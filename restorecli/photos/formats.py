@@ -1,0 +1,105 @@
+"""The formats that can be written, what each can hold, and which one "keep" means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from restorecli.errors import UsageError
+from restorecli.photo import Depth
+
+_8 = Depth.UINT8
+_16 = Depth.UINT16
+_F = Depth.FLOAT32
+
+
+@dataclass(frozen=True)
+class Format:
+    """What a format can hold.
+
+    Attributes:
+        suffix: of file names, with the dot.
+        depths: sample depths, shallowest first.
+        alpha: whether transparency can be stored.
+        side: the greatest width and height.
+        lossy: whether pixels are changed by encoding.
+        metadata: which of "icc", "exif", "xmp", "dpi", "text" it can carry.
+    """
+
+    suffix: str
+    depths: tuple[Depth, ...]
+    alpha: bool
+    side: int
+    lossy: bool = False
+    metadata: frozenset[str] = frozenset()
+
+
+_ALL = frozenset({"icc", "exif", "xmp", "dpi"})
+FORMATS: dict[str, Format] = {
+    "png": Format(".png", (_8, _16), True, 2**31 - 1, metadata=_ALL | {"text"}),
+    "jpg": Format(".jpg", (_8,), False, 65500, lossy=True, metadata=_ALL),
+    "webp": Format(".webp", (_8,), True, 16383, metadata=frozenset({"icc", "exif", "xmp"})),
+    "tiff": Format(".tiff", (_8, _16, _F), True, 2**31 - 1, metadata=_ALL),
+    "avif": Format(".avif", (_8,), True, 16384, lossy=True, metadata=frozenset({"icc", "exif", "xmp"})),
+    "jp2": Format(".jp2", (_8, _16), True, 2**31 - 1),
+    "bmp": Format(".bmp", (_8,), False, 2**31 - 1, metadata=frozenset({"dpi"})),
+    "ppm": Format(".ppm", (_8, _16), False, 2**31 - 1),
+    "tga": Format(".tga", (_8,), True, 65535),
+    "qoi": Format(".qoi", (_8,), True, 2**31 - 1),
+}
+WRITABLE: tuple[str, ...] = tuple(FORMATS)
+
+_ALIASES = {
+    "jpeg": "jpg",
+    "jpe": "jpg",
+    "jfif": "jpg",
+    "tif": "tiff",
+    "pgm": "ppm",
+    "pnm": "ppm",
+    "dib": "bmp",
+}
+# Formats that lose nothing stay; a picture is not put through a lossy encoder a second time.
+_KEPT = {"png": "png", "tiff": "tiff", "webp": "webp", "bmp": "bmp", "pnm": "ppm", "qoi": "qoi"}
+UNCHANGED = frozenset(_KEPT)
+_FLOATING = frozenset({"hdr", "exr"})
+
+
+def check_format(name: str) -> str:
+    """The format that `name` means ("jpeg" is "jpg", "keep" stays).
+
+    Raises:
+        UsageError: nothing is written in such a format.
+    """
+    wanted = name.lower().lstrip(".")
+    wanted = _ALIASES.get(wanted, wanted)
+    if wanted != "keep" and wanted not in FORMATS:
+        raise UsageError(f"cannot write the format {name!r}", f"choose one of keep, {', '.join(WRITABLE)}")
+    return wanted
+
+
+def format_of_suffix(suffix: str) -> str | None:
+    """The format that a file name's suffix asks for; None where it is not one that is written."""
+    wanted = suffix.lower().lstrip(".")
+    wanted = _ALIASES.get(wanted, wanted)
+    return wanted if wanted in FORMATS else None
+
+
+def kept_format(kind: str, depth: Depth = Depth.UINT8) -> str:
+    """The output format that "keep" means for an input.
+
+    Args:
+        kind: the input's kind, as `kinds.sniff` tells it.
+        depth: how the input stores a sample, where known.
+
+    Returns:
+        A key of `FORMATS`: the input's own format where it loses nothing, else "png"; "tiff" for camera
+        RAW and for floating point.
+    """
+    if kind == "raw" or kind in _FLOATING or depth is Depth.FLOAT32:
+        return "tiff"
+    return _KEPT.get(kind, "png")
+
+
+def nearest_depth(wanted: Depth, name: str) -> Depth:
+    """The depth of format `name` that keeps most of `wanted`."""
+    depths = FORMATS[name].depths
+    return wanted if wanted in depths else depths[-1]

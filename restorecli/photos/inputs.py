@@ -1,0 +1,184 @@
+"""Which files to restore: files, folders, wildcards, lists and standard input become one ordered list."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal, TypeVar
+
+from restorecli.errors import NothingToDoError, UsageError
+from restorecli.photos.kinds import looks_like_image
+
+T = TypeVar("T")
+How = Literal["file", "folder", "glob", "list", "stdin"]
+STDIN = "-"
+_WILD = frozenset("*?[")
+
+
+@dataclass(frozen=True)
+class Found:
+    """One input.
+
+    Attributes:
+        path: as reached from what was given; not resolved.
+        root: the folder below which the tree of inputs is mirrored in an output folder.
+        how: what it was found through.
+    """
+
+    path: Path
+    root: Path
+    how: How = "file"
+
+    @property
+    def is_stdin(self) -> bool:
+        """Whether this is standard input."""
+        return self.how == "stdin"
+
+
+def find_inputs(
+    inputs: Sequence[str],
+    *,
+    recursive: bool = True,
+    files_from: str | None = None,
+    null: bool = False,
+    stdin: BinaryIO | None = None,
+) -> list[Found]:
+    """The files to restore.
+
+    A file that is named is always an input. In folders and through wildcards, files that look like images by
+    name or by content are; hidden files and folders are passed over there. Files reached twice count once.
+
+    Args:
+        inputs: paths of files and folders, patterns with ``*``, ``?``, ``[…]`` and ``**``, or "-".
+        recursive: descend into folders of folders.
+        files_from: a file that lists paths, or "-" for standard input.
+        null: the list is separated by NUL instead of line ends.
+        stdin: standard input; the process's own where none is given.
+
+    Returns:
+        In the order of `inputs`, sorted within each folder and pattern.
+
+    Raises:
+        UsageError: a named path does not exist, or standard input is asked for twice.
+        NothingToDoError: nothing was found.
+    """
+    if files_from == STDIN and STDIN in inputs:
+        raise UsageError("standard input cannot be both an image and the list of files")
+    found: list[Found] = []
+    for text in inputs:
+        found += _from_argument(text, recursive)
+    if files_from is not None:
+        found += _from_list(files_from, null, stdin)
+    unique: dict[str, Found] = {}
+    for item in found:
+        unique.setdefault(STDIN if item.is_stdin else os.path.realpath(item.path), item)
+    if not unique:
+        what = ", ".join([*inputs, *([f"the list {files_from}"] if files_from else [])]) or "nothing"
+        raise NothingToDoError(
+            f"no image found in {what}", "name files, folders or patterns such as 'photos/*.jpg'"
+        )
+    return list(unique.values())
+
+
+def _from_argument(text: str, recursive: bool) -> list[Found]:
+    if text == STDIN:
+        return [Found(Path(STDIN), Path(), "stdin")]
+    path = Path(text)
+    if path.is_dir():
+        return [Found(item, path, "folder") for item in _walk(path, recursive)]
+    if os.path.lexists(path):
+        return [Found(path, path.parent)]
+    if _WILD.intersection(text):
+        return _from_pattern(text, recursive)
+    raise UsageError(
+        f"{text}: there is no such file or folder", "check the spelling; patterns may need quotes"
+    )
+
+
+def _walk(root: Path, recursive: bool) -> Iterator[Path]:
+    """Image files below `root`, folder by folder, sorted; no folder twice, whatever links there are."""
+    seen = {os.path.realpath(root)}
+    stack = [root]
+    while stack:
+        folder = stack.pop()
+        try:
+            entries = sorted(folder.iterdir(), key=lambda entry: (entry.name.casefold(), entry.name))
+        except OSError as error:
+            if folder == root:
+                raise UsageError(f"{root}: cannot be opened: {error.strerror}") from error
+            continue
+        folders = []
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                real = os.path.realpath(entry)
+                if recursive and real not in seen:
+                    seen.add(real)
+                    folders.append(entry)
+            elif entry.is_file() and looks_like_image(entry):
+                yield entry
+        stack += reversed(folders)
+
+
+def _from_pattern(text: str, recursive: bool) -> list[Found]:
+    root = Path(*_fixed_parts(Path(text)))
+    found: list[Found] = []
+    for name in sorted(glob.glob(text, recursive=True), key=lambda name: (name.casefold(), name)):  # noqa: PTH207
+        path = Path(name)
+        if path.is_dir():
+            if "**" not in text:
+                found += [Found(item, root, "glob") for item in _walk(path, recursive)]
+        elif looks_like_image(path):
+            found.append(Found(path, root, "glob"))
+    return found
+
+
+def _fixed_parts(pattern: Path) -> Iterator[str]:
+    """The leading parts of a pattern that have no wildcard, without the last part."""
+    for part in pattern.parts[:-1]:
+        if _WILD.intersection(part):
+            return
+        yield part
+
+
+def _from_list(files_from: str, null: bool, stdin: BinaryIO | None) -> list[Found]:
+    if files_from == STDIN:
+        data = (stdin or sys.stdin.buffer).read()
+    else:
+        try:
+            data = Path(files_from).read_bytes()
+        except OSError as error:
+            raise UsageError(f"{files_from}: the list cannot be read: {error.strerror}") from error
+    rows = data.split(b"\0") if null else data.splitlines()
+    found = []
+    for row in rows:
+        text = os.fsdecode(row if null else row.rstrip(b"\r"))
+        if not text:
+            continue
+        path = Path(text)
+        if path.is_dir():
+            continue  # `find` lists folders too, and their files besides
+        if not os.path.lexists(path):
+            raise UsageError(f"{text}: there is no such file (named in the list {files_from})")
+        inside = not path.is_absolute() and ".." not in path.parts
+        found.append(Found(path, Path() if inside else path.parent, "list"))
+    return found
+
+
+def shard(items: Sequence[T], text: str) -> list[T]:
+    """Every N-th item from the I-th, for "I/N" with I from 1.
+
+    Raises:
+        UsageError: `text` is not such a fraction.
+    """
+    first, slash, count = text.partition("/")
+    if not (slash and first.isascii() and first.isdigit() and count.isascii() and count.isdigit()):
+        raise UsageError(f"{text!r} is not a shard", "write I/N, as in 1/4")
+    if not 1 <= int(first) <= int(count):
+        raise UsageError(f"the shard {text} does not exist", "I goes from 1 to N in I/N")
+    return list(items[int(first) - 1 :: int(count)])

@@ -1,0 +1,154 @@
+"""JPEG files: their segments, and their pixels by libjpeg-turbo with its warnings heard."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+
+import imagecodecs
+import numpy as np
+import simplejpeg  # type: ignore[import-untyped]
+
+from restorecli.errors import UnreadableError
+from restorecli.photos.raster import Raster, from_interleaved
+
+_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_XMP = b"http://ns.adobe.com/xap/1.0/\x00"
+_LONG_XMP = b"http://ns.adobe.com/xmp/extension/\x00"
+
+
+@dataclass
+class Header:
+    """What stands in a JPEG file before its pixels."""
+
+    width: int = 0
+    height: int = 0
+    precision: int = 8
+    components: int = 0
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+def read_header(data: bytes, name: str) -> Header:
+    """Read the segments before the first scan.
+
+    Raises:
+        UnreadableError: there is no frame in the file.
+    """
+    header = Header()
+    profile_parts: dict[int, bytes] = {}
+    announced = 0
+    at = 2
+    while at + 4 <= len(data):
+        if data[at] != 0xFF:
+            at += 1
+            continue
+        marker = data[at + 1]
+        if marker == 0xFF or marker in _STANDALONE:
+            at += 1 if marker == 0xFF else 2
+            continue
+        if marker in (0xD9, 0xDA):
+            break
+        (length,) = struct.unpack_from(">H", data, at + 2)
+        body = data[at + 4 : at + 2 + length]
+        at += 2 + length
+        if marker in _FRAMES and len(body) >= 6:
+            header.precision, header.height, header.width, header.components = struct.unpack_from(
+                ">BHHB", body
+            )
+        elif marker == 0xE2 and body.startswith(b"ICC_PROFILE\x00") and len(body) > 14:
+            profile_parts[body[12]] = body[14:]
+            announced = body[13]
+        else:
+            _application_segment(header, marker, body)
+    if not header.components or not header.width or not header.height:
+        raise UnreadableError(f"{name}: the JPEG header is damaged or cut short")
+    if profile_parts:
+        if sorted(profile_parts) == list(range(1, announced + 1)):
+            header.icc = b"".join(profile_parts[part] for part in sorted(profile_parts))
+        else:
+            header.warnings.append("the colour profile is incomplete and was ignored")
+    return header
+
+
+def _application_segment(header: Header, marker: int, body: bytes) -> None:
+    if marker == 0xE0 and body.startswith(b"JFIF\x00") and len(body) >= 12:
+        unit, x, y = struct.unpack_from(">BHH", body, 7)
+        if unit in (1, 2) and x and y:
+            factor = 1.0 if unit == 1 else 2.54
+            header.dpi = (x * factor, y * factor)
+    elif marker == 0xE1 and body.startswith(b"Exif\x00") and header.exif is None:
+        header.exif = body[6:]
+    elif marker == 0xE1 and body.startswith(_XMP):
+        header.xmp = body[len(_XMP) :]
+    elif marker == 0xE1 and body.startswith(_LONG_XMP):
+        _warn(header, "the extended part of the XMP metadata was left out")
+    elif marker == 0xE2 and body.startswith(b"MPF\x00"):
+        _warn(header, "the file holds further pictures (a gain map, a depth map or a second view): left out")
+    elif marker == 0xED and body.startswith(b"Photoshop 3.0\x00") and b"8BIM\x04\x04" in body:
+        _warn(header, "the IPTC block was left out; XMP and EXIF were kept")
+
+
+def _warn(header: Header, text: str) -> None:
+    if text not in header.warnings:
+        header.warnings.append(text)
+
+
+def decode(data: bytes, name: str) -> list[Raster]:
+    """Decode a JPEG file.
+
+    Raises:
+        UnreadableError: the file is damaged or cut short.
+    """
+    header = read_header(data, name)
+    raster = _decode_deep(data, header, name) if header.precision != 8 else _decode(data, header, name)
+    raster.icc, raster.exif, raster.xmp, raster.dpi = header.icc, header.exif, header.xmp, header.dpi
+    raster.warnings += header.warnings
+    return [raster]
+
+
+def _decode(data: bytes, header: Header, name: str) -> Raster:
+    space = {1: "GRAY", 3: "RGB", 4: "CMYK"}.get(header.components)
+    if space is None:
+        raise UnreadableError(f"{name}: a JPEG with {header.components} components")
+    warnings = []
+    try:
+        samples = simplejpeg.decode_jpeg(data, space, strict=True)
+    except ValueError as error:
+        reason = str(error)
+        if "extraneous bytes" not in reason:
+            raise UnreadableError(f"{name}: damaged JPEG: {_plain(reason)}") from error
+        # Junk between segments is skipped by every viewer; nothing of the picture is missing.
+        samples = _decode_leniently(data, space, name)
+        warnings.append(f"the JPEG data is not quite regular: {_plain(reason)}")
+    if space == "CMYK":
+        # Adobe's convention, which all writers follow: 255 means no ink.
+        return Raster(np.subtract(255, samples), "cmyk", 255.0, warnings=warnings)
+    return from_interleaved(samples, 255.0, warnings=warnings)
+
+
+def _decode_leniently(data: bytes, space: str, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    try:
+        samples: np.ndarray[tuple[int, ...], np.dtype[np.uint8]] = simplejpeg.decode_jpeg(
+            data, space, strict=False
+        )
+    except ValueError as error:
+        raise UnreadableError(f"{name}: damaged JPEG: {_plain(str(error))}") from error
+    return samples
+
+
+def _plain(reason: str) -> str:
+    reason = reason.removeprefix("Corrupt JPEG data: ")
+    return "the file is cut short" if reason.lower().startswith("premature end") else reason
+
+
+def _decode_deep(data: bytes, header: Header, name: str) -> Raster:
+    try:
+        samples = imagecodecs.jpeg_decode(data)
+    except (ValueError, RuntimeError) as error:
+        raise UnreadableError(f"{name}: damaged {header.precision}-bit JPEG: {error}") from error
+    return from_interleaved(samples, float(2**header.precision - 1))

@@ -1,0 +1,395 @@
+"""Every result's name, planned before any work: no two alike, and none that of an input."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from restorecli.errors import CollisionError, PhotoError, UsageError
+from restorecli.photos import formats, kinds
+from restorecli.photos.inputs import STDIN, Found
+from restorecli.photos.records import Records, Standing
+
+IF_EXISTS = ("skip", "overwrite", "rename", "error")
+_LONGEST_NAME = 255  # bytes, on the usual file systems
+# Names that Windows keeps for devices, whatever the suffix.
+_DEVICES = frozenset(
+    ["con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))]
+)
+
+
+@dataclass(frozen=True)
+class PlannedPhoto:
+    """One input and what is to become of it.
+
+    Attributes:
+        found: the input.
+        target: the result's path; None for standard output.
+        format: of the result, for `write`; "keep" where the input's kind is not known yet.
+        skip: why nothing is to be done; empty where something is.
+        error: why it cannot be done.
+        warnings: what the user should know about the name.
+    """
+
+    found: Found
+    target: Path | None
+    format: str
+    skip: str = ""
+    error: PhotoError | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All inputs in order, and what is to be said once about them."""
+
+    photos: tuple[PlannedPhoto, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class _Wish:
+    """A name in the making: folder / stem + [old suffix] + [number] + suffix."""
+
+    found: Found
+    folder: Path
+    stem: str
+    suffix: str
+    format: str
+    kind: str
+    level: int = 0
+    fixed: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def target(self) -> Path:
+        stem = self.stem + (self.found.path.suffix if self.level >= 1 else "")
+        number = f"-{self.level}" if self.level >= 2 else ""
+        return self.folder / _portable(stem, number + self.suffix)
+
+
+def plan_names(
+    found: Sequence[Found],
+    *,
+    output: str | None,
+    task_suffix: str,
+    format: str = "keep",
+    if_exists: str = "skip",
+    settings: Mapping[str, str] | None = None,
+) -> Plan:
+    """Plan the results' names.
+
+    Args:
+        found: the inputs.
+        output: a folder, a file name for one input, "-" for standard output; None for siblings of the inputs.
+        task_suffix: what is appended to sibling names, as "upscale-x4".
+        format: one of `formats.WRITABLE`, or "keep".
+        if_exists: one of `IF_EXISTS`.
+        settings: all that the results depend on, compared with the run record by "skip".
+
+    Returns:
+        One entry per input, in their order; those that are not inputs after all are left out.
+
+    Raises:
+        UsageError: options that do not go together.
+    """
+    format = formats.check_format(format)
+    if if_exists not in IF_EXISTS:
+        raise UsageError(f"--if-exists {if_exists!r} is not known", f"choose one of {', '.join(IF_EXISTS)}")
+    found = _without_outputs_folder(found, output)
+    if output == STDIN or (output is None and any(item.is_stdin for item in found)):
+        return _to_stdout(found, output, format)
+    records = Records()
+    wishes = [_wish(item, output, task_suffix, format, len(found)) for item in found]
+    _spread_folders(wishes)
+    _separate(wishes)
+    inputs = {os.path.realpath(item.path) for item in found if not item.is_stdin}
+    identities = _identities(found)
+    taken = {_key(wish.target) for wish in wishes}
+    photos = []
+    for wish in wishes:
+        planned = PlannedPhoto(wish.found, wish.target, wish.format, warnings=tuple(wish.warnings))
+        planned = _settled(planned, records, inputs, identities, taken, if_exists, settings or {})
+        photos.append(planned)
+    return Plan(_without_twins(photos), _notes(wishes, format))
+
+
+def _without_outputs_folder(found: Sequence[Found], output: str | None) -> list[Found]:
+    """Drop what was met in the output folder when that lies inside an input folder."""
+    if output is None or output == STDIN:
+        return list(found)
+    folder = os.path.realpath(output)
+
+    def is_result(item: Found) -> bool:
+        root, path = os.path.realpath(item.root), os.path.realpath(item.path)
+        return (
+            item.how in ("folder", "glob")
+            and folder != root
+            and _inside(folder, root)
+            and _inside(path, folder)
+        )
+
+    return [item for item in found if not is_result(item)]
+
+
+def _inside(path: str, folder: str) -> bool:
+    return path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _to_stdout(found: Sequence[Found], output: str | None, format: str) -> Plan:
+    if len(found) != 1:
+        how = (
+            "standard output takes one picture"
+            if output == STDIN
+            else "standard input goes with no other input"
+        )
+        raise UsageError(f"{how}, and there are {len(found)} inputs", "give -o FOLDER, or a single input")
+    return Plan((PlannedPhoto(found[0], None, format),))
+
+
+def _wish(item: Found, output: str | None, task_suffix: str, format: str, count: int) -> _Wish:
+    kind = _kind(item)
+    name = formats.kept_format(kind) if format == "keep" else format
+    suffix = formats.FORMATS[name].suffix
+    stem = "stdin" if item.is_stdin else _stem(item.path)
+    if output is None:
+        return _sibling(item, task_suffix, stem, suffix, name, kind)
+    if _is_file_name(output, count):
+        return _file_name(item, output, format, kind)
+    folder = Path(output) / (Path() if item.is_stdin else _below(item))
+    return _Wish(item, folder, stem, _own_suffix(item, suffix, name), name, kind)
+
+
+def _sibling(item: Found, task_suffix: str, stem: str, suffix: str, name: str, kind: str) -> _Wish:
+    if item.how != "folder":
+        own = _own_suffix(item, suffix, name)
+        return _Wish(replace(item), item.path.parent, f"{stem}_{task_suffix}", own, name, kind)
+    root = Path(os.path.realpath(item.root))
+    if not root.name:
+        raise UsageError(f"{item.root}: this folder has no sibling", "say where to write with -o FOLDER")
+    # `photos` stays relative; `.` and `..` are named by what they are.
+    named = item.root.name not in ("", "..")
+    base = item.root if named else root
+    folder = base.parent / f"{base.name}_{task_suffix}"
+    return _Wish(item, folder / _below(item), stem, _own_suffix(item, suffix, name), name, kind)
+
+
+def _is_file_name(output: str, count: int) -> bool:
+    if output.endswith(("/", os.sep)) or Path(output).is_dir():
+        return False
+    if formats.format_of_suffix(Path(output).suffix) is None:
+        return False
+    if count != 1:
+        raise UsageError(
+            f"-o {output} is one file name, for {count} inputs", "give a folder, or end it with a slash"
+        )
+    return True
+
+
+def _file_name(item: Found, output: str, format: str, kind: str) -> _Wish:
+    path = Path(output)
+    stated = formats.format_of_suffix(path.suffix) or ""
+    if format not in ("keep", stated):
+        raise UsageError(f"-o {output} and --format {format} do not go together")
+    return _Wish(item, path.parent, path.stem, path.suffix, stated, kind, fixed=True)
+
+
+def _kind(item: Found) -> str:
+    if item.is_stdin:
+        return ""
+    try:
+        kind = kinds.sniff_file(item.path)
+    except OSError:
+        return ""
+    # TIFF inside, but camera files by name; what they are is found out when they are read.
+    return "raw" if kind in ("", "tiff") and item.path.suffix.lower() in kinds.RAW_SUFFIXES else kind
+
+
+def _stem(path: Path) -> str:
+    """The name without its suffix, where that is an image's: "x.200" has none."""
+    return path.stem if path.suffix.lower() in kinds.IMAGE_SUFFIXES else path.name
+
+
+def _own_suffix(item: Found, suffix: str, name: str) -> str:
+    """The input's own spelling of the suffix (.TIF, .tif) where the format stays the same."""
+    return item.path.suffix if formats.format_of_suffix(item.path.suffix) == name else suffix
+
+
+def _below(item: Found) -> Path:
+    try:
+        return item.path.parent.relative_to(item.root)
+    except ValueError:
+        return Path()
+
+
+def _spread_folders(wishes: Sequence[_Wish]) -> None:
+    """Named files of one name from several folders go to folders of their own, as below their common one."""
+    groups: dict[str, list[_Wish]] = {}
+    for wish in wishes:
+        if not wish.found.is_stdin and not wish.fixed:
+            groups.setdefault(_key(wish.target), []).append(wish)
+    for group in groups.values():
+        origins = {os.path.realpath(wish.found.path.parent) for wish in group}
+        if len(origins) < 2:
+            continue
+        try:
+            common = os.path.commonpath(origins)
+        except ValueError:  # several drives
+            continue
+        for wish in group:
+            inner = os.path.relpath(os.path.realpath(wish.found.path.parent), common)
+            wish.folder = wish.folder if inner == "." else wish.folder / inner
+            wish.warnings.append(
+                "several inputs have this name: their folders were kept in the result's path"
+            )
+
+
+def _separate(wishes: Sequence[_Wish]) -> None:
+    """Raise the level of wishes that want one name, until all differ; the order of inputs decides."""
+    for _ in range(len(wishes) + 3):
+        groups: dict[str, list[_Wish]] = {}
+        for wish in wishes:
+            groups.setdefault(_key(wish.target), []).append(wish)
+        clashes = [group for group in groups.values() if len(group) > 1]
+        if not clashes:
+            break
+        for group in clashes:
+            lowest = min(wish.level for wish in group)
+            moving = [wish for wish in group if wish.level == lowest]
+            # The plain name goes to nobody; of equal names with suffix or number the first one stays.
+            for wish in moving if lowest == 0 or len(moving) < len(group) else moving[1:]:
+                wish.level += 1
+    for wish in wishes:
+        if wish.level:
+            wish.warnings.append(f"another input wants the same name: written as {wish.target.name}")
+
+
+def _key(path: Path) -> str:
+    """Equal for names that some file system holds for one: case and Unicode composition do not count."""
+    real = os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", real).casefold())
+
+
+def _portable(stem: str, suffix: str) -> str:
+    """A file name that Windows takes too, and not longer than file systems allow."""
+    if os.name == "nt" and stem.split(".")[0].lower() in _DEVICES:
+        stem = f"_{stem}"
+    room = _LONGEST_NAME - len(os.fsencode(suffix))
+    while len(os.fsencode(stem)) > room:
+        stem = stem[:-1]
+    return stem + suffix
+
+
+def _identities(found: Sequence[Found]) -> set[tuple[int, int]]:
+    """Device and number of each input file: hard links and bind mounts have other paths, but not these."""
+    result = set()
+    for item in found:
+        try:
+            state = item.path.stat()
+        except OSError:
+            continue
+        if not item.is_stdin and state.st_ino:
+            result.add((state.st_dev, state.st_ino))
+    return result
+
+
+def _is_input(target: Path, inputs: set[str], identities: set[tuple[int, int]]) -> bool:
+    if os.path.realpath(target) in inputs:
+        return True
+    try:
+        state = target.stat()
+    except OSError:
+        return False
+    return (state.st_dev, state.st_ino) in identities
+
+
+def _settled(
+    planned: PlannedPhoto,
+    records: Records,
+    inputs: set[str],
+    identities: set[tuple[int, int]],
+    taken: set[str],
+    if_exists: str,
+    settings: Mapping[str, str],
+) -> PlannedPhoto:
+    """What becomes of a photo, given what is on the disk."""
+    target, source = planned.target, planned.found.path
+    assert target is not None
+    if not planned.found.is_stdin:
+        maker = records.source_of(source)
+        if maker in inputs and maker != os.path.realpath(source):
+            return replace(planned, skip=f"it is itself a result, made from {Path(maker).name}")
+    standing = records.standing(target, source, settings)
+    if standing is Standing.DONE and if_exists == "skip":
+        return replace(planned, skip=standing.value)
+    if _is_input(target, inputs, identities) and if_exists != "rename":
+        if standing is not Standing.FOREIGN and _made_from_inputs(records, target, inputs):
+            return planned
+        return replace(
+            planned,
+            error=CollisionError(
+                f"{source}: the result would overwrite the input {target}",
+                "give another folder with -o, or --if-exists rename",
+            ),
+        )
+    if target.is_dir():
+        return replace(planned, error=CollisionError(f"{source}: a folder has the result's name {target}"))
+    if standing is Standing.ABSENT or if_exists == "overwrite":
+        return planned
+    if if_exists == "rename":
+        return replace(planned, target=_free_name(target, taken))
+    if if_exists == "error":
+        return replace(planned, error=CollisionError(f"{target}: exists already", "see --if-exists"))
+    if standing is Standing.FOREIGN:
+        return replace(planned, skip=f"{target.name} {standing.value}")
+    return planned
+
+
+def _made_from_inputs(records: Records, target: Path, inputs: set[str]) -> bool:
+    """Whether a target that is among the inputs is an older result, which the plan leaves out as an input."""
+    maker = records.source_of(target)
+    return maker in inputs and maker != os.path.realpath(target)
+
+
+def _free_name(target: Path, taken: set[str]) -> Path:
+    number = 2
+    while True:
+        candidate = target.with_name(_portable(target.stem, f"-{number}{target.suffix}"))
+        if _key(candidate) not in taken and not os.path.lexists(candidate):
+            taken.add(_key(candidate))
+            return candidate
+        number += 1
+
+
+def _without_twins(photos: Sequence[PlannedPhoto]) -> tuple[PlannedPhoto, ...]:
+    """Fail what would still share a name, as two inputs for one `-o FILE` would."""
+    seen: set[str] = set()
+    result = []
+    for planned in photos:
+        key = _key(planned.target) if planned.target is not None else ""
+        if planned.error is None and not planned.skip and key in seen:
+            error = CollisionError(
+                f"{planned.found.path}: another input has the result's name {planned.target}"
+            )
+            planned = replace(planned, error=error)
+        seen.add(key)
+        result.append(planned)
+    return tuple(result)
+
+
+def _notes(wishes: Sequence[_Wish], format: str) -> tuple[str, ...]:
+    if format != "keep":
+        return ()
+    changed = {(wish.kind, wish.format) for wish in wishes if wish.kind and not wish.fixed}
+    notes = []
+    for kind, name in sorted(changed):
+        if kind == "raw":
+            notes.append("camera RAW files become 16-bit TIFF")
+        elif formats.kept_format(kind) == name and kind not in formats.UNCHANGED:
+            notes.append(
+                f"{kind.upper()} files become {name.upper()}, so that nothing is lost again (see --format)"
+            )
+    return tuple(notes)

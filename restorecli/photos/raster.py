@@ -1,0 +1,106 @@
+"""A picture as a decoder gives it: samples in the file's own numbers and meaning, before any colour work."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from restorecli.photo import Depth, FloatArray
+
+Samples = NDArray[Any]
+
+# What decoders raise on files that are not what they say.
+DECODE_ERRORS = (
+    OSError,
+    ValueError,
+    TypeError,
+    SyntaxError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    RuntimeError,
+    AssertionError,
+    struct.error,
+)
+
+
+@dataclass
+class Raster:
+    """One decoded picture.
+
+    Attributes:
+        samples: H×W×C, unsigned integers or floats; C fits `model`. Ink 0 means paper in "cmyk".
+        model: what the channels mean. "lab" is float: L 0–100, a and b as they are.
+        peak: the sample value that means 1.0.
+        alpha: H×W, or None.
+        alpha_peak: the alpha value that means opaque.
+        linear: whether RGB samples are proportional to light.
+        stored: the file's sample depth, where `samples` are not as stored.
+    """
+
+    samples: Samples
+    model: Literal["gray", "rgb", "cmyk", "lab"]
+    peak: float
+    alpha: Samples | None = None
+    alpha_peak: float = 0.0
+    premultiplied: bool = False
+    linear: bool = False
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    text: tuple[tuple[str, str], ...] = ()
+    orientation: int | None = None
+    stored: Depth | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def depth(self) -> Depth:
+        """How the file stored a sample, as an output depth that holds it."""
+        if self.stored is not None:
+            return self.stored
+        if self.samples.dtype.kind == "f":
+            return Depth.FLOAT32
+        return Depth.UINT8 if self.samples.dtype.itemsize == 1 else Depth.UINT16
+
+
+def to_float(samples: Samples, peak: float) -> FloatArray:
+    """Samples as float32 in C order, divided by `peak`."""
+    result: FloatArray = np.array(samples, dtype=np.float32, order="C")
+    if peak != 1.0:
+        result /= np.float32(peak)
+    return result
+
+
+def from_interleaved(samples: Samples, peak: float, **more: Any) -> Raster:
+    """A raster of H×W or H×W×C samples, where C = 1 is gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha."""
+    if samples.ndim == 2:
+        samples = samples[:, :, None]
+    channels = samples.shape[2]
+    if channels not in (1, 2, 3, 4):
+        raise ValueError(f"{channels} channels")
+    alpha = samples[:, :, -1] if channels in (2, 4) else None
+    return Raster(
+        samples=samples[:, :, :-1] if alpha is not None else samples,
+        model="gray" if channels < 3 else "rgb",
+        peak=peak,
+        alpha=alpha,
+        alpha_peak=peak,
+        **more,
+    )
+
+
+def upright(array: Samples, orientation: int) -> Samples:
+    """Turn an H×W… array as the EXIF orientation 1–8 asks; a view where that is possible."""
+    if orientation in (5, 6, 7, 8):
+        array = array.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):  # columns reversed; for 6 and 7 these were rows
+        array = array[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    return array

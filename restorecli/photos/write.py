@@ -1,0 +1,156 @@
+"""Results become files, whole or not at all: a temporary file beside the target, checked, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from restorecli.errors import RestoreError, TooLargeError, UnsupportedError, WriteError
+from restorecli.photo import Depth, Document, Photo
+from restorecli.photos import encode, read, records
+from restorecli.photos.formats import FORMATS, check_format, kept_format, nearest_depth
+
+TEMPORARY_PREFIX = ".restore-"
+TEMPORARY_SUFFIX = ".part"
+_DEPTH_NAMES = {Depth.UINT8: "8 bits", Depth.UINT16: "16 bits", Depth.FLOAT32: "32-bit float"}
+
+
+@dataclass(frozen=True)
+class WrittenInfo:
+    """What was written.
+
+    Attributes:
+        warnings: what the format could not keep, one sentence each.
+        bytes: length of the file.
+        format: its format.
+        width: of the first page.
+        height: of the first page.
+    """
+
+    warnings: tuple[str, ...]
+    bytes: int
+    format: str
+    width: int
+    height: int
+
+
+def write(
+    pages: Document | Sequence[Photo],
+    target: Path | BinaryIO,
+    *,
+    format: str = "keep",
+    depth: Depth | None = None,
+    jpeg_quality: int = 95,
+    strip: bool = False,
+    provenance: Mapping[str, str] | None = None,
+    record: records.Record | None = None,
+) -> WrittenInfo:
+    """Encode photos and put the file in its place.
+
+    Args:
+        pages: one photo, or the pages of a TIFF; pixels in the working space that their metadata names.
+        target: a path, whose missing folders are made, or a binary stream, which need not be seekable.
+        format: one of `formats.WRITABLE`, or "keep" for the kept format of the first page.
+        depth: of a sample; None for that of each photo, or the nearest that the format has.
+        jpeg_quality: 1–100, for lossy formats.
+        strip: leave out all metadata but the colour profile, without which colours would be wrong.
+        provenance: what was done, for the file's metadata; its entry "software" becomes EXIF's Software.
+        record: noted in the folder's run record just before the file takes its name.
+
+    Raises:
+        WriteError: the folder or the disk refuses; nothing is left behind.
+        TooLargeError: the format cannot hold so many pixels.
+        UnsupportedError: several pages for a format of one.
+    """
+    photos = list(pages.pages if isinstance(pages, Document) else pages)
+    first = photos[0]
+    name = check_format(format)
+    name = kept_format(first.format, depth or first.depth) if name == "keep" else name
+    label = str(target) if isinstance(target, Path) else "standard output"
+    _check(photos, name, label)
+    with _failures_named(label):
+        prepared = []
+        for photo in photos:
+            wanted = depth or photo.depth
+            used = nearest_depth(wanted, name)
+            page = encode.prepare(photo, name, used, strip, provenance or {})
+            if used is not wanted:
+                page.warnings.insert(
+                    0, f"{name} cannot store {_DEPTH_NAMES[wanted]}: stored as {_DEPTH_NAMES[used]}"
+                )
+            prepared.append(page)
+        if isinstance(target, Path):
+            length = _to_file(prepared, target, name, jpeg_quality, record)
+        else:
+            buffer = io.BytesIO()
+            encode.encode(prepared, name, buffer, jpeg_quality)
+            length = buffer.tell() if name != "tiff" else buffer.seek(0, os.SEEK_END)
+            target.write(buffer.getbuffer())
+            target.flush()
+    warnings = tuple(dict.fromkeys(text for page in prepared for text in page.warnings))
+    return WrittenInfo(warnings, length, name, first.width, first.height)
+
+
+def _check(photos: Sequence[Photo], name: str, label: str) -> None:
+    if len(photos) > 1 and name != "tiff":
+        raise UnsupportedError(f"{label}: {name} cannot hold {len(photos)} pages", "use --format tiff")
+    side = max(max(photo.width, photo.height) for photo in photos)
+    if side > FORMATS[name].side:
+        limit = FORMATS[name].side
+        raise TooLargeError(
+            f"{label}: {name} holds {limit} pixels a side, not {side}", "use --format tiff or png"
+        )
+
+
+@contextlib.contextmanager
+def _failures_named(label: str) -> Iterator[None]:
+    try:
+        yield
+    except RestoreError:
+        raise
+    except MemoryError as error:
+        raise TooLargeError(f"{label}: too large to encode in this machine's memory") from error
+    except OSError as error:
+        raise WriteError(f"{label}: cannot be written: {error.strerror or error}") from error
+    except (ValueError, TypeError, RuntimeError, LookupError) as error:
+        raise WriteError(f"{label}: the encoder failed: {error}") from error
+
+
+def _to_file(
+    pages: Sequence[encode.Page], target: Path, name: str, quality: int, record: records.Record | None
+) -> int:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir():
+        raise WriteError(f"{target}: is a folder")
+    # Not by tempfile, whose files only their owner can read.
+    temporary = target.parent / f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(6)}{TEMPORARY_SUFFIX}"
+    try:
+        with temporary.open("x+b") as stream:
+            encode.encode(pages, name, stream, quality)
+        length = temporary.stat().st_size
+        _verify(temporary, pages[0], target)
+        if record is not None:
+            records.append(target, temporary, record)
+        temporary.replace(target)
+    except BaseException:  # Ctrl-C too: nothing half-written may stay
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    return length
+
+
+def _verify(temporary: Path, page: encode.Page, target: Path) -> None:
+    """Read the header back: a full disk or a broken encoder must not pass for a result."""
+    height, width = page.samples.shape[:2]
+    try:
+        found = read.size(temporary, name=str(target))
+    except RestoreError as error:
+        raise WriteError(f"{target}: what was written cannot be read back") from error
+    if found != (width, height):
+        raise WriteError(f"{target}: what was written has the size {found}, not {width}×{height}")
