@@ -1,0 +1,220 @@
+"""Which entry of the catalogue a request means; pure rules, no files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from restorecli.errors import UsageError, WeightsError
+from restorecli.models.registry import LICENSE_POLICIES, TASKS, ModelEntry, Registry, load_registry
+
+USUAL = {
+    "upscale": "bicubic",
+    "denoise": "gaussian",
+    "dejpeg": "jpeg",
+    "demosaic": "mosaic",
+    "deblur": "motion",
+    "enhance": "low-light",
+}
+"""Task → the degradation that is meant when none is named."""
+
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """Which model is wanted, and for what.
+
+    Attributes:
+        task: one of `registry.TASKS`.
+        model: a network ("nlsn") or an entry ("grl-small-x4"); None for the task's best light model.
+        variant: "light", "paper" or a size's name; None means paper where ``model`` is given.
+        scale: output side ÷ photo side.
+        level: noise sigma on the 0–255 scale, or JPEG quality; None for the middle of those there are.
+        channels: 1 for a gray photo, 3 for a colour photo.
+        degradation: None for the task's usual one; "real", "motion", "defocus", "low-light", "retouch".
+        weights: a checkpoint file, which goes before all rules.
+        offline: use only what is in the cache.
+        license_policy: "any", or "commercial" for weights that allow commercial use; None reads
+            ``RESTORE_LICENSE_POLICY``.
+        extra_inputs: maps that the caller can append to the image as channels.
+    """
+
+    task: str
+    model: str | None = None
+    variant: str | None = None
+    scale: int | None = None
+    level: float | None = None
+    channels: int = 3
+    degradation: str | None = None
+    weights: Path | None = None
+    offline: bool = False
+    license_policy: str | None = None
+    extra_inputs: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The entry a request means, and the light one that may stand in for it."""
+
+    entry: ModelEntry
+    fallback: ModelEntry | None = None
+    notes: tuple[str, ...] = ()
+    fallback_notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def license_policy(given: str | None) -> str:
+    """Return the licence policy: as given, else from ``RESTORE_LICENSE_POLICY``, else "any".
+
+    Raises:
+        UsageError: it is not one of `registry.LICENSE_POLICIES`.
+    """
+    policy = given or os.environ.get("RESTORE_LICENSE_POLICY") or "any"
+    if policy not in LICENSE_POLICIES:
+        raise UsageError(f"unknown licence policy: {policy}", f"known: {', '.join(LICENSE_POLICIES)}")
+    return policy
+
+
+def choose(request: ModelRequest, registry: Registry | None = None) -> Choice:
+    """Apply the rules of `--model`, `--variant`, scale, level and licence.
+
+    Raises:
+        UsageError: no such task, model, variant, degradation or scale.
+        WeightsError: the licence policy leaves nothing.
+    """
+    registry = registry or load_registry()
+    if request.task not in TASKS:
+        raise UsageError(f"unknown task: {request.task}", f"known: {', '.join(TASKS)}")
+    if request.model and request.model not in registry.networks:
+        return _named(registry.find(request.model), request)
+    fitting = _fitting(request, registry)
+    light = [entry for entry in fitting if entry.ships]
+    if request.variant is not None:
+        wanted = [entry for entry in fitting if entry.is_variant(request.variant)]
+        if not wanted:
+            raise _no_variant(request, fitting)
+        return _choice(_allowed(wanted, request), request)
+    if request.model is None:
+        return _choice(_allowed(light, request, fitting), request)
+    paper = [entry for entry in fitting if not entry.ships]
+    allowed = [entry for entry in paper if entry.allowed(license_policy(request.license_policy))]
+    if not light:
+        return _choice(_allowed(paper, request), request)
+    spare = _choice(_allowed(light, request), request)
+    if not allowed:
+        why = "the licence policy forbids the paper's weights" if paper else "no paper weights fit"
+        warning = f"{spare.entry.name} (light) is used for {request.model}: {why}"
+        return Choice(spare.entry, notes=spare.notes, warnings=(warning,))
+    best = _choice(allowed, request)
+    return Choice(best.entry, spare.entry, best.notes, spare.notes)
+
+
+def _named(entry: ModelEntry, request: ModelRequest) -> Choice:
+    """Check an entry that was named in full."""
+    if entry.task != request.task:
+        raise UsageError(f"{entry.name} is a model to {entry.task}, not to {request.task}")
+    if request.variant is not None and not entry.is_variant(request.variant):
+        raise UsageError(f"{entry.name} is no {request.variant} variant")
+    if request.scale is not None and request.task == "upscale" and entry.scale != request.scale:
+        raise UsageError(f"{entry.name} enlarges by {entry.scale}, not by {request.scale}")
+    if entry.extra_input and entry.extra_input not in request.extra_inputs:
+        raise UsageError(f"{entry.name} wants a {entry.extra_input} beside the photo, which is not given")
+    return _choice(_allowed([entry], request), request)
+
+
+def _fitting(request: ModelRequest, registry: Registry) -> list[ModelEntry]:
+    """Return the entries of the task, network, degradation and scale that take a photo alone."""
+    entries = registry.select(task=request.task, network=request.model)
+    entries = [e for e in entries if not e.extra_input or e.extra_input in request.extra_inputs]
+    if not entries:
+        having = dict.fromkeys(entry.network for entry in registry.select(task=request.task))
+        raise UsageError(
+            f"{request.model} has no weights to {request.task}", f"these have: {', '.join(having)}"
+        )
+    wanted = request.degradation or USUAL[request.task]
+    alike = [entry for entry in entries if entry.degradation in ("", wanted)]
+    if not alike and request.degradation is not None:
+        known = dict.fromkeys(entry.degradation for entry in entries)
+        who = request.model or "no model"
+        raise UsageError(f"{who} does not {request.task} {wanted}", f"there is: {', '.join(known)}")
+    entries = alike or entries
+    if request.task != "upscale" or request.scale is None:
+        return entries
+    sized = [entry for entry in entries if entry.scale == request.scale]
+    if not sized:
+        scales = sorted({entry.scale for entry in entries})
+        sizes = ", ".join(f"×{scale}" for scale in scales)
+        raise UsageError(
+            f"{request.model or 'no model'} does not enlarge by {request.scale}", f"there is: {sizes}"
+        )
+    return sized
+
+
+def _allowed(
+    entries: Sequence[ModelEntry], request: ModelRequest, otherwise: Sequence[ModelEntry] = ()
+) -> list[ModelEntry]:
+    """Return what the licence policy allows of ``entries``, or else of ``otherwise``."""
+    policy = license_policy(request.license_policy)
+    for candidates in (entries, otherwise):
+        allowed = [entry for entry in candidates if entry.allowed(policy)]
+        if allowed:
+            return allowed
+    names = ", ".join(entry.name for entry in [*entries, *otherwise][:4])
+    raise WeightsError(
+        f"no weights to {request.task} are known to allow commercial use ({names} do not say so)",
+        "use --license-policy any if your use is not commercial",
+    )
+
+
+def _choice(entries: Sequence[ModelEntry], request: ModelRequest) -> Choice:
+    """Pick by channels, then level, then rank."""
+    entries = _by_channels(entries, request)
+    levels = sorted({entry.level for entry in entries if entry.level is not None})
+    notes: tuple[str, ...] = ()
+    if levels:
+        level = nearest_level(levels, request.level, request.task)
+        entries = [entry for entry in entries if entry.level in (level, None)]
+        if request.level is not None and level != request.level:
+            what = "JPEG quality" if request.task == "dejpeg" else "sigma"
+            notes = (f"weights for {what} {level:g} are used for {request.level:g}",)
+    return Choice(min(entries, key=lambda entry: entry.rank), notes=notes)
+
+
+def _by_channels(entries: Sequence[ModelEntry], request: ModelRequest) -> Sequence[ModelEntry]:
+    """Prefer weights of the photo's own kind: gray for gray, colour for colour."""
+    own = [entry for entry in entries if (entry.out_channels or entry.channels) == request.channels]
+    if own:
+        return own
+    if request.channels == 3 and request.task == "denoise":
+        raise UsageError(
+            f"{request.model or entries[0].network} has only gray weights of this kind for colour photos",
+            "choose another --model or --variant",
+        )
+    return entries
+
+
+def nearest_level(levels: Sequence[float], wanted: float | None, task: str) -> float:
+    """Return the level to use: as near as can be, but no weaker than what is wanted.
+
+    A sigma is not below the wanted one (the highest if there is none); a JPEG quality, where less is worse,
+    is not above it (the lowest if there is none). Without a wish it is the middle one.
+
+    Args:
+        levels: those there are, ascending.
+        wanted: sigma or quality.
+        task: "dejpeg" for qualities.
+    """
+    if wanted is None:
+        return levels[len(levels) // 2]
+    if task == "dejpeg":
+        return max((level for level in levels if level <= wanted), default=levels[0])
+    return min((level for level in levels if level >= wanted), default=levels[-1])
+
+
+def _no_variant(request: ModelRequest, fitting: Sequence[ModelEntry]) -> UsageError | WeightsError:
+    known = dict.fromkeys(word for entry in fitting for word in (entry.variant, entry.size) if word)
+    who = request.model or request.task
+    message = f"{who} has no {request.variant} variant" + (f" for ×{request.scale}" if request.scale else "")
+    kind = WeightsError if request.variant in ("light", "paper") else UsageError
+    return kind(message, f"there is: {', '.join(known)}")

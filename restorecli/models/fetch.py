@@ -1,0 +1,202 @@
+"""Bring an entry's file into the cache: mirror, direct link, Drive; or by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from urllib.parse import quote
+
+from restorecli.errors import ChecksumError, DownloadError, WeightsError
+from restorecli.models.cache import (
+    Record,
+    cached,
+    entry_path,
+    git_blob_of,
+    lock,
+    native_copies,
+    read_record,
+    record_path,
+    sha256_of,
+    write_record,
+)
+from restorecli.models.download import Expected, Progress, download, offline
+from restorecli.models.drive import FOLDER, download_file, find_in_folder
+from restorecli.models.registry import ModelEntry
+
+Source = tuple[str, Callable[[Path, Expected, "Progress | None"], str]]
+"""Where a file comes from (as a person would type it), and how to get it: → its sha256."""
+
+
+def expected_of(entry: ModelEntry) -> Expected:
+    """Return what the catalogue knows of the entry's bytes."""
+    return Expected(entry.sha256, entry.git_blob, entry.bytes)
+
+
+def fetch(
+    entry: ModelEntry, *, allow_network: bool = True, progress: Progress | None = None
+) -> tuple[Record, bool]:
+    """Make sure that the entry's file is in the cache.
+
+    Where the catalogue knows no digest, that of the first download is recorded and binds later ones.
+
+    Returns:
+        The file's record, and whether it was fetched just now.
+
+    Raises:
+        DownloadError: none of its sources gave it; the hint tells how to get it by hand.
+        ChecksumError: what a source gave is another file.
+        WeightsError: the cache cannot be written.
+    """
+    if (record := cached(entry)) is not None:
+        return record, False
+    path = entry_path(entry)
+    if entry.ships:
+        raise WeightsError(f"{entry.file} is missing from the package", "reinstall restorecli")
+    if not allow_network or offline():
+        raise DownloadError(
+            f"{entry.name} is not in the cache, and the network is not to be used", by_hand(entry)
+        )
+    with lock(path):
+        if (record := cached(entry)) is not None:  # another process was faster
+            return record, False
+        return _fetch_first(entry, path, progress), True
+
+
+def _fetch_first(entry: ModelEntry, path: Path, progress: Progress | None) -> Record:
+    expected = _with_first_use(entry, path)
+    complaints: list[DownloadError] = []
+    for where, get in sources(entry):
+        try:
+            digest = get(path, expected, progress)
+        except DownloadError as error:
+            complaints.append(error)
+            continue
+        trust = "pinned" if expected_of(entry).pinned else "first use"
+        record = Record(digest, path.stat().st_size, where, trust, _now())
+        write_record(path, record)
+        return record
+    worst = next((error for error in complaints if isinstance(error, ChecksumError)), complaints[-1])
+    raise type(worst)(f"{entry.name} could not be fetched: {worst.message}", by_hand(entry)) from worst
+
+
+def sources(entry: ModelEntry) -> list[Source]:
+    """Return the entry's sources in the order to try: mirror, direct links, Drive."""
+    found: list[Source] = []
+    if mirror := os.environ.get("RESTORE_MIRROR"):
+        found.append(_direct(f"{mirror.rstrip('/')}/{quote(entry.network)}/{quote(entry.file)}"))
+    found += [_direct(url) for url in entry.urls]
+    if entry.drive_id:
+        url = f"https://drive.google.com/file/d/{entry.drive_id}/view"
+        found.append((url, lambda path, expected, told: download_file(entry.drive_id, path, expected, told)))
+    if entry.drive_folder:
+
+        def from_folder(path: Path, expected: Expected, told: Progress | None) -> str:
+            return download_file(find_in_folder(entry.drive_folder, entry.file), path, expected, told)
+
+        found.append((FOLDER + entry.drive_folder, from_folder))
+    return found
+
+
+def by_hand(entry: ModelEntry) -> str:
+    """Return how a person gets the entry's file into the cache."""
+    if entry.drive_folder:
+        where = f"from the folder {FOLDER}{entry.drive_folder}"
+    elif entry.drive_id:
+        where = f"from https://drive.google.com/file/d/{entry.drive_id}/view"
+    else:
+        where = f"from {entry.urls[0]}" if entry.urls else ""
+    return (
+        f"download {entry.file} {where} in a browser, then: restore models add {entry.file} --as {entry.name}"
+    )
+
+
+def add(entry: ModelEntry, file: Path) -> Record:
+    """Copy a file that was downloaded by hand into the cache as the entry's own.
+
+    Raises:
+        ChecksumError: the catalogue knows another digest.
+        WeightsError: the cache cannot be written.
+    """
+    digest = sha256_of(file)
+    expected = expected_of(entry)
+    if (expected.sha256 and digest != expected.sha256) or (
+        expected.git_blob and git_blob_of(file) != expected.git_blob
+    ):
+        raise ChecksumError(
+            f"{file} is not {entry.name}: its digest is not the one the catalogue knows",
+            f"to use it all the same: --weights {file}",
+        )
+    path = entry_path(entry)
+    with lock(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        try:
+            shutil.copyfile(file, part)
+            part.replace(path)
+        except OSError as error:
+            raise WeightsError(f"{path} cannot be written: {error.strerror or error}") from error
+        finally:
+            part.unlink(missing_ok=True)
+        trust = "pinned" if expected.pinned else "first use"
+        record = Record(digest, path.stat().st_size, "by hand", trust, _now())
+        write_record(path, record)
+    return record
+
+
+def remove(entry: ModelEntry) -> list[Path]:
+    """Delete the entry's file, record and converted copies; return what was deleted.
+
+    Raises:
+        WeightsError: a file cannot be deleted, or the weights are part of the package.
+    """
+    if entry.ships:
+        raise WeightsError(f"{entry.name} is part of the package and stays")
+    path = entry_path(entry)
+    record = read_record(path)
+    doomed = [path, path.with_name(path.name + ".part"), path.with_name(path.name + ".part.tag")]
+    doomed += native_copies(record.sha256) if record else []
+    doomed = [file for file in [*doomed, record_path(path)] if file.is_file()]
+    try:
+        for file in doomed:
+            file.unlink()
+    except OSError as error:
+        raise WeightsError(f"{error.filename} cannot be deleted: {error.strerror}") from error
+    return doomed
+
+
+def verify(entry: ModelEntry) -> str:
+    """Read the entry's cached file again and say what is wrong with it; empty when it is right."""
+    path = entry_path(entry)
+    if not path.is_file():
+        return "missing"
+    digest = sha256_of(path)
+    if entry.sha256 and digest != entry.sha256:
+        return f"sha256 is {digest}, the catalogue says {entry.sha256}"
+    if entry.git_blob and (blob := git_blob_of(path)) != entry.git_blob:
+        return f"git blob id is {blob}, the catalogue says {entry.git_blob}"
+    record = None if entry.ships else read_record(path)
+    if record is None and not entry.ships:
+        return "no record of where it came from"
+    if record is not None and digest != record.sha256:
+        return f"sha256 is {digest}, {record.sha256} was stored"
+    return ""
+
+
+def _with_first_use(entry: ModelEntry, path: Path) -> Expected:
+    """Return the catalogue's digest, or else the one recorded when the file was first fetched."""
+    expected, record = expected_of(entry), read_record(path)
+    if expected.pinned or record is None:
+        return expected
+    return dataclasses.replace(expected, sha256=record.sha256)
+
+
+def _direct(url: str) -> Source:
+    return url, lambda path, expected, progress: download(url, path, expected, progress)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,37 @@
+"""From resolved weights to a network that is ready to run."""
+
+from __future__ import annotations
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from restorecli.errors import CheckpointError
+from restorecli.models.convert import build, native_metadata
+from restorecli.models.resolve import Resolved
+from restorecli.networks import from_native
+from restorecli.networks.network import Network
+
+
+def load(resolved: Resolved) -> Network:
+    """Build the network of ``resolved`` and load its weights, every key matched.
+
+    Returns:
+        The network in eval mode, float32, on the CPU, wanting no gradients.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or not of that network.
+    """
+    if resolved.path is None:
+        raise CheckpointError(f"{resolved.name} is not in the cache yet")
+    if resolved.network == "spandrel":
+        from restorecli.models.spandrel_network import load_spandrel
+
+        return load_spandrel(resolved.path)
+    native = native_metadata(resolved.path)
+    if native is None:  # a cache that cannot be written holds the authors' file alone
+        return build(resolved.path, resolved.network, resolved.settings)
+    network, settings, _ = native
+    try:
+        return from_native(network, load_file(resolved.path), settings)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{resolved.path} is damaged: {error}", "remove it and try again") from error
