@@ -158,14 +158,21 @@ def peak_memory(work: Callable[[], None], device: torch.device) -> int:
 
 def _peak_rss(work: Callable[[], None]) -> int:
     before = psutil.Process().memory_info().rss
-    try:
-        Path("/proc/self/clear_refs").write_text("5")  # sets the high-water mark to what is in use now
-    except OSError:
+    if not _reset_high_water_mark():
         return max(0, _sampled_peak(work) - before)
     work()
     status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     line = next((line for line in status.splitlines() if line.startswith("VmHWM:")), "VmHWM: 0 kB")
     return max(0, int(line.split()[1]) * 1024 - before)
+
+
+def _reset_high_water_mark() -> bool:
+    """Have Linux forget the process's largest resident size; False where it cannot."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
 
 
 def _sampled_peak(work: Callable[[], None]) -> int:

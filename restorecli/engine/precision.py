@@ -153,7 +153,7 @@ def psnr(result: Tensor, reference: Tensor) -> float:
 
 
 def probe_side(call: Callable[[Tensor], Tensor], facts: Facts, device: torch.device) -> int:
-    """Return a tile side that takes about half a second or less, between 48 and 128, rounded to the multiple."""
+    """Return a tile side that takes about half a second or less, in 48 … 128, rounded to the multiple."""
     small = _rounded(48, facts.side_multiple)
     picture = photo_like(facts.in_channels, small) * facts.value_range
     timed(call, picture, device)
@@ -231,7 +231,9 @@ def _placed(network: nn.Module, facts: Facts, device: torch.device, precision: s
     network = network.eval().requires_grad_(False).to(device)
     # On GPUs channels-last pays with tensor cores, which float32 does not use; on CPUs always.
     if facts.channels_last and (device.type == "cpu" or (device.type == "cuda" and precision != "fp32")):
-        network = network.to(memory_format=torch.channels_last)
+        for parameter in network.parameters():
+            if parameter.dim() == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     return network
 
 

@@ -1,5 +1,7 @@
 """Small networks whose right answer is known."""
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -10,7 +12,9 @@ class Identity(nn.Module):
 
     tile_overlap = 8
 
-    def __init__(self, scale: int = 1, channels: int = 3, side_multiple: int = 1, value_range: float = 1.0) -> None:
+    def __init__(
+        self, scale: int = 1, channels: int = 3, side_multiple: int = 1, value_range: float = 1.0
+    ) -> None:
         super().__init__()
         self.scale = scale
         self.in_channels = self.out_channels = channels
@@ -33,9 +37,7 @@ class Convs(nn.Module):
         super().__init__()
         self.tile_overlap = 4 * depth
         channels = [3, *[width] * (depth - 1), 12]
-        self.layers = nn.ModuleList(
-            nn.Conv2d(a, b, 3, padding=1) for a, b in zip(channels, channels[1:], strict=False)
-        )
+        self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in itertools.pairwise(channels))
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers[:-1]:

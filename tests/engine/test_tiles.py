@@ -1,3 +1,4 @@
+import itertools
 import subprocess
 import sys
 
@@ -7,7 +8,13 @@ from hypothesis import strategies as st
 from restorecli.engine.tiles import plan_axis, plan_grid, ramps
 
 sides = st.integers(1, 400)
-plans = st.tuples(sides, st.integers(0, 130), st.integers(0, 140), st.sampled_from([1, 2, 3, 8, 16]), st.sampled_from([1, 2]))
+plans = st.tuples(
+    sides,
+    st.integers(0, 130),
+    st.integers(0, 140),
+    st.sampled_from([1, 2, 3, 8, 16]),
+    st.sampled_from([1, 2]),
+)
 
 
 @given(plans)
@@ -16,7 +23,7 @@ def test_tiles_cover_every_pixel_and_stay_inside(plan):
     axis = plan_axis(*plan)
     covered = set()
     for start in axis.starts:
-        assert 0 <= start and start + axis.tile <= axis.padded
+        assert start >= 0 and start + axis.tile <= axis.padded
         covered.update(range(start, start + axis.tile))
     assert covered == set(range(axis.padded))
     assert axis.padded >= axis.length == plan[0]
@@ -93,7 +100,7 @@ def test_ramps_lie_in_the_overlap_and_do_not_cross(plan, scale):
     for index, (centre, width) in enumerate(found):
         assert axis.starts[index + 1] * scale <= centre - width / 2
         assert centre + width / 2 <= (axis.starts[index] + axis.tile) * scale
-    for (a, width), (b, _) in zip(found, found[1:], strict=False):
+    for (a, width), (b, _) in itertools.pairwise(found):
         assert a + width / 2 <= b - width / 2 + 1e-9
 
 
