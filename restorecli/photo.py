@@ -25,7 +25,7 @@ class Metadata:
 
     Attributes:
         profile: ICC profile of the input's pixels; the output is converted back to it and carries it.
-        exif: EXIF block as TIFF bytes (no ``Exif\\0\\0`` prefix), orientation already set to 1.
+        exif: EXIF block as TIFF bytes (without the "Exif" mark before it), orientation already set to 1.
         xmp: XMP packet.
         dpi: horizontal and vertical resolution in dots per inch.
         description: free text entries (PNG text chunks).

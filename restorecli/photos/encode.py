@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -65,7 +64,8 @@ def quantized(values: FloatArray, depth: Depth, out: Samples | None = None) -> S
         out[...] = values
         return out
     result = np.empty(values.shape, _TYPES[depth]) if out is None else out
-    peak = np.float32(_PEAKS[depth])
+    # In float32 the products of 16-bit samples would round before they are rounded.
+    peak = np.float32(_PEAKS[depth]) if depth is Depth.UINT8 else np.float64(_PEAKS[depth])
     rows = max(1, _BAND // max(1, values[0].size))
     for top in range(0, values.shape[0], rows):
         band = values[top : top + rows] * peak
@@ -114,11 +114,11 @@ def _describe(page: Page, photo: Photo, name: str, provenance: Mapping[str, str]
     page.text = md.text_for(photo.metadata, provenance) if "text" in held else ()
     lost = [
         label
-        for label, value in (("exif", photo.metadata.exif), ("xmp", photo.metadata.xmp))
-        if value is not None and label not in held
+        for label, value in (("EXIF", photo.metadata.exif), ("XMP", photo.metadata.xmp))
+        if value is not None and label.lower() not in held
     ]
     if lost:
-        page.warnings.append(f"{name} cannot carry {' and '.join(lost).upper()} data: left out")
+        page.warnings.append(f"{name} cannot carry {' and '.join(lost)} data: left out")
     page.exif = page.exif if "exif" in held else None
     page.xmp = page.xmp if "xmp" in held else None
 
@@ -156,16 +156,13 @@ def _jpg(page: Page, stream: BinaryIO, quality: int) -> None:
         if value and len(value) > _LONGEST_SEGMENT:
             page.warnings.append(f"the {label.upper()} data is too long for a JPEG: left out")
         elif value:
-            options[label] = value
+            options[label] = b"Exif\0\0" + value if label == "exif" else value
     Image.fromarray(page.plain).save(stream, "JPEG", quality=quality, icc_profile=page.icc, **options)
 
 
 def _webp(page: Page, stream: BinaryIO, quality: int) -> None:
-    samples = page.samples
-    if samples.shape[2] < 3:  # WebP has no gray
-        samples = np.concatenate([np.repeat(samples[:, :, :1], 3, axis=2), samples[:, :, 1:]], axis=2)
     options = {key: value for key, value in (("exif", page.exif), ("xmp", page.xmp)) if value}
-    Image.fromarray(samples).save(
+    Image.fromarray(_coloured(page.samples)).save(
         stream, "WEBP", lossless=True, exact=True, quality=50, method=2, icc_profile=page.icc, **options
     )
 
@@ -195,18 +192,19 @@ def _ppm(page: Page, stream: BinaryIO, quality: int) -> None:
     stream.write(page.samples.astype(">u2" if deep else np.uint8).tobytes())
 
 
-def _by_imageio(extension: str) -> Callable[[Page, BinaryIO, int], None]:
-    def encode(page: Page, stream: BinaryIO, quality: int) -> None:
-        samples = page.plain
-        if extension == ".qoi" and page.samples.shape[2] < 3:
-            samples = np.concatenate(
-                [np.repeat(page.samples[:, :, :1], 3, axis=2), page.samples[:, :, 1:]], axis=2
-            )
-        buffer = io.BytesIO()
-        iio.imwrite(buffer, samples, extension=extension)
-        stream.write(buffer.getvalue())
+def _tga(page: Page, stream: BinaryIO, quality: int) -> None:
+    stream.write(iio.imwrite("<bytes>", page.plain, extension=".tga"))
 
-    return encode
+
+def _qoi(page: Page, stream: BinaryIO, quality: int) -> None:
+    stream.write(imagecodecs.qoi_encode(np.ascontiguousarray(_coloured(page.samples))))
+
+
+def _coloured(samples: Samples) -> Samples:
+    """Gray samples as RGB, for formats that have no gray."""
+    if samples.shape[2] > 2:
+        return samples
+    return np.concatenate([np.repeat(samples[:, :, :1], 3, axis=2), samples[:, :, 1:]], axis=2)
 
 
 _ENCODERS: dict[str, Callable[[Page, BinaryIO, int], None]] = {
@@ -217,8 +215,8 @@ _ENCODERS: dict[str, Callable[[Page, BinaryIO, int], None]] = {
     "jp2": _jp2,
     "bmp": _bmp,
     "ppm": _ppm,
-    "tga": _by_imageio(".tga"),
-    "qoi": _by_imageio(".qoi"),
+    "tga": _tga,
+    "qoi": _qoi,
 }
 
 

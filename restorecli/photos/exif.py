@@ -17,13 +17,13 @@ _WIDTHS = (0x0100, 0xA002)
 _HEIGHTS = (0x0101, 0xA003)
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 # What describes the stored samples of a TIFF, not the photo: wrong in any other file.
-STRUCTURE = frozenset(
-    int(tag, 16)
-    for tag in (
-        "00FE 00FF 0100 0101 0102 0103 0106 010A 0111 0115 0116 0117 011A 011B 011C 0128 013D 0140 0142 0143 "
-        "0144 0145 014A 0152 0153 015B 0201 0202 0211 0212 0213 0214 02BC 83BB 8649 8773"
-    ).split(" ")
-)
+# fmt: off
+STRUCTURE = frozenset((
+    0x00FE, 0x00FF, 0x0100, 0x0101, 0x0102, 0x0103, 0x0106, 0x010A, 0x0111, 0x0115, 0x0116, 0x0117,
+    0x011A, 0x011B, 0x011C, 0x0128, 0x013D, 0x0140, 0x0142, 0x0143, 0x0144, 0x0145, 0x014A, 0x0152,
+    0x0153, 0x015B, 0x0201, 0x0202, 0x0211, 0x0212, 0x0213, 0x0214, 0x02BC, 0x83BB, 0x8649, 0x8773,
+))
+# fmt: on
 
 
 @dataclass(frozen=True)
