@@ -4,8 +4,8 @@ Paper: Zamir, Arora, Khan, Hayat, Khan, Yang, Shao, "Learning Enriched Features 
 Enhancement", ECCV 2020 (arXiv 2003.06792).
 Source: github.com/swz30/MIRNet, Academic Public License (non-commercial); written here from the paper and the
 weights' layout.
-Shape: B×3×H×W → B×3×H×W; any H and W from 1 (sides are padded to multiples of 4). Weights for super-resolution
-take an image that already has the output's size.
+Shape: B×3×H×W → B×3×H×W; any H and W from 1 (sides are padded to multiples of 4). Weights for
+super-resolution take an image that already has the output's size.
 Range: 0–1 in and out.
 
 The parts (section 3 of the paper), with f, x_j feature maps, ⟨·⟩ the mean over space, no biases anywhere:
@@ -21,7 +21,7 @@ One unit's weights serve twice in a block, and one PReLU parameter serves all un
 What is done differently here: all maps are channels-last. s is one number per pixel and W acts on channels,
 so W [f ⊙ s, f ⊙ c] = (W_s f) ⊙ s + W_c (f ⊙ c), without a map of 2C channels. Fusion needs the streams' means
 only, so they are neither stacked nor summed. W_b stands before the bilinear enlargement, at a quarter of the
-pixels.
+pixels. A stream made smaller for the next stream's unit serves the exchange too, which asks for the same map.
 """
 
 from __future__ import annotations
@@ -165,12 +165,17 @@ class Block(nn.Module):
     def forward(self, x: Tensor, slope: Tensor) -> Tensor:
         """Map B×C×H×W, sides multiples of 4, to the same shape."""
         column = [self.units[0](x, slope)]
+        shrunk: dict[int, Tensor] = {}  # stream → what the stream above gives it
         for stream in range(1, STREAMS):
-            column.append(self.units[stream](self._moved(column[-1], stream - 1, stream), slope))
+            shrunk[stream] = self._moved(column[-1], stream - 1, stream)
+            column.append(self.units[stream](shrunk[stream], slope))
         full = []
         for target, (unit, fusion) in enumerate(zip(self.units, self.fusion, strict=True)):
-            exchanged = fusion([self._moved(column[source], source, target) for source in range(STREAMS)])
-            again = unit(exchanged, slope)
+            exchanged = [
+                shrunk.pop(target) if source == target - 1 else self._moved(f, source, target)
+                for source, f in enumerate(column)
+            ]
+            again = unit(fusion(exchanged), slope)
             full.append(again if target == 0 else self.last_up[str(target)](again))
         out: Tensor = self.tail(self.fusion[0](full))
         return out.add_(x)

@@ -21,7 +21,7 @@ What is done differently here: P (N×N for N pixels) is never built. Since a key
 block of keys needs nothing from other blocks: its keys are a bank of 1×1 filters over the query image, its
 values divided by the keys' sums are a second bank, and the results of all blocks add up. Memory grows with N
 only. Exponentials are of base 2, which is faster, with log₂e in the keys, and taken below the key's largest
-score, so they cannot overflow. The transposed convolution is done as a 3×3 convolution and a pixel shuffle.
+score, so they cannot overflow.
 """
 
 from __future__ import annotations
@@ -126,26 +126,6 @@ class NonLocal(nn.Module):
         return self
 
 
-class DoubleSize(nn.Module):
-    """Transposed convolution (kernel 6, stride 2, padding 2) as a 3×3 convolution and a pixel shuffle.
-
-    Output row 2m + p takes kernel row 4 − 2t + p from input row m + t − 1, t = 0, 1, 2; columns likewise.
-    """
-
-    def __init__(self, features: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(features, features, 6, 6))
-        self.bias = nn.Parameter(torch.zeros(features))
-        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map B×C×H×W to B×C×2H×2W."""
-        features = len(self.bias)
-        split = self.weight.view(features, features, 3, 2, 3, 2).flip(2, 4)
-        weight = split.permute(1, 3, 5, 0, 2, 4).reshape(4 * features, features, 3, 3)
-        return F.pixel_shuffle(F.conv2d(x, weight, self.bias.repeat_interleave(4), padding=1), 2)
-
-
 class MaskBranch(nn.Module):
     """The mask of an attention module: an hourglass of ResBlocks that ends in a sigmoid."""
 
@@ -155,7 +135,7 @@ class MaskBranch(nn.Module):
         self.entry = ResBlock(features, activation)
         self.down = conv3(features, features, stride=2)
         self.inner = _blocks(features, activation)
-        self.up = DoubleSize(features)
+        self.up = nn.ConvTranspose2d(features, features, 6, stride=2, padding=2)
         self.exit = ResBlock(features, activation)
         self.gate = conv1(features, features)
 
