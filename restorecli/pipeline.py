@@ -89,7 +89,7 @@ class _Writing:
     """A result on its way to its file."""
 
     photo: PlannedPhoto
-    future: Future[WrittenInfo]
+    future: Future[tuple[WrittenInfo, float]]
     size: int
     began: float
     tiles: int
@@ -169,7 +169,12 @@ def _read(photo: PlannedPhoto, stdin: BinaryIO) -> Document:
 
 
 def _restore(
-    work: Run, photo: PlannedPhoto, document: Document, writers: ThreadPoolExecutor, report: Reporter, cancelled: Flag
+    work: Run,
+    photo: PlannedPhoto,
+    document: Document,
+    writers: ThreadPoolExecutor,
+    report: Reporter,
+    cancelled: Flag,
 ) -> _Writing:
     """Run the network over every page of ``document`` and hand the result to a writer."""
     began, tiles, pages = time.monotonic(), 0, []
@@ -194,12 +199,13 @@ def _restore(
     return _Writing(photo, future, size, began, tiles, tuple(dict.fromkeys((*warnings, *restored.warnings))))
 
 
-def _write(work: Run, photo: PlannedPhoto, document: Document) -> WrittenInfo:
+def _write(work: Run, photo: PlannedPhoto, document: Document) -> tuple[WrittenInfo, float]:
+    """Write a result; return what was written and when it was finished."""
     encoding = work.encoding
     record = None
     if photo.target is not None:
         record = Record(photo.found.path, document.fingerprint, encoding.settings)
-    return write(
+    info = write(
         document,
         photo.target if photo.target is not None else work.stdout,
         format=photo.format,
@@ -209,6 +215,7 @@ def _write(work: Run, photo: PlannedPhoto, document: Document) -> WrittenInfo:
         provenance=encoding.provenance,
         record=record,
     )
+    return info, time.monotonic()
 
 
 def _collect(
@@ -223,7 +230,7 @@ def _collect(
             return
         writing = writings.popleft()
         with _photo_errors(writing.photo, report, tally):
-            info = writing.future.result()
+            info, finished = writing.future.result()
             tally.done += 1
             tally.megapixels += info.width * info.height / 1e6
             report.event(
@@ -232,7 +239,7 @@ def _collect(
                     str(writing.photo.target or "-"),
                     info.width,
                     info.height,
-                    round(time.monotonic() - writing.began, 3),
+                    round(finished - writing.began, 3),
                     writing.tiles,
                     tuple(dict.fromkeys((*writing.warnings, *info.warnings))),
                 )

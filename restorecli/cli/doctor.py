@@ -1,4 +1,4 @@
-"""``restore doctor``: look at torch, devices, precision, caches and weights; say what is wrong and the mend."""
+"""``restore doctor``: look at torch, devices, precision, caches and weights; say what is wrong."""
 
 from __future__ import annotations
 
@@ -26,11 +26,9 @@ def doctor(
 ) -> None:
     """Check this installation: torch, devices, precision, cache, weights.
 
-    Examples:
+    Example: restore doctor
 
-    restore doctor
-
-    restore doctor --json
+    Example: restore doctor --json
     """
     findings = [*look_at_torch(), *look_at_devices(), *look_at_caches(), *look_at_weights()]
     if as_json:
@@ -76,11 +74,11 @@ def look_at_devices() -> list[Finding]:
 def look_at_caches() -> list[Finding]:
     """Tell where weights and measurements are kept, and whether they can be written."""
     from restorecli.engine.cache import cache_dir
-    from restorecli.models.cache import weights_dir
+    from restorecli.models.cache import root as weights_folder
 
     findings = []
     for what, variable, folder in (
-        ("weights", "RESTORE_WEIGHTS_DIR", weights_dir()),
+        ("weights", "RESTORE_WEIGHTS_DIR", weights_folder()),
         ("measurements", "RESTORE_CACHE_DIR", cache_dir()),
     ):
         try:
@@ -90,7 +88,9 @@ def look_at_caches() -> list[Finding]:
             probe.unlink()
             findings.append(Finding(f"{what} folder", str(folder)))
         except OSError as error:
-            findings.append(Finding(f"{what} folder", f"{folder}: {error.strerror}", False, f"set {variable}"))
+            findings.append(
+                Finding(f"{what} folder", f"{folder}: {error.strerror}", False, f"set {variable}")
+            )
     return findings
 
 
@@ -101,7 +101,7 @@ def look_at_weights() -> list[Finding]:
     from restorecli.models.resolve import ModelRequest, resolve
 
     findings = []
-    for entry in load_registry().select(variant="light"):
+    for entry in (entry for entry in load_registry().entries if entry.ships):
         try:
             load(resolve(ModelRequest(entry.task, model=entry.name, scale=entry.scale, level=entry.level)))
             findings.append(Finding(entry.name, "loads"))

@@ -31,7 +31,9 @@ class SharedOptions:
 
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(help="Files, folders, globs; - reads standard input.", metavar="INPUTS…", show_default=False),
+        typer.Argument(
+            help="Files, folders, globs; - reads standard input.", metavar="INPUTS…", show_default=False
+        ),
     ] = None
     recursive: Annotated[
         bool,
@@ -39,14 +41,24 @@ class SharedOptions:
     ] = True
     files_from: Annotated[
         str | None,
-        option("--files-from", help="Read paths from a file, or - for standard input.", panel=INPUTS, metavar="FILE"),
+        option(
+            "--files-from",
+            help="Read paths from a file, or - for standard input.",
+            panel=INPUTS,
+            metavar="FILE",
+        ),
     ] = None
     null: Annotated[
         bool, option("--null", "-0", help="The paths of --files-from end in NUL, not newline.", panel=INPUTS)
     ] = False
     shard: Annotated[
         str | None,
-        option("--shard", help="Take every N-th file from the I-th, for arrays of jobs.", panel=INPUTS, metavar="I/N"),
+        option(
+            "--shard",
+            help="Take every N-th file from the I-th, for arrays of jobs.",
+            panel=INPUTS,
+            metavar="I/N",
+        ),
     ] = None
     output: Annotated[
         str | None,
@@ -61,14 +73,21 @@ class SharedOptions:
     ] = None
     format: Annotated[
         str,
-        option("--format", "-f", help="keep, png, jpg, webp, tiff, …; keep turns a JPEG into PNG.", panel=OUTPUT),
+        option(
+            "--format", "-f", help="keep, png, jpg, webp, tiff, …; keep turns a JPEG into PNG.", panel=OUTPUT
+        ),
     ] = "keep"
     jpeg_quality: Annotated[
         int, option("--jpeg-quality", help="Quality of JPEG output.", panel=OUTPUT, min=1, max=100)
     ] = 95
     bits: Annotated[
         str | None,
-        option("--bits", help="8, 16 or 32f per sample. [default: as the input]", panel=OUTPUT, metavar="8|16|32f"),
+        option(
+            "--bits",
+            help="8, 16 or 32f per sample. [default: as the input]",
+            panel=OUTPUT,
+            metavar="8|16|32f",
+        ),
     ] = None
     if_exists: Annotated[
         str,
@@ -82,7 +101,12 @@ class SharedOptions:
     strip: Annotated[bool, option("--strip", help="Leave metadata out.", panel=OUTPUT)] = False
     model: Annotated[
         str | None,
-        option("--model", "-m", help="nlsn, rnan, panet, grl, mirnet. [default: the best light model]", panel=MODEL),
+        option(
+            "--model",
+            "-m",
+            help="nlsn, rnan, panet, grl, mirnet. [default: the best light model]",
+            panel=MODEL,
+        ),
     ] = None
     variant: Annotated[
         str | None,
@@ -99,23 +123,31 @@ class SharedOptions:
     ] = None
     tile: Annotated[
         str,
-        option("--tile", help="Tile side in input pixels; 0: the whole image.", panel=ENGINE, metavar="auto|N|0"),
+        option(
+            "--tile", help="Tile side in input pixels; 0: the whole image.", panel=ENGINE, metavar="auto|N|0"
+        ),
     ] = "auto"
     tile_overlap: Annotated[
-        str, option("--tile-overlap", help="Overlap of tiles in input pixels.", panel=ENGINE, metavar="auto|N")
+        str,
+        option("--tile-overlap", help="Overlap of tiles in input pixels.", panel=ENGINE, metavar="auto|N"),
     ] = "auto"
     precision: Annotated[
         str,
-        option("--precision", help="Number format of the network.", panel=ENGINE, metavar="auto|fp32|fp16|bf16"),
+        option(
+            "--precision", help="Number format of the network.", panel=ENGINE, metavar="auto|fp32|fp16|bf16"
+        ),
     ] = "auto"
     fp16: Annotated[bool, option("--fp16", help="The same as --precision fp16.", panel=ENGINE)] = False
     fp32: Annotated[bool, option("--fp32", help="The same as --precision fp32.", panel=ENGINE)] = False
     self_ensemble: Annotated[
-        bool, option("--self-ensemble", help="Average over the 8 flips and rotations (8 × slower).", panel=ENGINE)
+        bool,
+        option("--self-ensemble", help="Average over the 8 flips and rotations (8 × slower).", panel=ENGINE),
     ] = False
     device: Annotated[
         str,
-        option("--device", "-d", help="auto, cpu, cuda, cuda:1, cuda:0,cuda:1, all, mps or xpu.", panel=ENGINE),
+        option(
+            "--device", "-d", help="auto, cpu, cuda, cuda:1, cuda:0,cuda:1, all, mps or xpu.", panel=ENGINE
+        ),
     ] = "auto"
     batch: Annotated[
         str, option("--batch", help="Tiles per forward pass.", panel=ENGINE, metavar="auto|N")
@@ -123,9 +155,7 @@ class SharedOptions:
     jobs: Annotated[
         str, option("--jobs", "-j", help="Reader and writer threads.", panel=ENGINE, metavar="auto|N")
     ] = "auto"
-    seed: Annotated[
-        int, option("--seed", help="Seed of anything random (NLSN's hashing).", panel=RUN)
-    ] = 0
+    seed: Annotated[int, option("--seed", help="Seed of anything random (NLSN's hashing).", panel=RUN)] = 0
     dry_run: Annotated[
         bool, option("--dry-run", "-n", help="Print what would be done, and do nothing.", panel=RUN)
     ] = False

@@ -36,8 +36,20 @@ def print_plan(event: PlanMade, plan: Plan, prepared: Prepared | None, *, as_jso
 
 def _row(photo: PlannedPhoto, prepared: Prepared | None) -> dict[str, object]:
     name = "-" if photo.found.is_stdin else str(photo.found.path)
-    what = f"failed: {photo.error.message}" if photo.error else f"skip: {photo.skip}" if photo.skip else "restore"
-    row: dict[str, object] = {"input": name, "size": "", "tiles": "", "output": str(photo.target or "-"), "what": what}
+    what = (
+        f"failed: {photo.error.message}"
+        if photo.error
+        else f"skip: {photo.skip}"
+        if photo.skip
+        else "restore"
+    )
+    row: dict[str, object] = {
+        "input": name,
+        "size": "",
+        "tiles": "",
+        "output": str(photo.target or "-"),
+        "what": what,
+    }
     if photo.found.is_stdin or photo.error:
         return row
     try:

@@ -101,15 +101,21 @@ def check(options: SharedOptions) -> None:
     if options.fp16 and options.fp32:
         raise UsageError("--fp16 and --fp32 contradict each other", "give one of them")
     if (options.fp16 or options.fp32) and options.precision not in ("auto", precision(options)):
-        raise UsageError(f"--precision {options.precision} contradicts --{precision(options)}", "give one of them")
+        raise UsageError(
+            f"--precision {options.precision} contradicts --{precision(options)}", "give one of them"
+        )
     if options.json_lines and options.output == "-":
-        raise UsageError("--json and -o - both want standard output", "write the picture to a file with -o FILE")
+        raise UsageError(
+            "--json and -o - both want standard output", "write the picture to a file with -o FILE"
+        )
     if options.if_exists not in ("skip", "overwrite", "rename", "error"):
         raise UsageError(f"--if-exists {options.if_exists}", "choose skip, overwrite, rename or error")
     if options.bits is not None and options.bits not in {depth.value for depth in Depth}:
         raise UsageError(f"--bits {options.bits}", "choose 8, 16 or 32f")
     if options.null and options.files_from is None:
-        raise UsageError("--null does nothing without --files-from", "add --files-from FILE, or - for standard input")
+        raise UsageError(
+            "--null does nothing without --files-from", "add --files-from FILE, or - for standard input"
+        )
     if options.format != "keep":
         check_format(options.format)
 
@@ -133,7 +139,7 @@ def number(text: str, name: str) -> int | None:
 
 
 def engine_settings(options: SharedOptions, resolved: Resolved) -> RunSettings:
-    """Return how the engine is to run the network: the options, the registry's defaults where they say auto."""
+    """Return how the engine is to run the network; where options say auto, the registry's defaults."""
     entry = resolved.entry
     tile, overlap = number(options.tile, "--tile"), number(options.tile_overlap, "--tile-overlap")
     if entry is not None:
@@ -149,7 +155,9 @@ def engine_settings(options: SharedOptions, resolved: Resolved) -> RunSettings:
     )
 
 
-def run_settings(task: Task, resolved: Resolved, prepared: Prepared | None, options: SharedOptions) -> dict[str, str]:
+def run_settings(
+    task: Task, resolved: Resolved, prepared: Prepared | None, options: SharedOptions
+) -> dict[str, str]:
     """Return everything that changes the output's bytes: what a second run compares to know what is done."""
     settings: dict[str, Any] = {
         "task": task.suffix,

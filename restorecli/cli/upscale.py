@@ -18,11 +18,9 @@ def upscale(
 ) -> None:
     """Enlarge photos with a super-resolution network.
 
-    Examples:
+    Example: restore upscale -x4 --model nlsn photos/
 
-    restore upscale -x4 --model nlsn photos/
-
-    curl … | restore upscale -x2 - -o out.png
+    Example: curl … | restore upscale -x2 - -o out.png
     """
     if scale not in SCALES:
         raise UsageError(f"no network enlarges by {scale}", "choose -x 2, 3 or 4")

@@ -27,7 +27,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from restorecli.networks.checkpoint import Layout
 from restorecli.networks.layers import MeanShift, ResBlock, Upsampler, conv1, conv3, upsampler_scale
@@ -39,7 +38,7 @@ BLOCK_SCORES = 4 * 1024 * 1024  # attention scores held at a time: 16 MiB in flo
 
 
 def bucket_count(pixels: int, chunk_size: int) -> int:
-    """Return how many hash buckets ``pixels`` are sorted into: even, at most 128, 0 when one chunk holds all."""
+    """Return how many hash buckets there are for ``pixels``: even, at most 128, 0 if one chunk holds all."""
     chunks = pixels // chunk_size
     return min(chunks + chunks % 2, MAX_BUCKETS)
 
@@ -87,7 +86,7 @@ class SparseAttention(nn.Module):
             rotations: [C/4, r, buckets/2] projection to hash with instead of the seeded one.
         """
         batch, channels, height, width = x.shape
-        # Scores, exponentials and sums stay in float32 (or double): near ‖q‖ bfloat16 has steps of 0.1 and more.
+        # Scores and exponentials stay in float32 (or double): near ‖q‖ bfloat16 has steps of 0.1 and more.
         exact = torch.float64 if x.dtype == torch.float64 else torch.float32
         match = self.match(x).flatten(2).transpose(1, 2).to(exact)  # B×L×C/4
         value = self.value(x).flatten(2).transpose(1, 2)  # B×L×C

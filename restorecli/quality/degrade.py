@@ -12,7 +12,8 @@ Bytes = NDArray[np.uint8]
 
 def to_bytes(image: NDArray[np.floating]) -> Bytes:
     """Round an image in 0–1 to 8 bit, clipped."""
-    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    rounded: Bytes = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    return rounded
 
 
 def crop_to_multiple(image: Bytes, multiple: int) -> Bytes:

@@ -56,7 +56,9 @@ class ConsoleReporter:
             return
         if self.current is None or done == 1 or self.current.total != total:
             self._end_tiles()
-            self.current = tqdm(total=total, unit="tile", desc=name[-32:], position=1, leave=False, file=sys.stderr)
+            self.current = tqdm(
+                total=total, unit="tile", desc=name[-32:], position=1, leave=False, file=sys.stderr
+            )
         self.current.update(done - self.current.n)
         if done == total:
             self._end_tiles()
@@ -119,10 +121,16 @@ class ConsoleReporter:
             for problem in self.problems:
                 failed = isinstance(problem, FileFailed)
                 why = problem.message if isinstance(problem, FileFailed) else problem.reason
-                table.add_row(escape(problem.input), "[red]failed[/]" if failed else "[yellow]skipped[/]", escape(why))
+                table.add_row(
+                    escape(problem.input), "[red]failed[/]" if failed else "[yellow]skipped[/]", escape(why)
+                )
             if any(isinstance(problem, FileFailed) for problem in self.problems) or self.verbosity > 0:
                 self.console.print(table)
-        rate = f", {summary.megapixels / summary.seconds:.2f} MP/s" if summary.seconds > 0 and summary.done else ""
+        rate = (
+            f", {summary.megapixels / summary.seconds:.2f} MP/s"
+            if summary.seconds > 0 and summary.done
+            else ""
+        )
         self.console.print(
             f"[bold]{summary.done} restored, {summary.skipped} skipped, {summary.failed} failed[/] "
             f"in {summary.seconds:.1f} s ({summary.megapixels:.1f} megapixels{rate})"

@@ -19,7 +19,7 @@ class Event:
 
 @dataclass(frozen=True)
 class PlanMade(Event):
-    """What is going to be done: number of files, model, weights, device, precision, tile side (0: whole image)."""
+    """What is going to be done; ``tile`` is the side in input pixels, 0 for whole images."""
 
     name: ClassVar[str] = "plan"
     files: int

@@ -1,4 +1,4 @@
-"""Enlarge: colour through the network, gray as three equal channels, alpha beside it, nothing clipped unasked."""
+"""Enlarge: colour through the network, gray as three equal channels, alpha beside it."""
 
 from __future__ import annotations
 

@@ -42,7 +42,9 @@ def run(recipe: Recipe, photos: Path, work: Path, weights: Path, device: torch.d
     loop.train(recipe, PatchSampler(pairs, recipe), held, state, work, say)
     file = weights / f"{recipe.name}.safetensors"
     score = loop.validate(recipe, state, held)
-    export(recipe, state.average, file, step=state.step, seconds=state.seconds, photos=len(pairs), psnr_y=score)
+    export(
+        recipe, state.average, file, step=state.step, seconds=state.seconds, photos=len(pairs), psnr_y=score
+    )
     return file
 
 

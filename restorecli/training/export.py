@@ -12,11 +12,18 @@ from torch import Tensor
 
 from restorecli.training.recipe import Recipe
 
-FORMAT = "restorecli-1"
+FORMAT = "restorecli"
 
 
 def export(
-    recipe: Recipe, weights: dict[str, Tensor], file: Path, *, step: int, seconds: float, photos: int, psnr_y: float
+    recipe: Recipe,
+    weights: dict[str, Tensor],
+    file: Path,
+    *,
+    step: int,
+    seconds: float,
+    photos: int,
+    psnr_y: float,
 ) -> None:
     """Write ``weights`` (our keys, float32) with the recipe, steps, data and licence beside them."""
     metadata = {
@@ -34,4 +41,5 @@ def export(
     tensors = {key: value.detach().to("cpu", torch.float32).contiguous() for key, value in weights.items()}
     partial = file.with_suffix(".part")
     save_file(tensors, partial, metadata)
+    partial.chmod(0o644)  # save_file makes it readable by the owner alone
     partial.replace(file)

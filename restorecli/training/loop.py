@@ -56,11 +56,13 @@ def start(recipe: Recipe, weights: Path, device: torch.device) -> State:
     if recipe.init_from:
         file = weights / f"{recipe.init_from}.safetensors"
         if not file.is_file():
-            raise UsageError(f"{recipe.name} starts from {file}, which does not exist", "train that one first")
+            raise UsageError(
+                f"{recipe.name} starts from {file}, which does not exist", "train that one first"
+            )
         own = network.state_dict()
         known = {k: v for k, v in load_file(file).items() if k in own and own[k].shape == v.shape}
         network.load_state_dict(known, strict=False)
-    network = network.to(device, memory_format=torch.channels_last)
+    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = {key: value.detach().clone() for key, value in network.state_dict().items()}
     return State(network, average, torch.optim.Adam(network.parameters(), betas=(0.9, 0.99)))
 
@@ -119,7 +121,7 @@ def validate(recipe: Recipe, state: State, pairs: list[Pair]) -> float:
     """Return the mean PSNR on luma (dB, borders of ``scale`` pixels cut) of the averaged weights."""
     network = layout(recipe.network).build(**recipe.settings).eval()
     network.load_state_dict(state.average)
-    network = network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     scores = []
     with torch.inference_mode():
         for pair in pairs:
@@ -153,7 +155,7 @@ def resume(state: State, recipe: Recipe, file: Path) -> None:
     content = torch.load(file, weights_only=True)
     old = content["recipe"]
     if (old["network"], old["settings"]) != (recipe.network, recipe.settings):
-        raise UsageError(f"{file} was made with other settings than the recipe {recipe.name}", "remove it to start anew")
+        raise UsageError(f"{file} was made with other settings than {recipe.name}", "remove it to start anew")
     state.network.load_state_dict(content["network"])
     state.average = content["average"]
     state.optimiser.load_state_dict(content["optimiser"])

@@ -36,9 +36,11 @@ def photo_files(folder: Path, recipe: Recipe) -> list[Path]:
     """
     manifest = folder / "MANIFEST.tsv"
     if not recipe.sources:
-        found = [f for f in sorted(folder.iterdir()) if f.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")]
+        found = [
+            f for f in sorted(folder.iterdir()) if f.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")
+        ]
     elif not manifest.is_file():
-        raise UsageError(f"the recipe names sources, but there is no {manifest}", "remove [sources] to use all")
+        raise UsageError(f"the recipe names sources, but there is no {manifest}", "remove [sources]")
     else:
         with manifest.open(encoding="utf-8", newline="") as lines:
             rows = list(csv.DictReader(lines, delimiter="\t"))
@@ -66,7 +68,7 @@ def load_pair(file: Path, scale: int) -> Pair:
 
 
 class PatchSampler:
-    """Random patch pairs, the same for the same seed and step whatever came before: resuming changes nothing."""
+    """Random patch pairs; they follow from seed and step alone, so resuming changes nothing."""
 
     def __init__(self, pairs: list[Pair], recipe: Recipe) -> None:
         self.pairs = [p for p in pairs if min(p.degraded.shape[:2]) >= recipe.patch]

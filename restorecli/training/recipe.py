@@ -33,8 +33,7 @@ class Recipe:
         ema: decay of the weights' moving average, which is what is validated and shipped.
         clip_gradient: largest norm of the gradient.
         seed: of initial weights and patches.
-        init_from: a weights file (safetensors, beside the recipe's weights) whose tensors of the same name and shape
-            are the start; "" for none.
+        init_from: name of a weights file whose tensors of the same name and shape are the start; "" for none.
         validate_every: steps between validations and checkpoints.
         precision: "bf16" (autocast) or "fp32".
         holdout: every N-th source picture is kept for validation.
@@ -79,7 +78,8 @@ def read_recipe(path: Path) -> Recipe:
     known = {entry.name for entry in fields(Recipe)}
     unknown = sorted(set(table) - known)
     if unknown:
-        raise UsageError(f"unknown entries in {path}: {', '.join(unknown)}", f"known: {', '.join(sorted(known))}")
+        known_names = ", ".join(sorted(known))
+        raise UsageError(f"unknown entries in {path}: {', '.join(unknown)}", f"known: {known_names}")
     try:
         recipe = Recipe(**table)
     except TypeError as error:

@@ -1,0 +1,95 @@
+"""What all tests share: caches of their own, no network beyond this machine, one way to run the command."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@pytest.fixture(scope="session")
+def cache_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return {
+        "RESTORE_WEIGHTS_DIR": str(tmp_path_factory.mktemp("weights")),
+        "RESTORE_CACHE_DIR": str(tmp_path_factory.mktemp("measurements")),
+    }
+
+
+@pytest.fixture(autouse=True)
+def own_environment(cache_folders: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the user's settings and caches out of the tests."""
+    for name in [name for name in os.environ if name.startswith("RESTORE_")]:
+        monkeypatch.delenv(name)
+    for name, value in cache_folders.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(autouse=True)
+def no_connection_leaves_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        if isinstance(address, tuple) and address[0] not in LOOPBACK:
+            raise OSError(f"tests must not connect to {address[0]}")
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_threads() -> None:
+    """Two test processes on two cores: one thread each is fastest, and results do not depend on it."""
+    if "PYTEST_XDIST_WORKER" in os.environ and "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of the large image sets; the test is skipped where this machine does not have it."""
+    if not SHARED.is_dir():
+        pytest.skip("the large image sets are not beside the checkout")
+    return SHARED
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a run of the command left behind."""
+
+    code: int
+    out: str
+    err: str
+    raw: bytes
+
+
+@pytest.fixture
+def restore(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Done]]:
+    """Run ``restore ARGUMENTS…`` in this process."""
+
+    def run(*arguments: object, stdin: bytes = b"") -> Done:
+        from restorecli.cli.app import main
+
+        out, err = io.BytesIO(), io.BytesIO()
+        streams = [io.TextIOWrapper(raw, encoding="utf-8", write_through=True) for raw in (out, err)]
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["restore", *map(str, arguments)])
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+            patch.setattr(sys, "stdout", streams[0])
+            patch.setattr(sys, "stderr", streams[1])
+            try:
+                main()
+                code = 0
+            except SystemExit as end:
+                code = end.code if isinstance(end.code, int) else int(bool(end.code))
+        raw = out.getvalue()
+        return Done(code, raw.decode("utf-8", "replace"), err.getvalue().decode("utf-8"), raw)
+
+    yield run

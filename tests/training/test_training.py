@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from restorecli.errors import UsageError
+from restorecli.networks import from_native
+from restorecli.quality.degrade import shrink
+from restorecli.training import loop
+from restorecli.training.__main__ import run
+from restorecli.training.patches import Pair, PatchSampler, load_pair, photo_files, split
+from restorecli.training.recipe import Recipe, read_recipe
+
+RECIPES = sorted((Path(__file__).parents[2] / "weights" / "recipes").glob("*.toml"))
+TINY = Recipe(
+    name="tiny",
+    network="nlsn",
+    task="upscale",
+    settings={
+        "features": 8,
+        "blocks": 1,
+        "scale": 2,
+        "chunk_size": 16,
+        "hashes": 1,
+        "blocks_per_attention": 1,
+    },
+    steps=6,
+    batch=2,
+    patch=12,
+    warmup=2,
+    validate_every=3,
+    precision="fp32",
+    holdout=3,
+)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for index, name in enumerate(("000a.png", "000b.png", "001a.png", "002a.png", "003a.png")):
+        coarse = rng.integers(0, 256, (6 + index, 8, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((64, 56), Image.Resampling.BICUBIC).save(folder / name)
+    return folder
+
+
+def test_an_interrupted_run_goes_on_to_the_same_weights(photos: Path, tmp_path: Path) -> None:
+    device = torch.device("cpu")
+    whole = run(TINY, photos, tmp_path / "whole", tmp_path, device)
+    expected = load_file(whole)
+    first, second = replace(TINY, name="parts"), tmp_path / "parts"
+
+    class Stop(Exception):
+        pass
+
+    def stop(_: str) -> None:
+        raise Stop
+
+    pairs = [load_pair(file, 2) for file in split(photo_files(photos, TINY), TINY.holdout)[0]]
+    second.mkdir()
+    with pytest.raises(Stop):
+        loop.train(
+            first, PatchSampler(pairs, first), pairs[:1], loop.start(first, tmp_path, device), second, stop
+        )
+    assert torch.load(second / "checkpoint.pt", weights_only=True)["step"] == 3
+    resumed = load_file(run(first, photos, second, tmp_path, device))
+    assert all(torch.equal(resumed[key], expected[key]) for key in expected)
+    assert [json.loads(line)["step"] for line in (second / "log.jsonl").read_text().splitlines()] == [3, 6]
+
+
+def test_the_weights_file_says_what_it_is_and_loads(photos: Path, tmp_path: Path) -> None:
+    file = run(TINY, photos, tmp_path / "work", tmp_path, torch.device("cpu"))
+    with safe_open(file, "pt") as weights:
+        metadata = weights.metadata()
+    assert metadata["network"] == "nlsn"
+    assert json.loads(metadata["recipe"]) == asdict(TINY)
+    network = from_native("nlsn", load_file(file), json.loads(metadata["settings"]))
+    assert network(torch.rand(1, 3, 9, 9)).shape == (1, 3, 18, 18)
+
+
+def test_training_lowers_the_loss(photos: Path, tmp_path: Path) -> None:
+    recipe = replace(TINY, steps=60, validate_every=20, learning_rate=3e-3)
+    run(recipe, photos, tmp_path / "work", tmp_path, torch.device("cpu"))
+    losses = [json.loads(line)["loss"] for line in (tmp_path / "work" / "log.jsonl").read_text().splitlines()]
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_a_start_from_other_weights_takes_what_fits(photos: Path, tmp_path: Path) -> None:
+    double = load_file(run(TINY, photos, tmp_path / "work", tmp_path, torch.device("cpu")))
+    recipe = replace(TINY, name="triple", settings={**TINY.settings, "scale": 3}, init_from="tiny")
+    state = loop.start(recipe, tmp_path, torch.device("cpu")).network.state_dict()
+    assert torch.equal(state["body.1.conv_in.weight"], double["body.1.conv_in.weight"])
+    assert state["upsampler.0.weight"].shape != double["upsampler.0.weight"].shape
+
+
+def test_patches_of_both_sizes_show_the_same_place() -> None:
+    truth = np.random.default_rng(1).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    smooth = np.asarray(Image.fromarray(truth[::8, ::8]).resize((60, 40), Image.Resampling.BICUBIC))
+    degraded, clean = PatchSampler([Pair(shrink(smooth, 2), smooth)], TINY).batch(0)
+    again = torch.nn.functional.avg_pool2d(clean, 2)
+    assert degraded.shape == (2, 3, 12, 12)
+    assert (again - degraded)[:, :, 2:-2, 2:-2].abs().mean() < 0.02
+
+
+def test_windows_of_one_picture_stay_together(photos: Path) -> None:
+    training, held = split(photo_files(photos, TINY), 2)
+    assert sorted(training + held) == photo_files(photos, TINY)
+    assert not {file.name[:3] for file in training} & {file.name[:3] for file in held}
+
+
+def test_only_the_sources_of_the_recipe_are_used(photos: Path) -> None:
+    (photos / "MANIFEST.tsv").write_text(
+        "file\trepo\n000a.png\tfree/one\n001a.png\tshare/alike\n", encoding="utf-8"
+    )
+    recipe = replace(TINY, sources={"free/one": "CC0-1.0"})
+    assert [file.name for file in photo_files(photos, recipe)] == ["000a.png"]
+
+
+def test_the_rate_rises_then_falls_to_its_end() -> None:
+    rates = [loop.learning_rate(TINY, step) for step in range(TINY.steps + 1)]
+    assert rates[0] < rates[1] == pytest.approx(TINY.learning_rate)
+    assert rates[1:] == sorted(rates[1:], reverse=True)
+    assert rates[-1] == pytest.approx(TINY.final_learning_rate)
+
+
+@pytest.mark.parametrize("file", RECIPES, ids=lambda f: f.stem)
+def test_shipped_recipes_are_complete_and_use_free_photos_only(file: Path) -> None:
+    recipe = read_recipe(file)
+    assert recipe.name == file.stem
+    assert recipe.sources
+    assert not any("-SA" in licence or "GPL" in licence for licence in recipe.sources.values())
+
+
+def test_a_misspelt_entry_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_text('name = "x"\nstepz = 3\n', encoding="utf-8")
+    with pytest.raises(UsageError, match="stepz"):
+        read_recipe(file)
