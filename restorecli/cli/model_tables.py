@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
 from restorecli.errors import CheckpointError
-from restorecli.models.download import Progress
 from restorecli.models.registry import ModelEntry, NetworkInfo
+
+if TYPE_CHECKING:
+    from restorecli.models.download import Progress
 
 
 def license_of(entry: ModelEntry) -> str:
@@ -104,12 +106,12 @@ def costs(entries: Sequence[ModelEntry]) -> list[Cost]:
 
     rows: dict[tuple[Any, ...], list[ModelEntry]] = {}
     for entry in entries:
-        key = (entry.parameters, entry.channels, entry.scale, repr(sorted(entry.settings.items())))
+        key = (entry.size, entry.parameters, entry.task, repr(sorted(entry.settings.items())))
         rows.setdefault(key, []).append(entry)
     found = []
     for alike in rows.values():
         try:
-            cost = cost_of(alike[0])
+            cost = cost_of(alike[0], may_run=len(entries) == 1)
         except CheckpointError:
             continue
         found.append(Cost(models=tuple(entry.name for entry in alike), **cost))

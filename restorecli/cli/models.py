@@ -173,7 +173,7 @@ def add(
         _print_json({"name": entry.name, "path": str(entry_path(entry)), "sha256": record.sha256})
         return
     known = "as published" if record.trust == "pinned" else "no digest is published; this one is recorded"
-    print(f"{entry.name}\t{entry_path(entry)}")  # noqa: T201
+    typer.echo(f"{entry.name}\t{entry_path(entry)}")
     tables.say(f"added {file.name} as {entry.name} (sha256 {record.sha256}, {known})")
 
 
@@ -189,7 +189,7 @@ def where(
     """
     from restorecli.models.cache import entry_path, root
 
-    print(entry_path(load_registry().find(name)) if name else root())  # noqa: T201
+    typer.echo(entry_path(load_registry().find(name)) if name else root())
 
 
 @app.command()
@@ -204,13 +204,12 @@ def remove(
     """
     from restorecli.models import fetch
 
-    registry = load_registry()
     for entry in _entries(names):
         if entry.ships and entry.name not in names:
             continue  # a network's name means what was fetched of it
         deleted = fetch.remove(entry)
         for path in deleted:
-            print(path)  # noqa: T201
+            typer.echo(path)
         if not deleted and entry.name in names:
             tables.say(f"{entry.name} was not in the cache")
 
@@ -251,4 +250,4 @@ def _check_known(task: str | None, network: str | None) -> None:
 
 
 def _print_json(document: Any) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False))  # noqa: T201
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from restorecli.errors import CheckpointError, RestoreError
+from restorecli.errors import CheckpointError
 from restorecli.models.cache import entry_path
 from restorecli.models.convert import native_metadata
 from restorecli.models.detect import parameter_count
@@ -15,11 +17,11 @@ from restorecli.models.registry import ModelEntry
 from restorecli.networks import NETWORKS, layout
 from restorecli.networks.network import Network
 
-SIDE = 288  # pixels of the counted input: a multiple of every window and stripe, so nothing is padding
+SIDE = 96  # pixels of the counted input, rounded up to the network's multiple
 
 
-def skeleton(entry: ModelEntry) -> Network:
-    """Build the entry's network on the meta device: shapes without memory or values.
+def skeleton(entry: ModelEntry, device: str = "meta") -> Network:
+    """Build the entry's network without its weights; on the meta device it takes neither memory nor time.
 
     Raises:
         CheckpointError: it is not one of our networks, or the catalogue does not tell enough.
@@ -30,36 +32,51 @@ def skeleton(entry: ModelEntry) -> Network:
     spelling = dict(plan.aliases)
     told = {**entry.settings, **entry.shape}
     if entry.ships and (native := native_metadata(entry_path(entry))) is not None:
-        told = {**native[1], **told}
+        told = {**told, **native[1]}
     try:
-        with torch.device("meta"):
+        with torch.device(device):
             return plan.build(**{spelling.get(name, name): value for name, value in told.items()}).eval()
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{entry.name} cannot be built: {error}") from error
 
 
-def gmac_per_megapixel(network: Network, side: int = SIDE) -> float | None:
+def gmac_per_megapixel(entry: ModelEntry, *, may_run: bool = True) -> float | None:
     """Count the multiply-adds of products and convolutions, in billions per million input pixels.
 
-    Attention that looks at the whole input costs more per pixel the larger it is; ``side`` is the input's.
+    Counted on a square input of about `SIDE` pixels; attention to the whole input costs more per pixel the
+    larger that is. Where possible no arithmetic is done (fake tensors).
 
     Args:
-        network: on the meta device.
-        side: of the square input, in pixels.
+        entry: whose network to count.
+        may_run: whether a network whose steps depend on values may really be run (seconds).
 
     Returns:
-        None where the network's steps depend on values, which a network without weights has not.
+        None where it would have to run and must not.
+
+    Raises:
+        CheckpointError: see `skeleton`.
     """
-    counter = FlopCounterMode(display=False)
+    multiple = skeleton(entry).side_multiple
+    side = -(-SIDE // multiple) * multiple
     try:
-        with torch.no_grad(), torch.device("meta"), counter:
-            network(torch.empty(1, network.in_channels, side, side))
-    except (RuntimeError, NotImplementedError, RestoreError, ValueError):
-        return None
-    return counter.get_total_flops() / 2e9 / (side * side / 1e6)
+        with warnings.catch_warnings(), FakeTensorMode():
+            warnings.simplefilter("ignore")  # fake tensors have no addresses, and say so
+            flops = _flops(skeleton(entry, "cpu"), side)
+    except (RuntimeError, NotImplementedError):
+        if not may_run:
+            return None
+        flops = _flops(skeleton(entry, "cpu"), side)
+    return flops / 2e9 / (side * side / 1e6)
 
 
-def cost_of(entry: ModelEntry) -> dict[str, Any]:
+def _flops(network: Network, side: int) -> int:
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        network(torch.zeros(1, network.in_channels, side, side))
+    return int(counter.get_total_flops())
+
+
+def cost_of(entry: ModelEntry, *, may_run: bool = True) -> dict[str, Any]:
     """Return parameters, multiply-adds and sizes of the entry's network.
 
     Raises:
@@ -69,7 +86,7 @@ def cost_of(entry: ModelEntry) -> dict[str, Any]:
     kept = ", ".join(network.half_unsafe)
     return {
         "parameters": parameter_count(network),
-        "gmac_per_megapixel": gmac_per_megapixel(network),
+        "gmac_per_megapixel": gmac_per_megapixel(entry, may_run=may_run),
         "side_multiple": network.side_multiple,
         "tile_overlap": entry.tile_overlap or network.tile_overlap,
         "value_range": network.value_range,

@@ -13,13 +13,14 @@ from pathlib import Path
 import requests
 
 from restorecli.errors import ChecksumError, DownloadError
-from restorecli.models.cache import CHUNK, git_blob_of, make_folder, sha256_of
+from restorecli.models.cache import git_blob_of, make_folder, sha256_of
 
 Progress = Callable[[int, "int | None"], None]
 """Called with the bytes that are there and the bytes in all (None where the server does not say)."""
 
 ATTEMPTS = 5
 BACKOFF = 0.5  # seconds before the second attempt; doubled for each further one
+CHUNK = 1 << 16  # what a cut connection may lose
 TIMEOUT = (15.0, 60.0)  # seconds to connect, seconds without a byte
 TEMPORARY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
