@@ -79,7 +79,7 @@ def prepare(photo: Photo, name: str, depth: Depth, strip: bool, provenance: Mapp
     """A page for format `name`: colours in the file's own space, alpha joined or flattened, metadata true."""
     warnings: list[str] = []
     form = FORMATS[name]
-    colour, profile = profiles.from_working(photo.pixels, photo.metadata)
+    colour, profile = profiles.from_working(photo.pixels, photo.metadata, depth)
     alpha = photo.alpha
     if alpha is not None and not form.alpha:
         if (alpha < 1).any():

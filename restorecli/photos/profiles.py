@@ -15,7 +15,7 @@ import numpy as np
 from PIL import ImageCms
 
 from restorecli.colour import linear_to_srgb
-from restorecli.photo import FloatArray, Metadata
+from restorecli.photo import Depth, FloatArray, Metadata
 from restorecli.photos import icc
 from restorecli.photos import shaper as shapers
 from restorecli.photos.raster import Raster, Samples, to_float
@@ -83,7 +83,7 @@ def _convert(pixels: FloatArray, profile: bytes, raster: Raster) -> tuple[FloatA
             raster.warnings.append(f"the colour profile works one way only: the result is in {name}")
             result = _transform(pixels, profile, working, space)
             return np.clip(result, 0, 1, out=result) if whole else result, working, name
-        shaper = shapers.measured(profile, name) if whole and not gray else None
+        shaper = shapers.measured(profile, name) if raster.depth is Depth.UINT8 and not gray else None
         result = shaper.forward(pixels) if shaper else _transform(pixels, profile, working, space)
         if gray or _holds(result, whole):
             return np.clip(result, 0, 1, out=result) if whole else result, profile, name
@@ -167,12 +167,15 @@ def _lab_to_srgb(lab: Samples) -> FloatArray:
     return np.clip(linear_to_srgb(linear.astype(np.float32)), 0, 1)
 
 
-def from_working(pixels: FloatArray, metadata: Metadata) -> tuple[FloatArray, bytes | None]:
+def from_working(
+    pixels: FloatArray, metadata: Metadata, depth: Depth = Depth.FLOAT32
+) -> tuple[FloatArray, bytes | None]:
     """Pixels in the file's own colours again, and the profile that says so.
 
     Args:
         pixels: H×W×C float32 in the working space of `metadata`; not changed.
         metadata: of the photo.
+        depth: that is wanted; 8 bits allow a quicker way.
 
     Returns:
         H×W×C float32 (the same array where nothing is to do) and the profile to embed, None for plain sRGB.
@@ -186,15 +189,9 @@ def from_working(pixels: FloatArray, metadata: Metadata) -> tuple[FloatArray, by
         return pixels, None if metadata.working == "srgb" else working
     if _is_same(working, profile, space):
         return pixels, profile
-    shaper = (
-        shapers.measured(profile, metadata.working) if space == "rgb" and not _is_bright(pixels) else None
-    )
+    quick = space == "rgb" and depth is Depth.UINT8
+    shaper = shapers.measured(profile, metadata.working) if quick else None
     return shaper.backward(pixels) if shaper else _transform(pixels, working, profile, space), profile
-
-
-def _is_bright(pixels: FloatArray) -> bool:
-    """Whether a picture goes beyond white, as float files do; the quick way back ends at white."""
-    return bool(pixels.max() > 1 + _OUTSIDE)
 
 
 def to_srgb(pixels: FloatArray, metadata: Metadata) -> FloatArray:
