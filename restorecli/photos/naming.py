@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from restorecli.errors import CollisionError, PhotoError, UsageError
 from restorecli.photos import formats, kinds
+from restorecli.photos.distinct import Wish, key, portable, separate, spread_folders
 from restorecli.photos.inputs import STDIN, Found
+from restorecli.photos.read import read
 from restorecli.photos.records import Records, Standing
 
 IF_EXISTS = ("skip", "overwrite", "rename", "error")
-_LONGEST_NAME = 255  # bytes, on the usual file systems
-# Names that Windows keeps for devices, whatever the suffix.
-_DEVICES = frozenset(
-    ["con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))]
-)
 
 
 @dataclass(frozen=True)
@@ -48,27 +44,6 @@ class Plan:
 
     photos: tuple[PlannedPhoto, ...]
     notes: tuple[str, ...] = ()
-
-
-@dataclass
-class _Wish:
-    """A name in the making: folder / stem + [old suffix] + [number] + suffix."""
-
-    found: Found
-    folder: Path
-    stem: str
-    suffix: str
-    format: str
-    kind: str
-    level: int = 0
-    fixed: bool = False
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def target(self) -> Path:
-        stem = self.stem + (self.found.path.suffix if self.level >= 1 else "")
-        number = f"-{self.level}" if self.level >= 2 else ""
-        return self.folder / _portable(stem, number + self.suffix)
 
 
 def plan_names(
@@ -104,11 +79,11 @@ def plan_names(
         return _to_stdout(found, output, format)
     records = Records()
     wishes = [_wish(item, output, task_suffix, format, len(found)) for item in found]
-    _spread_folders(wishes)
-    _separate(wishes)
+    spread_folders(wishes)
+    separate(wishes)
     inputs = {os.path.realpath(item.path) for item in found if not item.is_stdin}
     identities = _identities(found)
-    taken = {_key(wish.target) for wish in wishes}
+    taken = {key(wish.target) for wish in wishes}
     photos = []
     for wish in wishes:
         planned = PlannedPhoto(wish.found, wish.target, wish.format, warnings=tuple(wish.warnings))
@@ -150,7 +125,7 @@ def _to_stdout(found: Sequence[Found], output: str | None, format: str) -> Plan:
     return Plan((PlannedPhoto(found[0], None, format),))
 
 
-def _wish(item: Found, output: str | None, task_suffix: str, format: str, count: int) -> _Wish:
+def _wish(item: Found, output: str | None, task_suffix: str, format: str, count: int) -> Wish:
     kind = _kind(item)
     name = formats.kept_format(kind) if format == "keep" else format
     suffix = formats.FORMATS[name].suffix
@@ -160,13 +135,13 @@ def _wish(item: Found, output: str | None, task_suffix: str, format: str, count:
     if _is_file_name(output, count):
         return _file_name(item, output, format, kind)
     folder = Path(output) / (Path() if item.is_stdin else _below(item))
-    return _Wish(item, folder, stem, _own_suffix(item, suffix, name), name, kind)
+    return Wish(item, folder, stem, _own_suffix(item, suffix, name), name, kind)
 
 
-def _sibling(item: Found, task_suffix: str, stem: str, suffix: str, name: str, kind: str) -> _Wish:
+def _sibling(item: Found, task_suffix: str, stem: str, suffix: str, name: str, kind: str) -> Wish:
     if item.how != "folder":
         own = _own_suffix(item, suffix, name)
-        return _Wish(replace(item), item.path.parent, f"{stem}_{task_suffix}", own, name, kind)
+        return Wish(replace(item), item.path.parent, f"{stem}_{task_suffix}", own, name, kind)
     root = Path(os.path.realpath(item.root))
     if not root.name:
         raise UsageError(f"{item.root}: this folder has no sibling", "say where to write with -o FOLDER")
@@ -174,7 +149,7 @@ def _sibling(item: Found, task_suffix: str, stem: str, suffix: str, name: str, k
     named = item.root.name not in ("", "..")
     base = item.root if named else root
     folder = base.parent / f"{base.name}_{task_suffix}"
-    return _Wish(item, folder / _below(item), stem, _own_suffix(item, suffix, name), name, kind)
+    return Wish(item, folder / _below(item), stem, _own_suffix(item, suffix, name), name, kind)
 
 
 def _is_file_name(output: str, count: int) -> bool:
@@ -189,12 +164,12 @@ def _is_file_name(output: str, count: int) -> bool:
     return True
 
 
-def _file_name(item: Found, output: str, format: str, kind: str) -> _Wish:
+def _file_name(item: Found, output: str, format: str, kind: str) -> Wish:
     path = Path(output)
     stated = formats.format_of_suffix(path.suffix) or ""
     if format not in ("keep", stated):
         raise UsageError(f"-o {output} and --format {format} do not go together")
-    return _Wish(item, path.parent, path.stem, path.suffix, stated, kind, fixed=True)
+    return Wish(item, path.parent, path.stem, path.suffix, stated, kind, fixed=True)
 
 
 def _kind(item: Found) -> str:
@@ -223,64 +198,6 @@ def _below(item: Found) -> Path:
         return item.path.parent.relative_to(item.root)
     except ValueError:
         return Path()
-
-
-def _spread_folders(wishes: Sequence[_Wish]) -> None:
-    """Named files of one name from several folders go to folders of their own, as below their common one."""
-    groups: dict[str, list[_Wish]] = {}
-    for wish in wishes:
-        if not wish.found.is_stdin and not wish.fixed:
-            groups.setdefault(_key(wish.target), []).append(wish)
-    for group in groups.values():
-        origins = {os.path.realpath(wish.found.path.parent) for wish in group}
-        if len(origins) < 2:
-            continue
-        try:
-            common = os.path.commonpath(origins)
-        except ValueError:  # several drives
-            continue
-        for wish in group:
-            inner = os.path.relpath(os.path.realpath(wish.found.path.parent), common)
-            wish.folder = wish.folder if inner == "." else wish.folder / inner
-            wish.warnings.append(
-                "several inputs have this name: their folders were kept in the result's path"
-            )
-
-
-def _separate(wishes: Sequence[_Wish]) -> None:
-    """Raise the level of wishes that want one name, until all differ; the order of inputs decides."""
-    for _ in range(len(wishes) + 3):
-        groups: dict[str, list[_Wish]] = {}
-        for wish in wishes:
-            groups.setdefault(_key(wish.target), []).append(wish)
-        clashes = [group for group in groups.values() if len(group) > 1]
-        if not clashes:
-            break
-        for group in clashes:
-            lowest = min(wish.level for wish in group)
-            moving = [wish for wish in group if wish.level == lowest]
-            # The plain name goes to nobody; of equal names with suffix or number the first one stays.
-            for wish in moving if lowest == 0 or len(moving) < len(group) else moving[1:]:
-                wish.level += 1
-    for wish in wishes:
-        if wish.level:
-            wish.warnings.append(f"another input wants the same name: written as {wish.target.name}")
-
-
-def _key(path: Path) -> str:
-    """Equal for names that some file system holds for one: case and Unicode composition do not count."""
-    real = os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", real).casefold())
-
-
-def _portable(stem: str, suffix: str) -> str:
-    """A file name that Windows takes too, and not longer than file systems allow."""
-    if os.name == "nt" and stem.split(".")[0].lower() in _DEVICES:
-        stem = f"_{stem}"
-    room = _LONGEST_NAME - len(os.fsencode(suffix))
-    while len(os.fsencode(stem)) > room:
-        stem = stem[:-1]
-    return stem + suffix
 
 
 def _identities(found: Sequence[Found]) -> set[tuple[int, int]]:
@@ -323,6 +240,8 @@ def _settled(
         if maker in inputs and maker != os.path.realpath(source):
             return replace(planned, skip=f"it is itself a result, made from {Path(maker).name}")
     standing = records.standing(target, source, settings)
+    if standing is Standing.FOREIGN and records.knows(target) and _is_damaged(target):
+        standing = Standing.OUTDATED
     if standing is Standing.DONE and if_exists == "skip":
         return replace(planned, skip=standing.value)
     if _is_input(target, inputs, identities) and if_exists != "rename":
@@ -348,6 +267,15 @@ def _settled(
     return planned
 
 
+def _is_damaged(target: Path) -> bool:
+    """Whether a file cannot be read; one that a record names and that is cut short is redone."""
+    try:
+        read(target)
+    except PhotoError:
+        return not target.is_dir()
+    return False
+
+
 def _made_from_inputs(records: Records, target: Path, inputs: set[str]) -> bool:
     """Whether a target that is among the inputs is an older result, which the plan leaves out as an input."""
     maker = records.source_of(target)
@@ -357,9 +285,9 @@ def _made_from_inputs(records: Records, target: Path, inputs: set[str]) -> bool:
 def _free_name(target: Path, taken: set[str]) -> Path:
     number = 2
     while True:
-        candidate = target.with_name(_portable(target.stem, f"-{number}{target.suffix}"))
-        if _key(candidate) not in taken and not os.path.lexists(candidate):
-            taken.add(_key(candidate))
+        candidate = target.with_name(portable(target.stem, f"-{number}{target.suffix}"))
+        if key(candidate) not in taken and not os.path.lexists(candidate):
+            taken.add(key(candidate))
             return candidate
         number += 1
 
@@ -369,18 +297,18 @@ def _without_twins(photos: Sequence[PlannedPhoto]) -> tuple[PlannedPhoto, ...]:
     seen: set[str] = set()
     result = []
     for planned in photos:
-        key = _key(planned.target) if planned.target is not None else ""
-        if planned.error is None and not planned.skip and key in seen:
+        name = key(planned.target) if planned.target is not None else ""
+        if planned.error is None and not planned.skip and name in seen:
             error = CollisionError(
                 f"{planned.found.path}: another input has the result's name {planned.target}"
             )
             planned = replace(planned, error=error)
-        seen.add(key)
+        seen.add(name)
         result.append(planned)
     return tuple(result)
 
 
-def _notes(wishes: Sequence[_Wish], format: str) -> tuple[str, ...]:
+def _notes(wishes: Sequence[Wish], format: str) -> tuple[str, ...]:
     if format != "keep":
         return ()
     changed = {(wish.kind, wish.format) for wish in wishes if wish.kind and not wish.fixed}

@@ -117,6 +117,10 @@ class Records:
         same = line["settings_hash"] == wanted and line["input"] == here and _is_input(source, line)
         return Standing.DONE if same else Standing.OUTDATED
 
+    def knows(self, target: Path) -> bool:
+        """Whether a result of this name was once recorded, whatever the file is now."""
+        return bool(self._lines(target))
+
     def source_of(self, path: Path) -> str | None:
         """The real path of the input that `path` was made from, if it is a recorded result."""
         lines = self._lines(path)

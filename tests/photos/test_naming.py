@@ -243,13 +243,24 @@ def test_a_moved_tree_is_still_done():
     assert "already done" in plan(["new/p"]).photos[0].skip
 
 
-def test_a_truncated_or_replaced_result_is_left_alone_as_foreign():
+def test_a_truncated_result_is_redone():
     picture("p/a.png")
     carry_out(plan(["p"]))
     result = Path("p_upscale-x4/a.png")
-    result.write_bytes(result.read_bytes()[:-10])
-    planned = plan(["p"]).photos[0]
-    assert "not recorded" in planned.skip
+    whole = result.read_bytes()
+    for damaged in (whole[:-10], b""):
+        result.write_bytes(damaged)
+        planned = plan(["p"]).photos[0]
+        assert (planned.skip, planned.error) == ("", None)
+    carry_out(plan(["p"]))
+    assert result.read_bytes() == whole
+
+
+def test_a_result_that_was_replaced_by_hand_is_left_alone():
+    picture("p/a.png")
+    carry_out(plan(["p"]))
+    picture("p_upscale-x4/a.png", seed=9)
+    assert "not recorded" in plan(["p"]).photos[0].skip
     assert plan(["p"], if_exists="overwrite").photos[0].skip == ""
 
 
