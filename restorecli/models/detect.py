@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from typing import Any
 
 from restorecli.errors import CheckpointError
@@ -20,9 +19,7 @@ def detect_network(checkpoint: Mapping[str, Any]) -> str | None:
         CheckpointError: there are no tensors in it.
     """
     state = unwrap(checkpoint)
-    for name, module in NETWORKS.items():
-        if find_spec(module) is None:
-            continue
+    for name in NETWORKS:
         try:
             renamed = rename(state, layout(name))
             layout(name).infer(renamed)
