@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
+HALF_FLAGS = {"fp16": "supports_half", "bf16": "supports_bfloat16"}
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -15,6 +17,7 @@ class Facts:
 
     Attributes:
         identity: short digest of class, settings and size, for caches of measurements.
+        half_right: the half precisions its authors know to be right; "fp16", "bf16" or both.
         channels_last: whether it is fast in channels-last memory.
         tile_limit: the largest tile worth choosing by itself, for networks whose time per pixel grows with
             the tile; None where it does not.
@@ -28,6 +31,7 @@ class Facts:
     side_multiple: int
     tile_overlap: int
     half_unsafe: tuple[str, ...]
+    half_right: tuple[str, ...]
     channels_last: bool
     tile_limit: int | None
 
@@ -51,6 +55,7 @@ def read_facts(network: nn.Module) -> Facts:
         side_multiple=int(getattr(network, "side_multiple", 1)),
         tile_overlap=int(getattr(network, "tile_overlap", 16)),
         half_unsafe=tuple(getattr(network, "half_unsafe", ())),
+        half_right=tuple(name for name, attribute in HALF_FLAGS.items() if getattr(network, attribute, True)),
         channels_last=bool(getattr(network, "channels_last", True)),
         tile_limit=getattr(network, "tile_limit", None),
     )

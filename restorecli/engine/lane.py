@@ -204,12 +204,16 @@ class Lane:
         return canvas.output
 
     def _safer(self, tile: Tensor, precision: str, notes: Notes) -> Tensor:
-        if not SAFER[precision]:
-            raise NonFiniteError(
-                "the network gives NaN or infinity even in float32",
-                "check the weights and the input's values",
-            )
-        return self.restore(tile, SAFER[precision][0], notes)
+        for safer in SAFER[precision]:
+            try:
+                return self.restore(tile, safer, notes)
+            except (RuntimeError, TypeError):
+                if safer == "fp32":
+                    raise
+                notes.add_redone(safer)  # older GPUs lack bf16: no use for later images either
+        raise NonFiniteError(
+            "the network gives NaN or infinity even in float32", "check the weights and the input's values"
+        )
 
 
 def cut(image: Tensor, top: int, left: int, tile: tuple[int, int]) -> Tensor:

@@ -16,11 +16,13 @@ from restorecli.engine.memory import (
     affordable_pixels,
     choose_batch,
     choose_tile,
+    is_out_of_memory,
     measure_curve,
 )
 from restorecli.engine.precision import SAFER, choose, exact_arithmetic
 from restorecli.engine.settings import RunSettings
 from restorecli.engine.tiles import Grid, plan_grid
+from restorecli.errors import DeviceError, OutOfMemoryError
 
 
 class Prepared:
@@ -116,6 +118,7 @@ def prepare(network: nn.Module, settings: RunSettings) -> Prepared:
 
     Raises:
         DeviceError: a device is missing or cannot run the network in the precision asked for.
+        OutOfMemoryError: the weights alone do not fit.
     """
     facts = read_facts(network)
     devices, warnings = parse_devices(settings.device)
@@ -136,14 +139,40 @@ def prepare(network: nn.Module, settings: RunSettings) -> Prepared:
         )
         for device in devices
     ]
+    for lane in lanes:
+        _load(lane, chosen.precision)
     plans = {str(lane.device): _plan(lane, facts, settings, chosen.precision) for lane in lanes}
     tile, batch, curve, reason = min(plans.values(), key=lambda plan: (plan[0], plan[1]))
+    if tile and overlap > tile // 2:
+        if settings.overlap is not None:
+            warnings.append(f"tiles of {tile} overlap by {tile // 2}, half their side, not by {overlap}")
+        overlap = tile // 2
     prepared = Prepared(facts, lanes, settings, tile=tile, overlap=overlap, batch=batch)
     prepared.precision = chosen.precision
     prepared.curve = curve
     prepared.warnings = tuple(dict.fromkeys([*warnings, *(w for c in choices.values() for w in c.warnings)]))
     prepared.reasons = (f"precision {chosen.precision}: {chosen.reason}", f"tile {tile or 'whole'}: {reason}")
     return prepared
+
+
+def _load(lane: Lane, precision: str) -> None:
+    """Bring the network to the lane's device.
+
+    Raises:
+        OutOfMemoryError: the weights alone do not fit.
+        DeviceError: the device cannot compute in ``precision``.
+    """
+    try:
+        lane.replica(precision)
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise OutOfMemoryError(
+                f"the network itself does not fit in the memory of {lane.device}", "use another --device"
+            ) from error
+        raise DeviceError(
+            f"{lane.device} cannot run this network in {precision}: {str(error).splitlines()[0]}",
+            "use --precision fp32, or another --device",
+        ) from error
 
 
 def _plan(

@@ -19,11 +19,16 @@ class Network(nn.Module):
         tile_overlap: pixels by which neighbouring tiles should overlap (input pixels).
         settings: the constructor's arguments, enough to build the same network again.
         half_unsafe: names of submodules that stay in float32 when the rest runs in half precision.
+        channels_last: whether convolution weights in channels-last memory make it faster on CPUs.
+        tile_limit: the largest side the engine should choose for a tile by itself, where time per pixel grows
+            with the tile; None where it does not.
     """
 
     value_range: ClassVar[float] = 1.0
     side_multiple: ClassVar[int] = 1
     half_unsafe: ClassVar[tuple[str, ...]] = ()
+    channels_last: ClassVar[bool] = True
+    tile_limit: ClassVar[int | None] = None
 
     scale: int = 1
     in_channels: int = 3

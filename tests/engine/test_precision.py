@@ -160,3 +160,10 @@ def test_networks_of_other_settings_have_other_identities():
 def test_settings_out_of_range_are_a_usage_error(wrong):
     with pytest.raises(UsageError):
         RunSettings(**wrong)
+
+
+def test_auto_leaves_out_a_precision_the_network_is_not_made_for(measured: dict[str, float]):
+    network = Convs(width=16)
+    network.supports_bfloat16 = False
+    choice = choose(network, CPU, "auto")
+    assert choice.precision == "fp32" and "not made for bf16" in choice.reason
