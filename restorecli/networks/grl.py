@@ -45,7 +45,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restorecli.networks.checkpoint import Layout
-from restorecli.networks.grl_attention import CHUNK_TOKENS, MixedAttention, linear
+from restorecli.networks.grl_attention import CHUNK_TOKENS, MixedAttention, as_weight, linear
 from restorecli.networks.grl_keys import (
     DROPPED,
     RENAMES,
@@ -75,7 +75,7 @@ class LocalConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B×H×W×C to B×H×W×C."""
-        y: Tensor = self.expand(F.gelu(self.squeeze(x.permute(0, 3, 1, 2))))
+        y: Tensor = self.expand(F.gelu(self.squeeze(as_weight(x, self.squeeze.weight).permute(0, 3, 1, 2))))
         gate = torch.sigmoid(self.gate_out(F.relu(self.gate_in(y.mean((2, 3), keepdim=True)))))
         return (y * gate).permute(0, 2, 3, 1).contiguous()
 
@@ -119,7 +119,7 @@ class Stage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B×H×W×C to B×H×W×C."""
-        y: Tensor = self.conv(self.blocks(x).permute(0, 3, 1, 2))
+        y: Tensor = self.conv(as_weight(self.blocks(x), self.conv.weight).permute(0, 3, 1, 2))
         return (y.permute(0, 2, 3, 1) + x).contiguous()
 
 
@@ -251,7 +251,8 @@ class GRL(Network):
         height, width = x.shape[-2:]
         centred = pad_to_multiple(x, self.side_multiple) - self.mean
         shallow = self.shallow(centred.contiguous(memory_format=torch.channels_last))
-        tokens = self.stages(self.norm_in(shallow.permute(0, 2, 3, 1).contiguous()))
+        tokens = self.norm_in(shallow.permute(0, 2, 3, 1).contiguous()).float()
+        tokens = as_weight(self.stages(tokens), self.norm_out.weight)
         features = self.deep(self.norm_out(tokens).permute(0, 3, 1, 2)) + shallow
         out: Tensor = self.reconstruction(features)
         if self.settings["upsampler"] == "" and self.in_channels == self.out_channels:
@@ -260,7 +261,7 @@ class GRL(Network):
 
 
 def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
-    """Pad at the bottom and right to a multiple, by reflection; by zeros where a side is too short for that."""
+    """Pad at the bottom and right to a multiple, by reflection, or by zeros where a side is too short."""
     height, width = x.shape[-2:]
     down, right = -height % multiple, -width % multiple
     mode = "reflect" if down < height and right < width else "constant"

@@ -59,8 +59,13 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, gelu: bool 
     """Return x·weightᵀ + bias (N×I and O×I → N×O), through the exact GELU if ``gelu``."""
     if _ONEDNN_LINEAR is not None and _takes_onednn(x, weight):
         return _ONEDNN_LINEAR(x.contiguous(), weight, bias, *_FUSED[gelu])
-    y = F.linear(x, weight, bias)
+    y = F.linear(as_weight(x, weight), weight, bias)
     return F.gelu(y) if gelu else y
+
+
+def as_weight(x: Tensor, weight: Tensor) -> Tensor:
+    """Return ``x`` in the precision of the layer's weight, unless autocast is there to choose it."""
+    return x if torch.is_autocast_enabled(x.device.type) else x.to(weight.dtype)
 
 
 def _takes_onednn(x: Tensor, weight: Tensor) -> bool:
@@ -83,9 +88,10 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, bias: HankelBias) -> T
     if queries.device.type != "cpu" or tracks_gradients(queries, keys, values, bias.values):
         mask = bias.whole().to(queries.dtype)
         return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, scale=1.0)
-    if queries.shape[2] * keys.shape[2] <= BATCHED_PAIRS:
-        return _attend_batched(queries, keys, values, bias)
-    return _attend_in_slabs(queries, keys, values, bias)
+    with torch.autocast("cpu", enabled=False):
+        if queries.shape[2] * keys.shape[2] <= BATCHED_PAIRS:
+            return _attend_batched(queries, keys, values, bias)
+        return _attend_in_slabs(queries, keys, values, bias)
 
 
 def _attend_batched(queries: Tensor, keys: Tensor, values: Tensor, bias: HankelBias) -> Tensor:
@@ -113,7 +119,7 @@ def _attend_in_slabs(queries: Tensor, keys: Tensor, values: Tensor, bias: Hankel
                 logits = linear(queries[window, head, here], keys[window, head])
                 square = logits.view(last - first, columns, count).add_(views[head])
                 if across is not None:
-                    square.sub_(across, alpha=MASKED_LOGIT)
+                    square.add_(across, alpha=-MASKED_LOGIT)
                 torch.softmax(logits, dim=-1, out=logits)
                 out[window, head, here] = linear(logits, values[window, head].mT)
     return out
@@ -187,7 +193,9 @@ class MixedAttention(nn.Module):
         """Map B×H×W×C to the concatenated result before the projection, B×(H·W)×C."""
         batch, height, width, channels = x.shape
         tokens = x.view(batch, height * width, channels)
-        dtype = torch.get_autocast_dtype(x.device.type) if _autocast(x) else x.dtype
+        dtype = self.qkv.weight.dtype
+        if torch.is_autocast_enabled(x.device.type):
+            dtype = torch.get_autocast_dtype(x.device.type)
         out = torch.empty_like(tokens, dtype=dtype)
         anchors = self._pool(x)
         for image in range(batch):
@@ -240,10 +248,6 @@ class MixedAttention(nn.Module):
             lambda: window_groups(size, tilings, cut=cut, device=device),
             group_bytes,
         )
-
-
-def _autocast(x: Tensor) -> bool:
-    return torch.is_autocast_enabled(x.device.type)
 
 
 def _chunks(group: WindowGroup) -> list[tuple[Tensor, Tensor]]:
