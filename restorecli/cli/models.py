@@ -169,6 +169,10 @@ def add(
 
     entry = identify(file, name, load_registry())
     record = fetch.add(entry, file)
+    if load_registry().networks[entry.network].loader == "native":
+        from restorecli.models.convert import convert_entry
+
+        convert_entry(entry, record.sha256)
     if as_json:
         _print_json({"name": entry.name, "path": str(entry_path(entry)), "sha256": record.sha256})
         return

@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from restorecli.errors import CheckpointError, WeightsError
-from restorecli.models.cache import lock, make_folder, native_path
+from restorecli.models.cache import entry_path, lock, make_folder, native_path
+from restorecli.models.registry import ModelEntry
 from restorecli.networks import from_checkpoint
 from restorecli.networks.network import Network
 
@@ -121,6 +122,17 @@ def convert(
             told = {"source_file": released.name, "source_sha256": sha256, "license": license}
             save_native(built, target, name=network, extra=told)
     return target
+
+
+def convert_entry(entry: ModelEntry, sha256: str) -> Path:
+    """Return our copy of the cached file of ``entry``, made now if it is not there yet.
+
+    Raises:
+        CheckpointError: unsafe, damaged, or not of the entry's network.
+        WeightsError: the cache cannot be written.
+    """
+    licence = entry.weights_license or "none stated"
+    return convert(entry_path(entry), entry.network, entry.settings, sha256=sha256, license=licence)
 
 
 def build(released: Path, network: str, settings: Mapping[str, Any]) -> Network:

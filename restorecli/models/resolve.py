@@ -110,16 +110,10 @@ def _obtain(
     found = _resolved(entry, record, source.registry, notes, warnings)
     if entry.ships or found.network == "spandrel":
         return found
-    from restorecli.models.convert import convert  # torch is needed from here on
+    from restorecli.models.convert import convert_entry  # torch is needed from here on
 
     try:
-        path = convert(
-            entry_path(entry),
-            entry.network,
-            entry.settings,
-            sha256=record.sha256,
-            license=entry.weights_license or "none stated",
-        )
+        path = convert_entry(entry, record.sha256)
     except CheckpointError as error:
         raise CheckpointError(f"{entry.name}: {error.message}", error.hint or by_hand(entry)) from error
     except WeightsError:  # a read-only cache: the file is converted in memory at each run

@@ -122,9 +122,8 @@ def test_a_network_without_the_task_names_those_that_have_it() -> None:
 
 
 def test_maps_are_only_for_callers_that_can_give_them() -> None:
-    known = registry(
-        entry("map", channels=2, out_channels=1, extra_input="noise map", rank=1), entry("plain")
-    )
+    mapped = entry("map", channels=2, out_channels=1, extra_input="noise map", rank=1)
+    known = registry(mapped, entry("plain"))
     assert choose(ModelRequest("denoise", channels=1), known).entry.name == "plain"
     able = ModelRequest("denoise", channels=1, extra_inputs=frozenset({"noise map"}))
     assert choose(able, known).entry.name == "map"

@@ -23,7 +23,7 @@ class RunsCode:
 
 
 def image() -> torch.Tensor:
-    return torch.rand(1, 3, 20, 24, generator=torch.Generator().manual_seed(1))
+    return torch.rand(1, 3, 9, 8, generator=torch.Generator().manual_seed(1))
 
 
 WRAPPINGS = {

@@ -15,7 +15,7 @@ from tests.models.server import Page, Web
 BODY = b"weights" * 1000
 CONFIRMATION = b"""<!DOCTYPE html><html><body><p>Google Drive can't scan this file for viruses.</p>
 <form id="download-form" action="/confirmed" method="get"><input type="submit" value="Download anyway"/>
-<input type="hidden" name="id" value="abc"><input type="hidden" name="uuid" value="1-2"></form></body></html>"""
+<input type="hidden" name="id" value="abc"><input type="hidden" name="uuid" value="1-2"></form></html>"""
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +74,7 @@ def test_a_name_that_is_not_there_once_is_an_error(
     monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(gdown, "download_folder", listing(*names))
-    with pytest.raises(DownloadError, match="called model_x4.pt"):
+    with pytest.raises(DownloadError, match=r"called model_x4\.pt"):
         drive.find_in_folder("f", "model_x4.pt")
 
 
@@ -86,7 +86,7 @@ def test_a_folder_that_cannot_be_listed_is_an_error_and_gdown_is_kept_quiet(
         raise RuntimeError("cannot be reached\nsecond line")
 
     monkeypatch.setattr(gdown, "download_folder", fail)
-    with pytest.raises(DownloadError, match="folders/f cannot be listed: cannot be reached$"):
+    with pytest.raises(DownloadError, match=r"folders/f cannot be listed: cannot be reached$"):
         drive.find_in_folder("f", "model_x4.pt")
     assert capfd.readouterr() == ("", "")
 

@@ -109,7 +109,8 @@ def test_a_cache_that_cannot_be_written_is_said(
 def test_two_processes_download_a_file_once(web: Web, own_cache: Path) -> None:
     url = web.add("/w", Page(BODY, delay=0.5))
     code = (
-        "import sys; from restorecli.models.fetch import fetch; from restorecli.models.registry import ModelEntry;"
+        "import sys; from restorecli.models.fetch import fetch;"
+        "from restorecli.models.registry import ModelEntry;"
         "fetch(ModelEntry(name='t', network='nlsn', task='upscale', file='m.pt', urls=(sys.argv[1],)))"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}

@@ -76,11 +76,8 @@ def test_paper_weights_in_the_cache_go_before_light(released: Path, light: Path,
 
 
 def test_a_dry_run_touches_no_network(web: Web, light: Path, released: Path, tmp_path: Path) -> None:
-    known = catalogue(
-        tmp_path,
-        paper(web.add("/w.pt", released.read_bytes()), bytes_estimate=167_200_000),
-        light_table(light),
-    )
+    table = paper(web.add("/w.pt", released.read_bytes()), bytes_estimate=167_200_000)
+    known = catalogue(tmp_path, table, light_table(light))
     found = resolve(UPSCALE, registry=known, fetch=False)
     assert found.path is None and found.digest == "" and web.requests == []
     assert "would be downloaded (about 167 MB); tiny-light-x2 would be used" in found.notes[0]
