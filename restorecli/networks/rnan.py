@@ -99,7 +99,7 @@ def _filter(image: Tensor, bank: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 class NonLocal(nn.Module):
-    """The non-local block; weights and arithmetic stay in float32 when the network is in half precision."""
+    """The non-local block: every pixel gathers from all pixels whose key it answers to."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -109,29 +109,16 @@ class NonLocal(nn.Module):
         self.out = conv1(features // 2, features)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map B×C×H×W to the same shape and dtype."""
-        with torch.autocast(x.device.type, enabled=False):
-            exact = x.to(self.query.weight.dtype)
-            y = attend(self.query(exact), self.key(exact), self.value(exact))
-            out: Tensor = self.out(y)
-            return (exact + out).to(x.dtype)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        # scores reach hundreds, and half precision would round them by more than 1 before the exponential
-        def keep_exact(tensor: Tensor) -> Tensor:
-            moved = fn(tensor)
-            return tensor.to(moved.device) if moved.dtype in HALF else moved
-
-        super()._apply(keep_exact, recurse)  # type: ignore[no-untyped-call]
-        return self
+        """Map B×C×H×W, float32 or float64, to the same shape."""
+        gathered: Tensor = self.out(attend(self.query(x), self.key(x), self.value(x)))
+        return gathered.add_(x)
 
 
-class MaskBranch(nn.Module):
+class Mask(nn.Module):
     """The mask of an attention module: an hourglass of ResBlocks that ends in a sigmoid."""
 
-    def __init__(self, features: int, activation: nn.Module, non_local: bool) -> None:
+    def __init__(self, features: int, activation: nn.Module) -> None:
         super().__init__()
-        self.non_local = NonLocal(features) if non_local else nn.Identity()
         self.entry = ResBlock(features, activation)
         self.down = conv3(features, features, stride=2)
         self.inner = _blocks(features, activation)
@@ -141,10 +128,36 @@ class MaskBranch(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B×C×H×W, H and W even, to a mask of the same shape in 0–1."""
-        full = self.entry(self.non_local(x))
-        far = self.up(self.inner(self.down(full)))
-        mask: Tensor = self.gate(self.exit(full + far))
+        full = self.entry(x)
+        far: Tensor = self.up(self.inner(self.down(full)))
+        mask: Tensor = self.gate(self.exit(far.add_(full)))
         return mask.sigmoid_()
+
+
+class NonLocalMask(Mask):
+    """A mask behind a non-local block, in float32 even where the network is in half precision.
+
+    Scores reach hundreds, which half precision rounds by one and more before the exponential; and a pixel
+    that most keys agree on gathers the values of all N pixels, which float16 cannot hold.
+    """
+
+    def __init__(self, features: int, activation: nn.Module) -> None:
+        super().__init__(features, activation)
+        self.non_local = NonLocal(features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map B×C×H×W, H and W even, to a mask of the same shape and dtype in 0–1."""
+        with torch.autocast(x.device.type, enabled=False):
+            exact = x.to(self.gate.weight.dtype)
+            return super().forward(self.non_local(exact)).to(x.dtype)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        def keep_exact(tensor: Tensor) -> Tensor:
+            moved = fn(tensor)
+            return tensor.to(moved.device) if moved.dtype in HALF else moved
+
+        super()._apply(keep_exact, recurse)  # type: ignore[no-untyped-call]
+        return self
 
 
 class Group(nn.Module):
@@ -154,7 +167,7 @@ class Group(nn.Module):
         super().__init__()
         self.entry = ResBlock(features, activation)
         self.trunk = _blocks(features, activation)
-        self.mask = MaskBranch(features, activation, non_local)
+        self.mask = NonLocalMask(features, activation) if non_local else Mask(features, activation)
         self.tail = _blocks(features, activation)
         self.conv = conv3(features, features)
 
@@ -182,7 +195,7 @@ class RNAN(Network):
 
     value_range = 255.0
     side_multiple = 2
-    half_unsafe = ("first.mask.non_local", "last.mask.non_local")
+    half_unsafe = ("first.mask", "last.mask")
 
     def __init__(self, *, channels: int = 3, features: int = 64, groups: int = 10, scale: int = 1) -> None:
         super().__init__()
@@ -200,17 +213,23 @@ class RNAN(Network):
         self.tail = conv3(features, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Restore or enlarge B×C×H×W (0–255) to B×C×sH×sW (0–255, unclipped)."""
+        """Restore or enlarge B×C×H×W (0–255) to B×C×sH×sW (0–255, unclipped).
+
+        With weights in half precision a float32 image may be given: the sum at the end is then float32 too.
+        """
         height, width = x.shape[2:]
         x = pad_to_multiple(x, self.side_multiple)
         if self.scale == 1:
-            features = self.head(x).contiguous(memory_format=torch.channels_last)
-            same: Tensor = x + self.tail(self._body(features))
-            return same[:, :, :height, :width]
-        features = self.head(self.mean.subtract(x)).contiguous(memory_format=torch.channels_last)
-        enlarged = self.upsampler(features + self._body(features))
-        restored: Tensor = self.mean.add(self.tail(enlarged))
+            restored: Tensor = x + self.tail(self._body(self._features(x)))
+        else:
+            features = self._features(self.mean.subtract(x))
+            enlarged = self.tail(self.upsampler(features + self._body(features)))
+            restored = self.mean.add(enlarged.to(x.dtype))
         return restored[:, :, : height * self.scale, : width * self.scale]
+
+    def _features(self, x: Tensor) -> Tensor:
+        features: Tensor = self.head(x.to(self.head.weight.dtype))
+        return features.contiguous(memory_format=torch.channels_last)
 
     def _body(self, features: Tensor) -> Tensor:
         deep: Tensor = self.last(self.merge(self.local(self.first(features))))
