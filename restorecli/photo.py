@@ -27,6 +27,7 @@ class Metadata:
         profile: ICC profile of the input's pixels; the output is converted back to it and carries it.
         exif: EXIF block as TIFF bytes (without the "Exif" mark before it), orientation already set to 1.
         xmp: XMP packet.
+        iptc: IPTC captions (IIM records).
         dpi: horizontal and vertical resolution in dots per inch.
         description: free text entries (PNG text chunks).
         working: the primaries of the photo's pixels: "srgb", or for a wide-gamut file the smallest of
@@ -42,6 +43,7 @@ class Metadata:
     description: tuple[tuple[str, str], ...] = ()
     working: str = "srgb"
     size: tuple[int, int] | None = None
+    iptc: bytes | None = None
 
 
 @dataclass(frozen=True)

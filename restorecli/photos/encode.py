@@ -14,13 +14,13 @@ import numpy as np
 from PIL import Image
 
 from restorecli.photo import Depth, FloatArray, Photo
+from restorecli.photos import iptc, png, profiles
 from restorecli.photos import metadata as md
-from restorecli.photos import png, profiles
 from restorecli.photos.formats import FORMATS
 from restorecli.photos.raster import Samples
 
 _LONGEST_SEGMENT = 65533 - 34  # bytes of EXIF or XMP that a JPEG segment holds behind its name
-_PNG_LEVEL = 4
+_PNG_LEVEL = 3  # a few percent larger than the usual 6, in a third of the time
 _PEAKS = {Depth.UINT8: 255, Depth.UINT16: 65535}
 _TYPES = {Depth.UINT8: np.uint8, Depth.UINT16: np.uint16}
 _BAND = 1 << 22  # samples rounded at once
@@ -36,6 +36,7 @@ class Page:
         icc: profile to embed, or None.
         exif: EXIF block, or None.
         xmp: XMP packet, or None.
+        iptc: IPTC records, or None.
         dpi: resolution, or None.
         text: PNG text entries.
         warnings: what the format could not hold; encoders add to it.
@@ -46,6 +47,7 @@ class Page:
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
+    iptc: bytes | None = None
     dpi: tuple[float, float] | None = None
     text: tuple[tuple[str, str], ...] = ()
     warnings: list[str] = field(default_factory=list)
@@ -107,18 +109,19 @@ def _in_srgb(photo: Photo, page: Page, depth: Depth) -> Samples:
 
 
 def _describe(page: Page, photo: Photo, name: str, provenance: Mapping[str, str]) -> None:
-    held, size = FORMATS[name].metadata, (photo.width, photo.height)
-    page.exif = md.exif_for(photo.metadata, *size, provenance)
-    page.xmp = md.xmp_for(photo.metadata, *size, provenance)
-    page.dpi = photo.metadata.dpi
-    page.text = md.text_for(photo.metadata, provenance) if "text" in held else ()
+    held, size, kept = FORMATS[name].metadata, (photo.width, photo.height), photo.metadata
+    page.exif = md.exif_for(kept, *size, provenance)
+    page.xmp = md.xmp_for(kept, *size, provenance)
+    page.dpi = kept.dpi
+    page.iptc = kept.iptc if "iptc" in held else None
+    page.text = md.text_for(kept, provenance) if "text" in held else ()
     lost = [
         label
-        for label, value in (("EXIF", photo.metadata.exif), ("XMP", photo.metadata.xmp))
+        for label, value in (("EXIF", kept.exif), ("XMP", kept.xmp), ("IPTC", kept.iptc))
         if value is not None and label.lower() not in held
     ]
     if lost:
-        page.warnings.append(f"{name} cannot carry {' and '.join(lost)} data: left out")
+        page.warnings.append(f"{name} cannot carry {', '.join(lost)} data: left out")
     page.exif = page.exif if "exif" in held else None
     page.xmp = page.xmp if "xmp" in held else None
 
@@ -134,6 +137,8 @@ def _png(page: Page, stream: BinaryIO, quality: int) -> None:
         extra += png.chunk(b"eXIf", page.exif)
     if page.xmp:
         extra += png.chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + page.xmp)
+    if page.iptc:
+        extra += png.chunk(b"tEXt", b"Raw profile type iptc\0" + iptc.to_text(page.iptc).encode())
     for key, value in page.text:
         extra += _png_text(key, value)
     for part in png.insert_chunks(body, extra):
@@ -157,6 +162,11 @@ def _jpg(page: Page, stream: BinaryIO, quality: int) -> None:
             page.warnings.append(f"the {label.upper()} data is too long for a JPEG: left out")
         elif value:
             options[label] = b"Exif\0\0" + value if label == "exif" else value
+    segment = iptc.to_segment(page.iptc) if page.iptc else None
+    if segment:
+        options["extra"] = segment
+    elif page.iptc:
+        page.warnings.append("the IPTC data is too long for a JPEG: left out")
     Image.fromarray(page.plain).save(stream, "JPEG", quality=quality, icc_profile=page.icc, **options)
 
 

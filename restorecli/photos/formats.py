@@ -22,7 +22,7 @@ class Format:
         alpha: whether transparency can be stored.
         side: the greatest width and height.
         lossy: whether pixels are changed by encoding.
-        metadata: which of "icc", "exif", "xmp", "dpi", "text" it can carry.
+        metadata: which of "icc", "exif", "xmp", "iptc", "dpi", "text" it can carry.
     """
 
     suffix: str
@@ -33,7 +33,7 @@ class Format:
     metadata: frozenset[str] = frozenset()
 
 
-_ALL = frozenset({"icc", "exif", "xmp", "dpi"})
+_ALL = frozenset({"icc", "exif", "xmp", "iptc", "dpi"})
 FORMATS: dict[str, Format] = {
     "png": Format(".png", (_8, _16), True, 2**31 - 1, metadata=_ALL | {"text"}),
     "jpg": Format(".jpg", (_8,), False, 65500, lossy=True, metadata=_ALL),

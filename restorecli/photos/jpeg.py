@@ -10,6 +10,7 @@ import numpy as np
 import simplejpeg  # type: ignore[import-untyped]
 
 from restorecli.errors import UnreadableError
+from restorecli.photos import iptc
 from restorecli.photos.raster import Raster, from_interleaved
 
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
@@ -29,6 +30,7 @@ class Header:
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
+    iptc: bytes | None = None
     dpi: tuple[float, float] | None = None
     warnings: list[str] = field(default_factory=list)
 
@@ -89,8 +91,8 @@ def _application_segment(header: Header, marker: int, body: bytes) -> None:
         _warn(header, "the extended part of the XMP metadata was left out")
     elif marker == 0xE2 and body.startswith(b"MPF\x00"):
         _warn(header, "the file holds further pictures (a gain map, a depth map or a second view): left out")
-    elif marker == 0xED and body.startswith(b"Photoshop 3.0\x00") and b"8BIM\x04\x04" in body:
-        _warn(header, "the IPTC block was left out; XMP and EXIF were kept")
+    elif marker == 0xED:
+        header.iptc = header.iptc or iptc.from_segment(body)
 
 
 def _warn(header: Header, text: str) -> None:
@@ -107,6 +109,7 @@ def decode(data: bytes, name: str) -> list[Raster]:
     header = read_header(data, name)
     raster = _decode_deep(data, header, name) if header.precision != 8 else _decode(data, header, name)
     raster.icc, raster.exif, raster.xmp, raster.dpi = header.icc, header.exif, header.xmp, header.dpi
+    raster.iptc = header.iptc
     raster.warnings += header.warnings
     return [raster]
 

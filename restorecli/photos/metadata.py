@@ -56,7 +56,7 @@ def carried(raster: Raster, profile: bytes | None, working: str, size: tuple[int
             raster.warnings.append(f"the EXIF data is broken and was left out ({error})")
             block = None
     xmp = _ORIENTATION.sub(rb"\g<1>1", raster.xmp) if raster.xmp else None
-    return Metadata(profile, block, xmp, raster.dpi, raster.text, working, size)
+    return Metadata(profile, block, xmp, raster.dpi, raster.text, working, size, raster.iptc)
 
 
 def exif_for(metadata: Metadata, width: int, height: int, provenance: Mapping[str, str]) -> bytes | None:

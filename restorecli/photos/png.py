@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from restorecli.errors import UnreadableError, UnsupportedError
-from restorecli.photos import icc
+from restorecli.photos import icc, iptc
 from restorecli.photos.raster import DECODE_ERRORS, Raster, from_interleaved
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -37,6 +37,7 @@ class Header:
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
+    iptc: bytes | None = None
     dpi: tuple[float, float] | None = None
     text: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -118,11 +119,13 @@ def _read_text(header: Header, kind: bytes, body: bytes) -> None:
 
 
 def _unpack_raw_profiles(header: Header) -> None:
-    """Take the EXIF block from the text entry that ImageMagick and ExifTool once kept it in."""
+    """Take EXIF and IPTC from the text entries that ImageMagick and ExifTool keep them in."""
     kept = []
     for key, value in header.text:
         if not key.startswith("Raw profile type "):
             kept.append((key, value))
+        elif key.endswith(" iptc"):
+            header.iptc = iptc.from_text(value)
         elif key.endswith((" exif", " APP1")) and header.exif is None:
             try:
                 block = bytes.fromhex("".join(value.split("\n")[3:]))
@@ -158,7 +161,7 @@ def decode(data: bytes, name: str) -> list[Raster]:
     raster = from_interleaved(samples, 255.0 if samples.dtype == np.uint8 else 65535.0)
     raster.icc = header.icc or _profile_of_gamma(header, raster.model)
     raster.exif, raster.xmp, raster.dpi = header.exif, header.xmp, header.dpi
-    raster.text = tuple(header.text)
+    raster.iptc, raster.text = header.iptc, tuple(header.text)
     raster.warnings += header.warnings
     return [raster]
 

@@ -53,6 +53,7 @@ class Raster:
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
+    iptc: bytes | None = None
     dpi: tuple[float, float] | None = None
     text: tuple[tuple[str, str], ...] = ()
     orientation: int | None = None
@@ -71,9 +72,8 @@ class Raster:
 
 def to_float(samples: Samples, peak: float) -> FloatArray:
     """Samples as float32 in C order, divided by `peak`."""
-    result: FloatArray = np.array(samples, dtype=np.float32, order="C")
-    if peak != 1.0:
-        result /= np.float32(peak)
+    result: FloatArray = np.empty(samples.shape, np.float32)
+    np.divide(samples, np.float32(peak), out=result, dtype=np.float32, casting="unsafe")
     return result
 
 

@@ -153,7 +153,7 @@ def _photo(raster: Raster, kind: str, name: str) -> Photo:
     if alpha is not None and raster.premultiplied:
         raster.samples, raster.peak = _unpremultiplied(raster, alpha), 1.0
     pixels, profile, working = profiles.to_working(raster)
-    if not np.isfinite(pixels).all():
+    if raster.samples.dtype.kind == "f" and not np.isfinite(pixels).all():
         raster.warnings.append("not-a-number and infinite samples were replaced")
         np.nan_to_num(pixels, copy=False)
     carried = metadata.carried(raster, profile, working, extent)

@@ -18,7 +18,7 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 _CFA, _LINEAR_RAW = 32803, 34892
 _DNG_VERSION, _XMP, _ICC, _ORIENTATION = 50706, 700, 34675, 274
-_SUB_IFDS = 330
+_SUB_IFDS, _IPTC = 330, 33723
 _REDUCED, _MASK = 1, 4
 _GRAY_WHITE_0, _GRAY, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB, _ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
 
@@ -103,6 +103,7 @@ def _decode_page(page: Any, name: str) -> Raster:
     raster = _interpret(samples, photometric, page, name)
     raster.icc = _bytes(_tag(page, _ICC))
     raster.xmp = _bytes(_tag(page, _XMP))
+    raster.iptc = _iptc(page)
     orientation = int(_tag(page, _ORIENTATION, 1))
     raster.orientation = orientation if 1 <= orientation <= 8 else 1
     raster.dpi = _dpi(page)
@@ -188,6 +189,14 @@ def _bytes(value: Any) -> bytes | None:
     if isinstance(value, tuple):
         return bytes(value)
     return value if isinstance(value, bytes) and value else None
+
+
+def _iptc(page: Any) -> bytes | None:
+    """The IPTC records, which some writers declare as 32-bit numbers."""
+    value = _tag(page, _IPTC)
+    if isinstance(value, tuple) and value and max(value) > 0xFF:
+        return np.array(value, page.parent.byteorder + "u4").tobytes().rstrip(b"\0")
+    return _bytes(value)
 
 
 def _dpi(page: Any) -> tuple[float, float] | None:

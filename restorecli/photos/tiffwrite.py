@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _LARGEST_CLASSIC = 2**32 - 2**25  # bytes, uncompressed; offsets beyond need a BigTIFF
 _STRIP = 1 << 20  # bytes per strip, about
-_XMP = 700
-_BYTE = 1
+_XMP, _IPTC = 700, 33723
+_BYTE, _UNDEFINED = 1, 7
 
 
 def encode(pages: Sequence[Page], stream: BinaryIO) -> None:
@@ -45,8 +45,8 @@ def _write_page(writer: tifffile.TiffWriter, page: Page) -> None:
     options: dict[str, Any] = {}
     if page.dpi is not None:
         options |= {"resolution": page.dpi, "resolutionunit": "INCH"}
-    if page.xmp is not None:
-        options["extratags"] = [(_XMP, _BYTE, len(page.xmp), page.xmp, True)]
+    blocks = [(_XMP, _BYTE, page.xmp), (_IPTC, _UNDEFINED, page.iptc)]
+    options["extratags"] = [(tag, kind, len(data), data, True) for tag, kind, data in blocks if data]
     writer.write(
         page.samples[:, :, 0] if channels == 1 else page.samples,
         photometric="minisblack" if gray else "rgb",
