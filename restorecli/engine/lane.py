@@ -13,7 +13,7 @@ from restorecli.engine.blend import Canvas
 from restorecli.engine.device import describe
 from restorecli.engine.ensemble import self_ensemble
 from restorecli.engine.facts import Facts
-from restorecli.engine.memory import SMALLEST_TILE, is_out_of_memory, release
+from restorecli.engine.memory import SMALLEST_TILE, Curve, is_out_of_memory, release
 from restorecli.engine.precision import SAFER, replica
 from restorecli.engine.tiles import plan_grid
 from restorecli.errors import NonFiniteError, OutOfMemoryError
@@ -76,6 +76,7 @@ class Lane:
     ) -> None:
         self.device = device
         self.name = describe(device)
+        self.curve: Curve | None = None  # how much memory a pass takes, where that was measured
         self.budget: int | None = (
             None  # input pixels a pass may have, by the memory that was free at the start
         )

@@ -22,12 +22,15 @@ from restorecli.engine.facts import Facts
 from restorecli.engine.host import available_bytes, total_bytes
 from restorecli.engine.precision import device_key, photo_like, probe_side
 
+# On a CPU the time per useful pixel is flat from about 128 to 384 (below, most of it is overlap; above, it
+# outgrows the caches): the middle of that, since attention sees more in a larger tile.
 CPU_SIDES = (256, 192, 128, 96, 64, 48, 32)
 GPU_SIDES = (1024, 768, 512, 384, *CPU_SIDES)
 GPU_SHARE = 0.75  # of the device's whole memory: what is free shrinks as torch's own cache grows
 CPU_SHARE = 0.5  # of the machine's whole memory, so that the choice is the same each time
 AVAILABLE_SHARE = 0.8  # of what is free now, beyond which a CPU run would be killed rather than told
 SMALLEST_TILE = 32
+MODEST_TILE = 128  # of every network takes well below 1 GiB: not worth measuring where it was asked for
 BATCH_PIXELS = 1024 * 1024  # per forward pass: enough to fill any GPU
 LARGEST_BATCH = 32
 

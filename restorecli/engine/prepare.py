@@ -11,6 +11,7 @@ from restorecli.engine.device import parse_devices
 from restorecli.engine.facts import Facts, read_facts
 from restorecli.engine.lane import Lane, Notes
 from restorecli.engine.memory import (
+    MODEST_TILE,
     SMALLEST_TILE,
     Curve,
     affordable_pixels,
@@ -59,7 +60,6 @@ class Prepared:
         self.overlap = overlap
         self.batch = batch
         self.precision = "fp32"
-        self.curve: Curve | None = None
         self.warnings: tuple[str, ...] = ()
         self.reasons: tuple[str, ...] = ()
         self._alignment = settings.alignment
@@ -69,6 +69,11 @@ class Prepared:
     def devices(self) -> tuple[str, ...]:
         """The devices, as `--device` spells them."""
         return tuple(str(lane.device) for lane in self.lanes)
+
+    @property
+    def curve(self) -> Curve | None:
+        """How much memory the first device needs, where that was measured."""
+        return self.lanes[0].curve
 
     @property
     def device_names(self) -> tuple[str, ...]:
@@ -97,10 +102,9 @@ class Prepared:
 
     def budget(self) -> None:
         """Set the CPU lanes' limits by the memory that is free now."""
-        if self.curve is None:
-            return
         for lane in self.lanes:
-            lane.budget = affordable_pixels(self.curve, lane.device)
+            if lane.curve is not None:
+                lane.budget = affordable_pixels(lane.curve, lane.device)
 
     def learn(self, notes: Notes) -> None:
         """Start later images in the precision that the last one needed."""
@@ -142,14 +146,15 @@ def prepare(network: nn.Module, settings: RunSettings) -> Prepared:
     for lane in lanes:
         _load(lane, chosen.precision)
     plans = {str(lane.device): _plan(lane, facts, settings, chosen.precision) for lane in lanes}
-    tile, batch, curve, reason = min(plans.values(), key=lambda plan: (plan[0], plan[1]))
+    for lane in lanes:
+        lane.curve = plans[str(lane.device)][2]
+    tile, batch, _, reason = min(plans.values(), key=lambda plan: plan[:2])
     if tile and overlap > tile // 2:
         if settings.overlap is not None:
             warnings.append(f"tiles of {tile} overlap by {tile // 2}, half their side, not by {overlap}")
         overlap = tile // 2
     prepared = Prepared(facts, lanes, settings, tile=tile, overlap=overlap, batch=batch)
     prepared.precision = chosen.precision
-    prepared.curve = curve
     prepared.warnings = tuple(dict.fromkeys([*warnings, *(w for c in choices.values() for w in c.warnings)]))
     prepared.reasons = (f"precision {chosen.precision}: {chosen.reason}", f"tile {tile or 'whole'}: {reason}")
     return prepared
@@ -175,13 +180,17 @@ def _load(lane: Lane, precision: str) -> None:
         ) from error
 
 
+def _needs_no_measure(tile: int, batch: int | None, lane: Lane) -> bool:
+    if lane.device.type == "cpu":
+        return 0 < tile**2 * (batch or 1) <= MODEST_TILE**2
+    return batch is not None or tile == 0  # a GPU tells when its memory is short
+
+
 def _plan(
     lane: Lane, facts: Facts, settings: RunSettings, precision: str
 ) -> tuple[int, int, Curve | None, str]:
     """Return tile, batch, memory curve (None where nothing depends on it) and the reason for the tile."""
-    given = settings.tile is not None and (settings.batch is not None or settings.tile == 0)
-    if given and lane.device.type != "cpu":
-        assert settings.tile is not None
+    if settings.tile is not None and _needs_no_measure(settings.tile, settings.batch, lane):
         return settings.tile, settings.batch or 1, None, "asked for"
     curve = measure_curve(lane.replica(precision), facts, lane.device, precision)
     tile, reason = settings.tile, "asked for"
