@@ -79,6 +79,11 @@ def _fetch_first(entry: ModelEntry, path: Path, progress: Progress | None) -> Re
         record = Record(digest, path.stat().st_size, where, trust, _now())
         write_record(path, record)
         return record
+    if expected.sha256 and not entry.sha256 and any(isinstance(e, ChecksumError) for e in complaints):
+        raise ChecksumError(
+            f"{entry.name} is another file now than at its first download: {complaints[-1].message}",
+            f"if you trust the new one: restore models remove {entry.name}, and again",
+        )
     worst = next((error for error in complaints if isinstance(error, ChecksumError)), complaints[-1])
     raise type(worst)(f"{entry.name} could not be fetched: {worst.message}", by_hand(entry)) from worst
 

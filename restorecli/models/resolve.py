@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from restorecli.models.download import Progress
 from restorecli.models.fetch import by_hand
 from restorecli.models.fetch import fetch as fetch_entry
 from restorecli.models.registry import ModelEntry, Registry, load_registry
+
+SPANDREL = "pip install 'restorecli[spandrel]'"
 
 __all__ = ["Choice", "ModelRequest", "Resolved", "choose", "resolve"]
 
@@ -104,6 +107,8 @@ class _Source:
 def _obtain(
     entry: ModelEntry, source: _Source, notes: tuple[str, ...], warnings: tuple[str, ...]
 ) -> Resolved:
+    if source.registry.networks[entry.network].loader == "spandrel" and find_spec("spandrel") is None:
+        raise WeightsError(f"{entry.name} needs the optional package spandrel", SPANDREL)
     record, fresh = fetch_entry(entry, allow_network=source.allow_network, progress=source.progress)
     if fresh:
         notes = (*notes, *_first_time(entry, record))

@@ -11,9 +11,8 @@ from torch.nn import functional as F
 
 from restorecli.errors import CheckpointError, WeightsError
 from restorecli.models.convert import read_checkpoint
+from restorecli.models.resolve import SPANDREL
 from restorecli.networks.network import Network
-
-INSTALL = "pip install 'restorecli[spandrel]'"
 
 
 class SpandrelNetwork(Network):
@@ -104,6 +103,6 @@ def _spandrel(path: Path) -> Any:
     except ImportError as error:
         raise WeightsError(
             f"{path} is of none of the five networks; others need the optional package spandrel",
-            INSTALL,
+            SPANDREL,
         ) from error
     return spandrel

@@ -44,6 +44,12 @@ def test_unknown_facts_are_absent() -> None:
     assert not any(entry.bytes or entry.sha256 for entry in OURS if not entry.ships)
 
 
+def test_companions_are_pinned_and_come_after_the_five_networks() -> None:
+    companions = [entry for entry in ENTRIES if entry.network not in NETWORKS]
+    assert len(companions) > 20 and all(entry.sha256 for entry in companions)
+    assert min(entry.rank for entry in companions) > max(entry.rank for entry in OURS)
+
+
 def test_non_commercial_weights_are_left_out_by_policy() -> None:
     names = {e.network for e in load_registry().select(license_policy="commercial") if not e.ships}
     assert "mirnet" not in names and "grl" in names

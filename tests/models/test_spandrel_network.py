@@ -95,6 +95,12 @@ def test_without_spandrel_the_message_names_the_command(
     assert "pip install 'restorecli[spandrel]'" in caught.value.hint
 
 
+def test_a_companion_without_spandrel_is_not_even_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("restorecli.models.resolve.find_spec", lambda name: None)
+    with pytest.raises(WeightsError, match="swinir-x4 needs the optional package spandrel"):
+        resolve(ModelRequest("upscale", model="swinir", scale=4))
+
+
 def test_what_spandrel_does_not_know_is_an_error_too(monkeypatch: pytest.MonkeyPatch, foreign: Path) -> None:
     install(monkeypatch, RuntimeError("Unsupported"))
     with pytest.raises(CheckpointError, match="does not recognise it: Unsupported"):
