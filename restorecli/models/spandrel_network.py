@@ -105,4 +105,8 @@ def _spandrel(path: Path) -> Any:
             f"{path} is of none of the five networks; others need the optional package spandrel",
             SPANDREL,
         ) from error
+    except (RuntimeError, OSError) as error:  # a torchvision that was built for another torch
+        raise WeightsError(
+            f"spandrel cannot be imported: {error}", "install a torchvision that goes with the torch there is"
+        ) from error
     return spandrel
