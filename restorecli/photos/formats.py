@@ -60,7 +60,7 @@ _ALIASES = {
 # Formats that lose nothing stay; a picture is not put through a lossy encoder a second time.
 _KEPT = {"png": "png", "tiff": "tiff", "webp": "webp", "bmp": "bmp", "pnm": "ppm", "qoi": "qoi"}
 UNCHANGED = frozenset(_KEPT)
-_FLOATING = frozenset({"hdr", "exr"})
+_FLOATING = frozenset({"hdr", "exr", "pfm"})
 
 
 def check_format(name: str) -> str:

@@ -122,7 +122,7 @@ def sniff(head: bytes) -> str:
     if head[4:8] == b"ftyp":
         return _sniff_brands(head)
     if head[:1] == b"P" and head[1:2] in b"1234567fF" and head[2:3] in (b"\n", b" ", b"\r", b"\t"):
-        return "pnm" if len(head) > 3 else ""
+        return ("pfm" if head[1:2] in b"fF" else "pnm") if len(head) > 3 else ""
     if (
         head[:2] == b"BM"
         and len(head) >= 18

@@ -67,7 +67,10 @@ def _jpeg_xl(data: bytes) -> Raster:
 
 def _by_pillow(data: bytes, kind: str, name: str) -> Raster:
     image = open_image(data, name)
-    frames = int(getattr(image, "n_frames", 1))
+    try:
+        frames = int(getattr(image, "n_frames", 1))
+    except DECODE_ERRORS as error:
+        raise UnreadableError(f"{name}: damaged {kind or 'image'} file: {_brief(error)}") from error
     if frames > 1:
         raise UnsupportedError(f"{name}: an animation of {frames} frames", "extract the frames first")
     try:

@@ -18,6 +18,7 @@ from restorecli.photos.raster import DECODE_ERRORS, Raster, from_interleaved
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LONGEST_TEXT = 64 << 20  # inflated bytes; more is a bomb
+_RGBA = 6  # the colour type
 _DISPLAY_GAMMA = 1 / 2.2
 _SRGB_CHROMATICITIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 
@@ -29,6 +30,7 @@ class Header:
     width: int = 0
     height: int = 0
     bits: int = 8
+    colour: int = 2
     interlaced: bool = False
     frames: int = 1
     srgb: bool = False
@@ -49,8 +51,12 @@ def _chunks(data: bytes, name: str) -> Iterator[tuple[bytes, bytes]]:
         length, kind = struct.unpack_from(">I4s", data, at)
         if at + 12 + length > len(data):
             raise UnreadableError(f"{name}: damaged PNG: the file is cut short")
-        yield kind, data[at + 8 : at + 8 + length] if kind != b"IDAT" else b""
-        at += 12 + length
+        end = at + 8 + length
+        if zlib.crc32(memoryview(data)[at + 4 : end]) == int.from_bytes(data[end : end + 4], "big"):
+            yield kind, data[at + 8 : end] if kind != b"IDAT" else b""
+        elif kind[:1].isupper():  # a chunk that the picture needs
+            raise UnreadableError(f"{name}: damaged PNG: wrong check sum")
+        at = end + 4
         if kind == b"IEND":
             return
     raise UnreadableError(f"{name}: damaged PNG: the file is cut short")
@@ -78,7 +84,7 @@ def read_header(data: bytes, name: str) -> Header:
 
 def _read_chunk(header: Header, kind: bytes, body: bytes) -> None:
     if kind == b"IHDR":
-        header.width, header.height, header.bits, _, _, _, laced = struct.unpack(">IIBBBBB", body)
+        header.width, header.height, header.bits, header.colour, _, _, laced = struct.unpack(">IIBBBBB", body)
         header.interlaced = bool(laced)
     elif kind == b"acTL":
         header.frames = struct.unpack_from(">I", body)[0]
@@ -177,7 +183,10 @@ def _pixels(data: bytes, header: Header) -> np.ndarray[tuple[int, ...], np.dtype
             image.convert(("LA" if gray else "RGBA") if has_alpha else "L" if gray else "RGB")
         )
         return samples
-    samples = imagecodecs.png_decode(_pixels_only(data))
+    whole = (
+        imagecodecs.spng_decode if header.interlaced and header.colour == _RGBA else imagecodecs.png_decode
+    )
+    samples = whole(_pixels_only(data))
     return samples
 
 

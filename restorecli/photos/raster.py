@@ -73,7 +73,8 @@ class Raster:
 def to_float(samples: Samples, peak: float) -> FloatArray:
     """Samples as float32 in C order, divided by `peak`."""
     result: FloatArray = np.empty(samples.shape, np.float32)
-    np.divide(samples, np.float32(peak), out=result, dtype=np.float32, casting="unsafe")
+    with np.errstate(all="ignore"):  # a float file may hold anything; `read` replaces what is not finite
+        np.divide(samples, np.float32(peak), out=result, dtype=np.float32, casting="unsafe")
     return result
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import struct
+import zlib
 from pathlib import Path
 
 import imagecodecs
@@ -14,6 +16,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from restorecli.errors import PhotoError, TooLargeError, UnreadableError, UnsupportedError
 from restorecli.photo import Depth
+from restorecli.photos import png
 from restorecli.photos.read import read, size
 
 CASES = Path(__file__).parents[2] / "../shared/data/io_cases"
@@ -332,10 +335,46 @@ def test_the_stated_size_is_checked_before_decoding():
     data = saved(Image.fromarray(RGB8), "PNG")
     with pytest.raises(TooLargeError, match="17×13"):
         read(data, max_pixels=220)
-    bomb = bytearray(data)
-    bomb[16:24] = (60000).to_bytes(4, "big") * 2
+    huge = png.chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0))
     with pytest.raises(TooLargeError):
-        read(bytes(bomb))
+        read(data[:8] + huge + data[33:])
+
+
+def test_a_png_with_a_wrong_check_sum_is_refused():
+    data = bytearray(saved(Image.fromarray(RGB8), "PNG"))
+    data[60] ^= 1
+    with pytest.raises(UnreadableError, match="check sum"):
+        read(bytes(data))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_interlaced_16_bit_png(channels):
+    """Adam7 by hand (PNG specification, section 8.2): seven smaller pictures, one after the other."""
+    samples = RNG.integers(0, 65536, (13, 11, channels), dtype=np.uint16)
+    rows = b""
+    for x, y, dx, dy in (
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    ):
+        for row in samples[y::dy, x::dx]:
+            rows += b"\0" + row.astype(">u2").tobytes()
+    head = struct.pack(">IIBBBBB", 11, 13, 16, {1: 0, 3: 2, 4: 6}[channels], 0, 0, 1)
+    parts = [png.chunk(b"IHDR", head), png.chunk(b"IDAT", zlib.compress(rows)), png.chunk(b"IEND", b"")]
+    photo = page(png.SIGNATURE + b"".join(parts))
+    found = photo.pixels if photo.alpha is None else np.dstack([photo.pixels, photo.alpha])
+    assert np.array_equal(np.rint(found * 65535), samples)
+
+
+def test_wild_float_samples_become_finite():
+    samples = np.array([[np.nan, np.inf, 1e300, 0.5]])
+    photo = page(tiff(samples))
+    assert np.isfinite(photo.pixels).all()
+    assert any("infinite" in text for text in photo.warnings)
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path):

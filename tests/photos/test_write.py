@@ -20,7 +20,7 @@ from PIL import Image
 
 from restorecli.errors import TooLargeError, UnsupportedError, WriteError
 from restorecli.photo import Depth, Metadata, Photo
-from restorecli.photos import encode
+from restorecli.photos import encode, tiffwrite
 from restorecli.photos.formats import FORMATS, WRITABLE
 from restorecli.photos.read import read
 from restorecli.photos.records import FILE_NAME, Record
@@ -151,6 +151,26 @@ def test_several_pages_go_into_a_tiff_and_nowhere_else(tmp_path):
         write(pages, tmp_path / "a.png", format="png")
 
 
+def test_giants_become_bigtiff(tmp_path, monkeypatch):
+    monkeypatch.setattr(tiffwrite, "_LARGEST_CLASSIC", 100)
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    original = photo(metadata=Metadata(exif=exif.tobytes().removeprefix(b"Exif\0\0")))
+    info = write([original], tmp_path / "a.tiff", format="tiff")
+    assert any("BigTIFF" in text for text in info.warnings)
+    with tifffile.TiffFile(tmp_path / "a.tiff") as file:
+        assert file.is_bigtiff
+    assert np.array_equal(tifffile.imread(tmp_path / "a.tiff"), rounded(original.pixels, 255))
+
+
+def test_float_pictures_of_other_kinds_become_float_tiff(tmp_path):
+    values = RNG.random((3, 4), dtype=np.float32) * 5
+    data = b"Pf\n4 3\n-1.0\n" + values[::-1].astype("<f4").tobytes()
+    info = write(read(data), tmp_path / "a.tiff")
+    assert info.format == "tiff"
+    assert np.array_equal(tifffile.imread(tmp_path / "a.tiff"), values)
+
+
 def test_a_stream_gets_the_same_bytes_as_a_file(tmp_path):
     class Pipe(io.RawIOBase):
         def __init__(self) -> None:
@@ -241,7 +261,7 @@ def test_a_process_interrupted_in_the_middle_leaves_nothing(tmp_path):
         from pathlib import Path
         import numpy as np
         from restorecli.photo import Photo
-        from restorecli.photos import encode
+        from restorecli.photos import encode, tiffwrite
         from restorecli.photos.write import write
 
         def slow(pages, form, stream, quality):

@@ -1,0 +1,53 @@
+"""Colour arithmetic against scikit-image, Pillow and the published constants."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from skimage.color import rgb2ycbcr
+
+from restorecli import colour
+
+RGB = np.random.default_rng(0).random((20, 30, 3), dtype=np.float32)
+
+
+def test_ycbcr_is_that_of_jpeg():
+    samples = np.rint(RGB * 255).astype(np.uint8)
+    expected = np.asarray(Image.fromarray(samples).convert("YCbCr")).astype(float)
+    found = colour.rgb_to_ycbcr(samples.astype(np.float32) / 255) * 255
+    assert found.dtype == np.float32
+    # JPEG centres chroma on 128 of 255, half a step above the middle.
+    assert np.abs(found + np.float32([0, 0.5, 0.5]) - expected).max() <= 1
+
+
+def test_there_and_back():
+    assert np.abs(colour.ycbcr_to_rgb(colour.rgb_to_ycbcr(RGB)) - RGB).max() < 1e-6
+
+
+def test_gray_has_no_chroma():
+    gray = np.full((1, 1, 3), 0.3, np.float32)
+    assert colour.rgb_to_ycbcr(gray).ravel() == pytest.approx([0.3, 0.5, 0.5], abs=1e-6)
+    assert colour.luma(gray).shape == (1, 1, 1)
+    assert colour.luma(gray)[0, 0, 0] == pytest.approx(0.3)
+
+
+def test_studio_luma_is_matlabs():
+    assert np.abs(colour.luma_studio(RGB) * 255 - rgb2ycbcr(RGB)[:, :, 0]).max() < 1e-4
+    assert colour.luma_studio(np.ones((1, 3), np.float32))[0] == pytest.approx(235 / 255)
+    assert colour.luma_studio(np.zeros((1, 3), np.float32))[0] == pytest.approx(16 / 255)
+
+
+def test_known_points_of_the_srgb_curve():
+    coded = np.array([0, 0.04045, 0.5, 1, -0.5], np.float32)
+    assert colour.srgb_to_linear(coded) == pytest.approx([0, 0.0031308, 0.2140411, 1, -0.2140411], rel=1e-4)
+
+
+@given(st.floats(-20, 20, width=32))
+def test_the_srgb_curve_goes_both_ways(value):
+    one = np.array([value], np.float32)
+    back = colour.linear_to_srgb(colour.srgb_to_linear(one))
+    assert back.dtype == np.float32
+    assert back[0] == pytest.approx(value, rel=2e-5, abs=1e-6)
