@@ -125,7 +125,7 @@ def _fetch_with_retries(http: requests.Session, url: str, part: _Part, progress:
             reason, wait = str(error), getattr(error, "wait", 0.0)
         except (requests.ConnectionError, requests.Timeout) as error:
             # nobody there: a second attempt is enough; a connection that was cut deserves them all
-            reason, wait = _cause(error), 0.0
+            reason, wait = cause(error), 0.0
             limit = ATTEMPTS if part.size() else 2
         except requests.RequestException as error:
             raise DownloadError(f"{url} could not be fetched: {error}") from error
@@ -253,7 +253,7 @@ def _check_space(part: _Part, total: int | None, start: int) -> None:
         raise _no_space(part, f": {total - start} bytes are needed, {free} are free")
 
 
-def _cause(error: BaseException) -> str:
+def cause(error: BaseException) -> str:
     """Return the innermost reason of a connection error, which alone is fit for a message."""
     while (inner := getattr(error, "reason", None) or (error.args[0] if error.args else None)) is not None:
         if not isinstance(inner, BaseException):

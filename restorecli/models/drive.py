@@ -8,8 +8,18 @@ from html.parser import HTMLParser
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlencode, urljoin
 
+import requests
+
 from restorecli.errors import DownloadError
-from restorecli.models.download import Expected, Progress, WebPageError, browser_session, download, offline
+from restorecli.models.download import (
+    Expected,
+    Progress,
+    WebPageError,
+    browser_session,
+    cause,
+    download,
+    offline,
+)
 
 DOWNLOAD = "https://drive.usercontent.google.com/download"
 FOLDER = "https://drive.google.com/drive/folders/"
@@ -75,6 +85,8 @@ def find_in_folder(folder_id: str, name: str) -> str:
             listing = gdown.download_folder(
                 id=folder_id, skip_download=True, quiet=True, use_cookies=False, timeout=30.0
             )
+    except requests.RequestException as error:
+        raise DownloadError(f"the Drive folder {where} cannot be listed: {cause(error)}") from error
     except Exception as error:  # gdown lets through what its parsers and requests raise
         raise DownloadError(f"the Drive folder {where} cannot be listed: {_first_line(error)}") from error
     files = [file for file in listing if not isinstance(file, str)]

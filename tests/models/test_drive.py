@@ -7,6 +7,7 @@ from typing import Any
 
 import gdown
 import pytest
+import requests
 
 from restorecli.errors import DownloadError
 from restorecli.models import drive
@@ -89,6 +90,16 @@ def test_a_folder_that_cannot_be_listed_is_an_error_and_gdown_is_kept_quiet(
     with pytest.raises(DownloadError, match=r"folders/f cannot be listed: cannot be reached$"):
         drive.find_in_folder("f", "model_x4.pt")
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_folder_out_of_reach_is_said_without_the_library_s_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**options: Any) -> None:
+        requests.get("http://127.0.0.1:9/folder", timeout=5)
+
+    monkeypatch.setattr(gdown, "download_folder", fail)
+    with pytest.raises(DownloadError, match=r"cannot be listed: .*refused") as caught:
+        drive.find_in_folder("f", "model_x4.pt")
+    assert "HTTPConnectionPool" not in caught.value.message
 
 
 def test_offline_looks_into_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
