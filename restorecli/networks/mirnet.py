@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorecli.networks.checkpoint import Layout
-from restorecli.networks.layers import conv1, conv3, pad_to_multiple
+from restorecli.networks.layers import conv1, conv3, fast_layout, pad_to_multiple
 from restorecli.networks.network import Network
 
 STREAMS = 3
@@ -209,6 +209,7 @@ class MIRNet(Network):
 
     value_range = 1.0
     side_multiple = 2 ** (STREAMS - 1)
+    tile_overlap = 32
 
     def __init__(self, *, features: int = 64, groups: int = 3, blocks: int = 2) -> None:
         super().__init__()
@@ -225,7 +226,7 @@ class MIRNet(Network):
         """
         height, width = x.shape[2:]
         x = pad_to_multiple(x, self.side_multiple)
-        f = self.head(x.to(self.head.weight.dtype)).contiguous(memory_format=torch.channels_last)
+        f = fast_layout(self.head(x.to(self.head.weight.dtype)))
         for group in self.groups:
             f = group(f, self.slope)
         restored: Tensor = x + self.tail(f)

@@ -41,6 +41,7 @@ from restorecli.networks.layers import (
     Upsampler,
     conv1,
     conv3,
+    fast_layout,
     pad_to_multiple,
     upsampler_scale,
 )
@@ -196,6 +197,7 @@ class RNAN(Network):
     value_range = 255.0
     side_multiple = 2
     half_unsafe = ("first.mask", "last.mask")
+    tile_limit = 128  # attention costs half as much as the convolutions there, and grows with the pixels
 
     def __init__(self, *, channels: int = 3, features: int = 64, groups: int = 10, scale: int = 1) -> None:
         super().__init__()
@@ -229,7 +231,7 @@ class RNAN(Network):
 
     def _features(self, x: Tensor) -> Tensor:
         features: Tensor = self.head(x.to(self.head.weight.dtype))
-        return features.contiguous(memory_format=torch.channels_last)
+        return fast_layout(features)
 
     def _body(self, features: Tensor) -> Tensor:
         deep: Tensor = self.last(self.merge(self.local(self.first(features))))
