@@ -25,6 +25,7 @@ DECODE_ERRORS = (
     EOFError,
     RuntimeError,
     AssertionError,
+    ImportError,  # a codec that this build of imagecodecs lacks
     struct.error,
 )
 

@@ -8,6 +8,7 @@ from typing import BinaryIO
 from restorecli.photos.exif import SIZES, STRUCTURE
 
 _SUB_IFDS = frozenset((0x8769, 0x8825, 0xA005))  # EXIF, GPS, interoperability
+_DESCRIPTION = 0x010E  # where tifffile notes an array's shape, which the result has not
 _LONGEST = 32 << 20  # bytes of one value; more is damage
 _MOST_ENTRIES = 4096
 
@@ -46,7 +47,7 @@ class _Source:
                 value = table[at + 8 : at + 8 + size]
             else:
                 value = self.read(struct.unpack_from(self.order + "I", table, at + 8)[0], size)
-            found[tag] = (kind, number, value)
+            found.setdefault(tag, (kind, number, value))
         return found, struct.unpack_from(self.order + "I", table, 12 * count)[0]
 
 
@@ -82,7 +83,11 @@ def extract(stream: BinaryIO) -> bytes | None:
     """
     source = _Source(stream)
     entries, _ = source.entries(source.first)
-    kept = {tag: entry for tag, entry in entries.items() if tag not in STRUCTURE}
+    kept = {
+        tag: entry
+        for tag, entry in entries.items()
+        if tag not in STRUCTURE and not (tag == _DESCRIPTION and entry[2].startswith(b'{"shape"'))
+    }
     if not kept:
         return None
     head = (b"II*\0" if source.order == "<" else b"MM\0*") + struct.pack(source.order + "I", 8)

@@ -108,6 +108,23 @@ def test_captions_survive_from_format_to_format(tmp_path, source, target):
         assert seen[(2, 120)] == b"caption"
 
 
+def test_descriptions_are_kept_and_notes_of_an_old_shape_are_not(tmp_path):
+    for text, kept in (("a cat", b"a cat"), (None, None)):
+        tifffile.imwrite(
+            tmp_path / "a.tif", np.zeros((4, 5, 3), np.uint8), photometric="rgb", description=text
+        )
+        document = read(tmp_path / "a.tif")
+        write(
+            [replace(document.pages[0], pixels=np.zeros((8, 10, 3), np.float32))],
+            tmp_path / "b.tif",
+            format="tiff",
+        )
+        assert tifffile.imread(tmp_path / "b.tif").shape == (8, 10, 3)
+        assert b'"shape"' not in (tmp_path / "b.tif").read_bytes()
+        if kept:
+            assert kept in (tmp_path / "b.tif").read_bytes()
+
+
 def test_sizes_in_the_metadata_follow_the_result(tmp_path):
     meta = Metadata(exif=exif_block(), xmp=XMP, size=(15, 12))
     big = Photo(RNG.random((24, 30, 3), dtype=np.float32), metadata=meta)

@@ -207,6 +207,32 @@ def test_16_bit_png_keeps_every_bit(channels):
         assert np.array_equal(np.rint(photo.alpha * 65535), samples[:, :, -1])
 
 
+def deep_ramp() -> np.ndarray:
+    down, across = np.mgrid[0:64, 0:80]
+    return np.stack([down * 60, across * 50, (down + across) * 25], axis=-1).astype(np.uint16)
+
+
+@pytest.mark.parametrize(
+    ("encode", "peak", "within"),
+    [
+        (lambda a: imagecodecs.jpeg_encode(a, bitspersample=12, level=98), 4095, 40),
+        (lambda a: imagecodecs.avif_encode(a >> 2, level=100, bitspersample=10), 4 * 1023, 3),
+        (lambda a: imagecodecs.avif_encode(a, level=100, bitspersample=12), 4095, 0),
+        (
+            lambda a: imagecodecs.jpeg2k_encode(a, bitspersample=12, codecformat="jp2", reversible=True),
+            4095,
+            0,
+        ),
+        (lambda a: imagecodecs.jpegxl_encode(a, lossless=True), 65535, 0),
+    ],
+    ids=["jpeg-12", "avif-10", "avif-12", "jp2-12", "jxl-16"],
+)
+def test_deep_samples_of_modern_formats(encode, peak, within):
+    photo = page(bytes(encode(deep_ramp())))
+    assert photo.depth is Depth.UINT16
+    assert np.abs(np.rint(photo.pixels * peak) - deep_ramp()).max() <= within
+
+
 def test_palette_with_transparency_becomes_colour_and_alpha():
     image = Image.new("P", (2, 1))
     image.putpalette([255, 0, 0, 0, 128, 0])
