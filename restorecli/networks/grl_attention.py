@@ -29,9 +29,9 @@ from torch import Tensor, nn
 from restorecli.networks.grl_bias import MASKED_LOGIT, HankelBias, PositionBias, tracks_gradients
 from restorecli.networks.grl_windows import AxisTiling, ByteCache, WindowGroup, group_bytes, window_groups
 
-SLAB_BYTES = 2**21
-"""Logits held at a time on a CPU: the size of its second-level caches."""
-BATCHED_PAIRS = 2**14
+SLAB_BYTES = 2**23
+"""Logits held at a time on a CPU: within its last-level cache, and enough work for several threads."""
+BATCHED_PAIRS = 2**16
 """Up to this many pairs per window, windows are multiplied in one batch rather than one by one."""
 CHUNK_TOKENS = 2**13
 """Tokens taken through the linear layers at a time."""

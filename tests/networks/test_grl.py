@@ -414,7 +414,7 @@ def test_without_onednn_results_are_the_same(
     assert parity_error(network(mini.input), mini.output) < 1e-5
 
 
-@pytest.mark.parametrize("batched_pairs", [0, 2**14])
+@pytest.mark.parametrize("batched_pairs", [0, 2**16])
 def test_scales_that_reach_across_a_seam_keep_the_mask(
     mini: Parity, batched_pairs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
