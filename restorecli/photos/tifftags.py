@@ -39,7 +39,7 @@ class _Source:
         if count > _MOST_ENTRIES:
             raise ValueError("a directory is too long")
         table = self.read(ifd + 2, 12 * count + 4)
-        found = {}
+        found: dict[int, tuple[int, int, bytes]] = {}
         for at in range(0, 12 * count, 12):
             tag, kind, number = struct.unpack_from(self.order + "HHI", table, at)
             size = SIZES.get(kind, 1) * number
