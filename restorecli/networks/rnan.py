@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -78,9 +79,10 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, block: int | None = No
 
 def _attend_one(queries: Tensor, keys: Tensor, values: Tensor, *, block: int) -> Tensor:
     """Do `attend` for a batch of one."""
+    queries = queries.contiguous(memory_format=torch.channels_last)
     banks = keys.flatten(2)[0].t() * math.log2(math.e)  # N×D
     results = values.flatten(2)[0]  # D'×N
-    total = torch.zeros_like(values)
+    total = torch.zeros_like(values, memory_format=torch.channels_last)
     for bank, result in zip(torch.split(banks, block), torch.split(results, block, dim=1), strict=True):
         with torch.no_grad():  # a shift of a key's scores changes nothing but their range
             largest = _filter(queries, bank).amax((0, 2, 3))
@@ -148,7 +150,7 @@ class NonLocalMask(Mask):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B×C×H×W, H and W even, to a mask of the same shape and dtype in 0–1."""
-        with torch.autocast(x.device.type, enabled=False):
+        with _outside_autocast(x.device.type):
             exact = x.to(self.gate.weight.dtype)
             return super().forward(self.non_local(exact)).to(x.dtype)
 
@@ -159,6 +161,13 @@ class NonLocalMask(Mask):
 
         super()._apply(keep_exact, recurse)  # type: ignore[no-untyped-call]
         return self
+
+
+def _outside_autocast(device: str) -> AbstractContextManager[Any]:
+    available = torch.amp.is_autocast_available(
+        device
+    )  # not on the meta device, where operations are counted
+    return torch.autocast(device, enabled=False) if available else nullcontext()
 
 
 class Group(nn.Module):

@@ -180,6 +180,11 @@ def test_whole_network_can_be_trained() -> None:
     assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in network.parameters())
 
 
+def test_operations_can_be_counted_without_data() -> None:
+    with torch.device("meta"):
+        assert RNAN(features=8, groups=2, scale=2)(torch.rand(1, 3, 9, 7)).shape == (1, 3, 18, 14)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_stays_close_in_every_way_of_using_it(dtype: torch.dtype) -> None:
     network, (x, clean) = tiny(), checks.noisy_picture(255)
