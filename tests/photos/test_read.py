@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import struct
 import zlib
 from pathlib import Path
@@ -350,7 +349,7 @@ def test_a_jpeg_damaged_in_the_middle_is_refused_though_it_ends_properly():
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"P", b"hello, this is text", os.urandom(64).replace(b"\xff", b"a"), b"P6\n"]
+    "data", [b"", b"P", b"hello, this is text", bytes(range(1, 65)), b"P6\n"]
 )
 def test_what_is_no_image_is_refused(data):
     with pytest.raises(UnreadableError, match="note"):
