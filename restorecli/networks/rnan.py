@@ -51,9 +51,9 @@ from restorecli.networks.network import Network
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-BLOCK_SCORES = {"cpu": 2 * 1024 * 1024}
-"""Attention scores held at a time, by device: in 8 MiB they stay in a processor's cache."""
-GPU_BLOCK_SCORES = 64 * 1024 * 1024
+CPU_SCORES = 2 * 1024 * 1024
+"""Attention scores worked on at a time on a CPU: 8 MiB of them stay in its cache."""
+GPU_SCORES = 64 * 1024 * 1024
 FEWEST_KEYS, MOST_KEYS = 32, 512
 HALF = (torch.float16, torch.bfloat16)
 
@@ -71,7 +71,7 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, block: int | None = No
         B×D'×H×W, in ``queries``' dtype.
     """
     if block is None:
-        scores = BLOCK_SCORES.get(queries.device.type, GPU_BLOCK_SCORES)
+        scores = CPU_SCORES if queries.device.type == "cpu" else GPU_SCORES
         block = min(max(scores // queries[0, 0].numel(), FEWEST_KEYS), MOST_KEYS)
     samples = zip(*(torch.split(t, 1) for t in (queries, keys, values)), strict=True)
     return torch.cat([_attend_one(q, k, v, block=block) for q, k, v in samples])
@@ -95,10 +95,8 @@ def _filter(image: Tensor, bank: Tensor, bias: Tensor | None = None) -> Tensor:
     """Apply a bank (outputs × channels) of 1×1 filters to a 1×C×H×W image."""
     if image.device.type == "cpu":  # oneDNN's convolution is twice as fast as a matrix product
         return F.conv2d(image, bank[:, :, None, None], bias)
-    flat = F.linear(
-        image.permute(0, 2, 3, 1), bank, bias
-    )  # products keep float32 where convolutions use TF32
-    return flat.permute(0, 3, 1, 2)
+    # elsewhere a product, which keeps float32 where convolutions use TF32
+    return F.linear(image.permute(0, 2, 3, 1), bank, bias).permute(0, 3, 1, 2)
 
 
 class NonLocal(nn.Module):
