@@ -108,7 +108,7 @@ class PANet(Network):
         """Restore B×C×H×W (0–1) to B×C×sH×sW."""
         if self.mean is not None:
             x = self.mean.subtract(x)
-        shallow = self.head(x)
+        shallow = self.head(x).contiguous(memory_format=torch.channels_last)
         stream = shallow = shallow.to(torch.promote_types(shallow.dtype, torch.float32))
         for place in range(len(self.body) + 1):
             if place == self.middle:
