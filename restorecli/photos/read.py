@@ -93,10 +93,11 @@ def _kind(stream: BinaryIO, name: str) -> str:
     kind = kinds.sniff(head)
     if kind == "" and Path(name).suffix.lower() in (".tga", ".pcx", ".sgi"):
         kind = Path(name).suffix.lower()[1:]  # formats without a signature
-    if kind == "" and Path(name).suffix.lower() in kinds.RAW_SUFFIXES:
+    # A RAW file without a mosaic tag would be read as the thumbnail in it.
+    if kind in ("", "tiff") and Path(name).suffix.lower() in kinds.RAW_SUFFIXES:
         kind = "raw"
     if kind == "raw" or (kind == "tiff" and tiff.is_raw(stream)):
-        raise UnsupportedError(f"{name}: camera RAW", "use `restore demosaic` for camera RAW files")
+        raise UnsupportedError(f"{name}: camera RAW cannot be developed yet", "develop it to a TIFF first")
     if kind == "heic":
         raise UnsupportedError(f"{name}: HEIC", "convert it to PNG, TIFF or AVIF first")
     if kind == "":
