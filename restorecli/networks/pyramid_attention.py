@@ -24,6 +24,7 @@ row up and down, three rows are kept and each row's scores are computed once; no
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import torch
@@ -38,11 +39,14 @@ LEVELS = (1.0, 0.9, 0.8, 0.7, 0.6)
 SOFTMAX_SCALE = 10.0
 SMALLEST_NORM = 1e-4
 
-BLOCK_ELEMENTS = {"cpu": 1 << 20}
-"""Wanted size of one block (query columns × all keys): what a CPU's caches hold; GPUs like larger ones."""
+BLOCK_ELEMENTS = {"cpu": 3 << 19}
+"""Wanted size of one block, query columns × all keys: what stays in a CPU's caches; GPUs like it larger."""
 
 BLOCK_ELEMENTS_ELSEWHERE = 1 << 25
-NARROWEST_BLOCK = 32
+ROWS_PER_PRODUCT = 2
+"""Rows of queries that share a product, where blocks are of the wanted size: products like more of them."""
+
+NARROWEST_BLOCK = 24
 """Query columns below which the four columns of margin around a block would cost too much."""
 
 
@@ -113,41 +117,79 @@ def attend(
         block_elements: wanted query columns × keys of a block; changes the result by rounding only.
 
     Returns:
-        C×H×W. Nine blocks live at once; differentiable where an argument needs a gradient.
+        C×H×W. Ten blocks live at once; differentiable where an argument needs a gradient.
     """
     width = query.shape[2]
-    levels = _lay_out(keys)
-    key = _flatten(keys)  # c×M
-    value = _flatten(values).t().contiguous()  # M×C
-    scale = _flatten([SOFTMAX_SCALE / _patch_norm(level) for level in keys])  # 1×M, 0 between the levels
-    mask = torch.where(scale > 0, 0.0, -torch.inf)
-    rows = F.pad(query, (2, 2)).permute(1, 2, 0).contiguous()  # H×(W+4)×c
-
     wanted = block_elements or BLOCK_ELEMENTS.get(query.device.type, BLOCK_ELEMENTS_ELSEWHERE)
-    smallest = 1 if block_elements else NARROWEST_BLOCK
-    blocks = -(-width // max(smallest, wanted // key.shape[1]))
+    keys_in_all = sum((level.shape[1] + 2) * (level.shape[2] + 1) for level in keys)
+    blocks = -(-width // max(1 if block_elements else NARROWEST_BLOCK, wanted // keys_in_all))
     columns = -(-width // blocks)
-    recording = torch.is_grad_enabled() and any(t.requires_grad for t in (query, *keys, *values))
-    pixel_scores = None if recording else key.new_empty(columns + 4, key.shape[1])
-    score_filter = _DiagonalFilter(levels, key.new_zeros(4, columns + 2, key.shape[1]), fresh=recording)
-    weight_filter = _DiagonalFilter(levels, key.new_zeros(4, columns, key.shape[1]), fresh=recording)
-
-    def scores(left: int, right: int) -> Iterator[Tensor]:
-        out = None if pixel_scores is None else pixel_scores[: right - left + 4]
-        for row in rows:
-            yield torch.mm(row[left : right + 4], key, out=out)
-
-    def weights(left: int, right: int) -> Iterator[Tensor]:
-        inside = slice(1 if left == 0 else 0, -1 if right == width else None)
-        for patch_scores in score_filter(scores(left, right)):
-            yield _softmax(patch_scores, scale, mask, inside, recording)
-
-    strips = []
-    for left in range(0, width, columns):
-        right = min(left + columns, width)
-        folded = weight_filter(weights(left, right))
-        strips.append(torch.stack([torch.mm(row, value) for row in folded]))  # H×(right-left)×C
+    together = ROWS_PER_PRODUCT if columns * keys_in_all <= wanted else 1
+    axis = _KeyAxis(keys, values)
+    rows = F.pad(query, (2, 2)).permute(1, 2, 0).contiguous()  # H×(W+4)×c
+    strips = [
+        _attend_columns(
+            rows[:, left : left + columns + 4], axis, left == 0, left + columns >= width, together
+        )
+        for left in range(0, width, columns)
+    ]
     return torch.cat(strips, dim=1).permute(2, 0, 1) / 4
+
+
+def _attend_columns(rows: Tensor, axis: _KeyAxis, first: bool, last: bool, together: int) -> Tensor:
+    """Attend from a strip of query columns: H×(n+4)×c, two columns of margin on both sides, to H×n×C.
+
+    Args:
+        rows: the queries.
+        axis: keys and values.
+        first: the strip starts at the image's left border, so its left margin is no query.
+        last: it ends at the right one.
+        together: rows of queries per product.
+    """
+    height, columns = rows.shape[0], rows.shape[1] - 4
+    recording = torch.is_grad_enabled() and (rows.requires_grad or axis.requires_grad)
+    inside = slice(1 if first else 0, -1 if last else None)
+
+    def pixel_scores() -> Iterator[Tensor]:
+        for group in torch.split(rows, together):
+            product = axis.keys.times(group.reshape(-1, group.shape[2]))
+            yield from product.view(len(group), columns + 4, -1)
+
+    def weights() -> Iterator[Tensor]:
+        for scores in _DiagonalFilter(axis, columns + 2, 1, recording).run(pixel_scores()):
+            yield _softmax(scores, axis, inside, recording)
+
+    weight_filter = _DiagonalFilter(axis, columns, together, recording)
+    folded = weight_filter.run(weights())
+    attended = []
+    for top in range(0, height, together):
+        group = list(islice(folded, together))
+        block = torch.cat(group) if recording else weight_filter.results[: len(group)].flatten(0, 1)
+        attended.append(axis.values.times(block).view(min(together, height - top), columns, -1))
+    return torch.cat(attended)
+
+
+class _Factor:
+    """A k×m matrix that many n×k ones are multiplied with."""
+
+    def __init__(self, matrix: Tensor) -> None:
+        self.matrix = matrix.contiguous()
+        # As 1×1 convolutions these products take half as long as `torch.mm` on CPUs not of MKL's make.
+        convolves = matrix.dtype == torch.float32 and matrix.device.type == "cpu" and not matrix.requires_grad
+        self.kernels: Tensor | None = None
+        if convolves and torch._C._has_mkldnn:
+            self.kernels = matrix.t().contiguous()[:, :, None, None]
+
+    def times(self, rows: Tensor) -> Tensor:
+        """Return ``rows`` (n×k) · matrix."""
+        if self.kernels is None or rows.requires_grad:
+            return torch.mm(rows, self.matrix)
+        count, inner = rows.shape
+        pixels = rows.contiguous().as_strided(
+            (1, inner, count, 1), (count * inner, 1, inner, inner)
+        )  # channels last
+        product = torch.mkldnn_convolution(pixels, self.kernels, None, (0, 0), (1, 1), (1, 1), 1)
+        return product[0, :, :, 0].t()
 
 
 class _Level(NamedTuple):
@@ -158,41 +200,63 @@ class _Level(NamedTuple):
     pitch: int
 
 
+class _KeyAxis:
+    """The pixels of all levels on one axis of M entries: a zero before each row, zeros around a level.
+
+    A step in any of the nine directions is then a fixed offset, which lands on a zero outside the image.
+    """
+
+    def __init__(self, keys: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+        self.levels: list[_Level] = []
+        self.size = 0
+        for key in keys:
+            pitch = key.shape[2] + 1
+            start = self.size + pitch
+            self.levels.append(_Level(start, start + key.shape[1] * pitch, pitch))
+            self.size = self.levels[-1].stop + pitch
+        self.keys = _Factor(_flatten(keys))  # c×M
+        self.values = _Factor(_flatten(values).t())  # M×C
+        self.scale = _flatten([SOFTMAX_SCALE / _patch_norm(key) for key in keys])  # 1×M
+        self.mask = torch.where(self.scale > 0, 0.0, -torch.inf)
+        self.requires_grad = any(tensor.requires_grad for tensor in (*keys, *values))
+
+
 class _DiagonalFilter:
     """F(X)_ij = Σ_d X_{i+d,j+d} over the 3×3 offsets d, for query rows that come one after another.
 
     Args:
-        levels: the flat key axis.
-        buffers: 4×columns×M zeros: three rows filtered along x, and the result.
-        fresh: allocate instead, so that autograd may keep every row.
+        axis: the keys' axis.
+        columns: query columns of a result.
+        kept: results that stay valid at a time.
+        recording: allocate every row, so that autograd may keep it.
     """
 
-    def __init__(self, levels: Sequence[_Level], buffers: Tensor, fresh: bool) -> None:
-        self.levels = levels
-        self.buffers = buffers
-        self.fresh = fresh
+    def __init__(self, axis: _KeyAxis, columns: int, kept: int, recording: bool) -> None:
+        self.levels = axis.levels
+        self.recording = recording
+        self.filtered = axis.scale.new_zeros(3, columns, axis.size)  # along x, of the last three rows
+        self.results = axis.scale.new_zeros(kept, columns, axis.size)
 
-    def __call__(self, rows: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Turn rows of (n+2)×M into as many of n×M; a result is valid until the next one is asked for."""
+    def run(self, rows: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Turn rows of (columns+2)×M into as many of columns×M, which lie in `results` in turn."""
         above: Tensor | None = None
         here: Tensor | None = None
         for number, row in enumerate(rows):
-            below = self._along_x(row, number % 3)
+            below = self._along_x(row, number)
             if here is not None:
-                yield self._along_y(above, here, below)
-                above = here
-            here = below
+                yield self._along_y(above, here, below, number - 1)
+            above, here = here, below
         if here is not None:
-            yield self._along_y(above, here, None)
+            yield self._along_y(above, here, None, number)
 
-    def _along_x(self, row: Tensor, slot: int) -> Tensor:
-        filtered = self._buffer(slot, row.shape[0] - 2)
+    def _along_x(self, row: Tensor, number: int) -> Tensor:
+        filtered = self._slot(self.filtered, number)
         # The axis' first and last entry stay zero: nothing but other zeros ever stands there.
         _add3(filtered[:, 1:-1], row[1:-1, 1:-1], row[:-2, :-2], row[2:, 2:])
         return filtered
 
-    def _along_y(self, above: Tensor | None, here: Tensor, below: Tensor | None) -> Tensor:
-        result = self._buffer(3, here.shape[0])
+    def _along_y(self, above: Tensor | None, here: Tensor, below: Tensor | None, number: int) -> Tensor:
+        result = self._slot(self.results, number)
         for start, stop, pitch in self.levels:
             _add3(
                 result[:, start:stop],
@@ -202,9 +266,9 @@ class _DiagonalFilter:
             )
         return result
 
-    def _buffer(self, slot: int, columns: int) -> Tensor:
-        buffer = self.buffers[slot, :columns]
-        return torch.zeros_like(buffer) if self.fresh else buffer
+    def _slot(self, slots: Tensor, number: int) -> Tensor:
+        slot = slots[number % len(slots)]
+        return torch.zeros_like(slot) if self.recording else slot
 
 
 def _add3(out: Tensor, a: Tensor, b: Tensor | None, c: Tensor | None) -> None:
@@ -218,13 +282,13 @@ def _add3(out: Tensor, a: Tensor, b: Tensor | None, c: Tensor | None) -> None:
         out.add_(part)
 
 
-def _softmax(scores: Tensor, scale: Tensor, mask: Tensor, inside: slice, recording: bool) -> Tensor:
-    """Return the attention weights of n queries (n×M, M keys), zero for queries beside the image."""
+def _softmax(scores: Tensor, axis: _KeyAxis, inside: slice, recording: bool) -> Tensor:
+    """Turn the patch scores of n queries (n×M) to attention weights, zero for queries beside the image."""
     if recording:
-        beside = torch.zeros(scores.shape[0], 1, dtype=scores.dtype, device=scores.device)
-        beside[inside] = 1
-        return torch.softmax(torch.addcmul(mask, scores, scale), dim=-1) * beside
-    torch.addcmul(mask, scores, scale, out=scores)
+        queries = scores.new_zeros(scores.shape[0], 1)
+        queries[inside] = 1
+        return torch.softmax(torch.addcmul(axis.mask, scores, axis.scale), dim=-1) * queries
+    torch.addcmul(axis.mask, scores, axis.scale, out=scores)
     torch.softmax(scores, dim=-1, out=scores)
     scores[: inside.start].zero_()
     if inside.stop is not None:
@@ -232,22 +296,8 @@ def _softmax(scores: Tensor, scale: Tensor, mask: Tensor, inside: slice, recordi
     return scores
 
 
-def _lay_out(images: Sequence[Tensor]) -> list[_Level]:
-    levels = []
-    begin = 0
-    for image in images:
-        height, width = image.shape[-2:]
-        pitch = width + 1
-        levels.append(_Level(begin + pitch, begin + pitch + height * pitch, pitch))
-        begin += (height + 2) * pitch
-    return levels
-
-
 def _flatten(images: Sequence[Tensor]) -> Tensor:
-    """Put images (C×h×w) on one axis (C×M), a zero before each row and a row of zeros above and below.
-
-    A step in any of the nine directions is then a fixed offset, which lands on a zero outside the image.
-    """
+    """Put images (C×h×w) on the axis of `_KeyAxis`: C×M."""
     return torch.cat([F.pad(image, (1, 0, 1, 1)).flatten(1) for image in images], dim=1)
 
 
