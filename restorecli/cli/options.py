@@ -143,6 +143,14 @@ class SharedOptions:
         bool,
         option("--self-ensemble", help="Average over the 8 flips and rotations (8 × slower).", panel=ENGINE),
     ] = False
+    compile: Annotated[
+        bool,
+        option(
+            "--compile",
+            help="Compile the network first: faster tiles, after a wait of half a minute to some minutes.",
+            panel=ENGINE,
+        ),
+    ] = False
     device: Annotated[
         str,
         option(

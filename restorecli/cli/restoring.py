@@ -152,6 +152,7 @@ def engine_settings(options: SharedOptions, resolved: Resolved) -> RunSettings:
         self_ensemble=options.self_ensemble,
         device=options.device,
         batch=number(options.batch, "--batch"),
+        compile=options.compile,
     )
 
 
@@ -167,6 +168,7 @@ def run_settings(
         "overlap": prepared.overlap if prepared else options.tile_overlap,
         "precision": prepared.precision if prepared else precision(options),
         "self_ensemble": options.self_ensemble,
+        "compile": options.compile,
         "seed": options.seed,
         "format": options.format,
         "bits": options.bits or "keep",

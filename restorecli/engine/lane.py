@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from restorecli.engine.blend import Canvas
+from restorecli.engine.compiling import Compiled
 from restorecli.engine.device import describe
 from restorecli.engine.ensemble import self_ensemble
 from restorecli.engine.facts import Facts
@@ -62,6 +64,7 @@ class Lane:
         transforms: symmetries to average over; None for a single pass.
         overlap: overlap of tiles that are cut smaller for want of memory.
         alignment: their alignment.
+        compiled: run the network through `torch.compile`.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Lane:
         transforms: tuple[str, ...] | None,
         overlap: int,
         alignment: int,
+        compiled: bool = False,
     ) -> None:
         self.device = device
         self.name = describe(device)
@@ -86,6 +90,8 @@ class Lane:
         self._transforms = transforms
         self._overlap = overlap
         self._alignment = alignment
+        self._compiled: dict[str, Compiled] | None = {} if compiled else None
+        self._told: deque[str] = deque()
         self._replicas: dict[str, Callable[[Tensor], Tensor]] = {}
         self._lock = threading.Lock()
 
@@ -164,7 +170,7 @@ class Lane:
 
     @torch.inference_mode()
     def _start(self, tiles: Tensor, precision: str) -> Pending:
-        network = self.replica(precision)
+        network = self._fastest(precision)
         x = self._upload(tiles) * self._facts.value_range
         raw = self_ensemble(network, x, self._transforms) if self._transforms else network(x)
         outputs = raw.to(torch.float32, memory_format=torch.contiguous_format) / self._facts.value_range
@@ -177,6 +183,18 @@ class Lane:
         arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
         arrived.record(torch.cuda.current_stream(self.device))
         return Pending(host[0], host[1], arrived.synchronize)
+
+    def told(self) -> Iterator[str]:
+        """Give what the compiler had to say since the last call."""
+        while self._told:
+            yield self._told.popleft()
+
+    def _fastest(self, precision: str) -> Callable[[Tensor], Tensor]:
+        if self._compiled is None:
+            return self.replica(precision)
+        if precision not in self._compiled:
+            self._compiled[precision] = Compiled(self.replica(precision), self._told.append)
+        return self._compiled[precision]
 
     def _upload(self, tiles: Tensor) -> Tensor:
         if self.asynchronous:

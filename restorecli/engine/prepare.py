@@ -140,6 +140,7 @@ def prepare(network: nn.Module, settings: RunSettings) -> Prepared:
             transforms=settings.transforms if settings.self_ensemble else None,
             overlap=overlap,
             alignment=settings.alignment,
+            compiled=settings.compile,
         )
         for device in devices
     ]

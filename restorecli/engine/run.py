@@ -124,6 +124,8 @@ def run(
 def _warnings(prepared: Prepared, job: _Job) -> Iterator[str]:
     for precision in sorted(job.notes.redone):
         yield f"{precision} gave NaN or infinity on some tiles; they were redone in a safer precision"
+    for lane in prepared.lanes:
+        yield from lane.told()
     height, width = job.image.shape[-2:]
     planned = max(prepared.planned_grid(height, width).tile)
     used = min(max(job.grid.tile), job.notes.smallest or planned)

@@ -33,6 +33,7 @@ class RunSettings:
         device: see `device.parse_devices`.
         batch: tiles per forward pass; None chooses.
         alignment: tiles start at multiples of it (2 keeps a Bayer mosaic's phase).
+        compile: run the network through `torch.compile`; the first tile of a size waits for the compiler.
 
     Raises:
         UsageError: a value is outside its range.
@@ -46,6 +47,7 @@ class RunSettings:
     device: str = "auto"
     batch: int | None = None
     alignment: int = 1
+    compile: bool = False
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from restorecli.engine.compiling import Compiled
+from restorecli.engine.prepare import prepare
+from restorecli.engine.run import run
+from restorecli.engine.settings import RunSettings
+from restorecli.networks.network import Network
+
+
+class Doubled(Network):
+    def __init__(self) -> None:
+        super().__init__()
+        self.settings = {}
+        self.weight = torch.nn.Parameter(torch.full((1,), 0.5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.weight
+
+
+def test_a_network_that_cannot_be_compiled_runs_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_compiler(_: object) -> object:
+        def fail(_: Tensor) -> Tensor:
+            raise RuntimeError("no C++ compiler\nand a long trace")
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", no_compiler)
+    told: list[str] = []
+    compiled = Compiled(lambda x: x + 1, told.append)
+    assert torch.equal(compiled(torch.zeros(1, 1, 2, 2)), torch.ones(1, 1, 2, 2))
+    assert torch.equal(compiled(torch.zeros(1, 1, 2, 2)), torch.ones(1, 1, 2, 2))
+    assert told == ["the network runs uncompiled: RuntimeError: no C++ compiler"]
+
+
+def test_a_shortage_of_memory_is_no_fault_of_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    def short(_: Tensor) -> Tensor:
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(torch, "compile", lambda _: short)
+    with pytest.raises(torch.OutOfMemoryError):
+        Compiled(lambda x: x, lambda _: None)(torch.zeros(1, 1, 2, 2))
+
+
+def test_what_compiling_costs_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", lambda network: network)
+    monkeypatch.setattr("restorecli.engine.compiling.NOTABLE", 0.0)
+    settings = RunSettings(tile=8, overlap=2, precision="fp32", device="cpu", compile=True)
+    prepared = prepare(Doubled().eval(), settings)
+    image = torch.rand(1, 3, 20, 20)
+    first, second = run(prepared, image), run(prepared, image)
+    assert [warning for warning in first.warnings if "compiling" in warning]
+    assert not [warning for warning in second.warnings if "compiling" in warning]
+    torch.testing.assert_close(first.output, image * 0.5)
+
+
+@pytest.mark.slow
+def test_a_compiled_network_gives_the_same_pixels() -> None:
+    settings = RunSettings(tile=0, precision="fp32", device="cpu", compile=True)
+    image = torch.rand(1, 3, 12, 12)
+    torch.testing.assert_close(run(prepare(Doubled().eval(), settings), image).output, image * 0.5)
