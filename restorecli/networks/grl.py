@@ -251,8 +251,8 @@ class GRL(Network):
         height, width = x.shape[-2:]
         centred = pad_to_multiple(x, self.side_multiple) - self.mean
         shallow = self.shallow(centred.contiguous(memory_format=torch.channels_last))
-        tokens = self.norm_in(shallow.permute(0, 2, 3, 1).contiguous()).float()
-        tokens = as_weight(self.stages(tokens), self.norm_out.weight)
+        tokens = self.stages(self.norm_in(shallow.permute(0, 2, 3, 1).contiguous()).float())
+        tokens = as_weight(tokens, self.norm_out.weight)
         features = self.deep(self.norm_out(tokens).permute(0, 3, 1, 2)) + shallow
         out: Tensor = self.reconstruction(features)
         if self.settings["upsampler"] == "" and self.in_channels == self.out_channels:

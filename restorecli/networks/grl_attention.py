@@ -19,12 +19,14 @@ The attention core is float32 on a CPU whatever the rest is: cosine similarities
 
 from __future__ import annotations
 
+import math
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.flop_counter import flop_registry, register_flop_formula
 
 from restorecli.networks.grl_bias import MASKED_LOGIT, HankelBias, PositionBias, tracks_gradients
 from restorecli.networks.grl_windows import AxisTiling, ByteCache, WindowGroup, group_bytes, window_groups
@@ -45,13 +47,20 @@ def _onednn_linear() -> Callable[..., Tensor] | None:
     if found is None:
         return None
     try:
-        found(torch.zeros(2, 2), torch.zeros(2, 2), None, "gelu", [], "none")
+        found(*torch.zeros(2, 2, 2, device="cpu"), None, "gelu", [], "none")
     except (RuntimeError, NotImplementedError):  # a torch built without it, or with another signature
         return None
     return found
 
 
 _ONEDNN_LINEAR = _onednn_linear()
+if _ONEDNN_LINEAR is not None and _ONEDNN_LINEAR not in flop_registry:
+
+    @register_flop_formula(_ONEDNN_LINEAR)
+    def _linear_flops(x: Sequence[int], weight: Sequence[int], *rest: object, **named: object) -> int:
+        return 2 * math.prod(x) * weight[0]
+
+
 _FUSED: tuple[tuple[str, list[float], str], ...] = (("none", [], ""), ("gelu", [], "none"))
 
 
@@ -148,7 +157,7 @@ def directions(tokens: Tensor, scale: Tensor | None = None) -> Tensor:
     zero, does not exist in it.
     """
     wide = tokens.float()
-    factor = (wide * wide).sum(-1, keepdim=True).sqrt().clamp_min(1e-12).reciprocal()
+    factor = (wide * wide).sum(-1, keepdim=True).clamp_min(1e-24).rsqrt()
     if scale is not None:
         factor = factor * scale[:, None]
     if tracks_gradients(tokens) or tokens.device.type != "cpu":

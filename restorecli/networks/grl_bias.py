@@ -87,11 +87,16 @@ class PositionBias(nn.Module):
                 16 * torch.sigmoid(self.heads(F.relu(self.hidden(offsets)))).permute(2, 0, 1).contiguous()
             )
             scale = self.logit_scale.flatten().clamp(max=MAX_LOG_SCALE).exp()
-        with torch.no_grad():
-            spread = values.amax((1, 2)) - values.amin((1, 2)) + 2 * scale
-            keys = math.prod(tiling.side for tiling in self.tilings)
-            across = float(spread.max()) + math.log(keys) - MASKED_LOGIT
-        return BiasTable(values, values.flip(1, 2), scale, across < NEGLIGIBLE_LOGIT)
+        return BiasTable(values, values.flip(1, 2), scale, self._may_be_cut(values, scale))
+
+    @torch.no_grad()
+    def _may_be_cut(self, values: Tensor, scale: Tensor) -> bool:
+        keys = math.prod(tiling.side for tiling in self.tilings)
+        spread = (values.amax((1, 2)) - values.amin((1, 2)) + 2 * scale).max()
+        try:
+            return float(spread) + math.log(keys) - MASKED_LOGIT < NEGLIGIBLE_LOGIT
+        except RuntimeError:  # a tensor of the shape alone, as for counting operations, proves nothing
+            return False
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> PositionBias:
         def keep_precision(tensor: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
@@ -100,11 +100,11 @@ def axis_spans(size: int, tiling: AxisTiling, cut: bool) -> tuple[AxisSpan, ...]
     start, anchor_start = size - first, size // tiling.factor - last
     if not cut:
         return (*spans, AxisSpan((start,), (anchor_start,), side, anchors, 0, first, last))
-    return (
-        *spans,
-        AxisSpan((start,), (anchor_start,), first, last, anchor_shift, first, last),
-        AxisSpan((0,), (0,), shift, anchor_shift, first, shift, anchor_shift),
-    )
+    end = AxisSpan((start,), (anchor_start,), first, last, anchor_shift, first, last)
+    begin = AxisSpan((0,), (0,), shift, anchor_shift, first, shift, anchor_shift)
+    if begin == replace(end, starts=(0,), anchor_starts=(0,)):  # in window attention
+        return (*spans, replace(end, starts=(start, 0), anchor_starts=(anchor_start, 0)))
+    return (*spans, end, begin)
 
 
 @dataclass(frozen=True)
