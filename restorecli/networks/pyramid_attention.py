@@ -24,7 +24,6 @@ row up and down, three rows are kept and each row's scores are computed once; no
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 import torch
@@ -39,13 +38,10 @@ LEVELS = (1.0, 0.9, 0.8, 0.7, 0.6)
 SOFTMAX_SCALE = 10.0
 SMALLEST_NORM = 1e-4
 
-BLOCK_ELEMENTS = {"cpu": 3 << 19}
-"""Wanted size of one block, query columns × all keys: what stays in a CPU's caches; GPUs like it larger."""
+BLOCK_ELEMENTS = {"cpu": 3 << 20}
+"""Wanted size of one block, query columns × all keys: wide for fast products, yet near a CPU's caches."""
 
 BLOCK_ELEMENTS_ELSEWHERE = 1 << 25
-ROWS_PER_PRODUCT = 2
-"""Rows of queries that share a product, where blocks are of the wanted size: products like more of them."""
-
 NARROWEST_BLOCK = 24
 """Query columns below which the four columns of margin around a block would cost too much."""
 
@@ -65,16 +61,22 @@ class PyramidAttention(nn.Module):
         # Scores reach tens and the weights average 1/3.3N: half precision's steps are too coarse for both.
         wide = torch.promote_types(x.dtype, torch.float32)
         x = x.to(wide)
-        levels = pyramid(x)
-        query = self.query(x).to(wide)
-        keys = [self.key(level).to(wide) for level in levels]
-        values = [self.value(level).to(wide) for level in levels]
-        with torch.autocast(x.device.type, enabled=False):
-            attended = [
-                attend(query[image], [key[image] for key in keys], [value[image] for value in values])
-                for image in range(x.shape[0])
-            ]
+        attended = []
+        for image in torch.split(x, 1):
+            query = self.query(image)[0].to(wide)
+            axis = self._key_axis(image)
+            with torch.autocast(x.device.type, enabled=False):
+                attended.append(attend(query, axis))
         return torch.add(torch.stack(attended), x, alpha=self.res_scale)
+
+    def _key_axis(self, image: Tensor) -> KeyAxis:
+        """Embed one image's pyramid (1×C×H×W); what only that needs is freed before the blocks come."""
+        keys, values = [], []
+        for level in pyramid(image):
+            keys.append(self.key(level)[0].to(image.dtype))
+            values.append(self.value(level)[0].to(image.dtype))
+        with torch.autocast(image.device.type, enabled=False):
+            return KeyAxis(keys, values)
 
 
 class _Embedding(nn.Module):
@@ -105,38 +107,30 @@ def pyramid(x: Tensor) -> list[Tensor]:
     return [x, *smaller]
 
 
-def attend(
-    query: Tensor, keys: Sequence[Tensor], values: Sequence[Tensor], block_elements: int | None = None
-) -> Tensor:
+def attend(query: Tensor, axis: KeyAxis, block_elements: int | None = None) -> Tensor:
     """Patch attention of one image over all levels, patches overlap-added and divided by 4.
 
     Args:
         query: c×H×W, float32 or float64.
-        keys: per level, c×h×w.
-        values: per level, C×h×w.
+        axis: keys and values of all levels, of the same type.
         block_elements: wanted query columns × keys of a block; changes the result by rounding only.
 
     Returns:
-        C×H×W. Ten blocks live at once; differentiable where an argument needs a gradient.
+        C×H×W. Nine blocks live at once; differentiable where an argument needs a gradient.
     """
     width = query.shape[2]
     wanted = block_elements or BLOCK_ELEMENTS.get(query.device.type, BLOCK_ELEMENTS_ELSEWHERE)
-    keys_in_all = sum((level.shape[1] + 2) * (level.shape[2] + 1) for level in keys)
-    blocks = -(-width // max(1 if block_elements else NARROWEST_BLOCK, wanted // keys_in_all))
+    blocks = -(-width // max(1 if block_elements else NARROWEST_BLOCK, wanted // axis.size))
     columns = -(-width // blocks)
-    together = ROWS_PER_PRODUCT if columns * keys_in_all <= wanted else 1
-    axis = _KeyAxis(keys, values)
     rows = F.pad(query, (2, 2)).permute(1, 2, 0).contiguous()  # H×(W+4)×c
     strips = [
-        _attend_columns(
-            rows[:, left : left + columns + 4], axis, left == 0, left + columns >= width, together
-        )
+        _attend_columns(rows[:, left : left + columns + 4], axis, left == 0, left + columns >= width)
         for left in range(0, width, columns)
     ]
     return torch.cat(strips, dim=1).permute(2, 0, 1) / 4
 
 
-def _attend_columns(rows: Tensor, axis: _KeyAxis, first: bool, last: bool, together: int) -> Tensor:
+def _attend_columns(rows: Tensor, axis: KeyAxis, first: bool, last: bool) -> Tensor:
     """Attend from a strip of query columns: H×(n+4)×c, two columns of margin on both sides, to H×n×C.
 
     Args:
@@ -144,51 +138,38 @@ def _attend_columns(rows: Tensor, axis: _KeyAxis, first: bool, last: bool, toget
         axis: keys and values.
         first: the strip starts at the image's left border, so its left margin is no query.
         last: it ends at the right one.
-        together: rows of queries per product.
     """
-    height, columns = rows.shape[0], rows.shape[1] - 4
+    columns = rows.shape[1] - 4
     recording = torch.is_grad_enabled() and (rows.requires_grad or axis.requires_grad)
     inside = slice(1 if first else 0, -1 if last else None)
-
-    def pixel_scores() -> Iterator[Tensor]:
-        for group in torch.split(rows, together):
-            product = axis.keys.times(group.reshape(-1, group.shape[2]))
-            yield from product.view(len(group), columns + 4, -1)
-
-    def weights() -> Iterator[Tensor]:
-        for scores in _DiagonalFilter(axis, columns + 2, 1, recording).run(pixel_scores()):
-            yield _softmax(scores, axis, inside, recording)
-
-    weight_filter = _DiagonalFilter(axis, columns, together, recording)
-    folded = weight_filter.run(weights())
-    attended = []
-    for top in range(0, height, together):
-        group = list(islice(folded, together))
-        block = torch.cat(group) if recording else weight_filter.results[: len(group)].flatten(0, 1)
-        attended.append(axis.values.times(block).view(min(together, height - top), columns, -1))
-    return torch.cat(attended)
+    pixel_scores = (axis.keys.times(row) for row in rows)
+    patch_scores = _DiagonalFilter(axis, columns + 2, recording).run(pixel_scores)
+    weights = (_softmax(scores, axis, inside, recording) for scores in patch_scores)
+    folded = _DiagonalFilter(axis, columns, recording).run(weights)
+    return torch.stack([axis.values.times(row) for row in folded])
 
 
 class _Factor:
-    """A k×m matrix that many n×k ones are multiplied with."""
+    """A k×m matrix that many n×k ones are multiplied with; given and kept transposed, m×k."""
 
-    def __init__(self, matrix: Tensor) -> None:
-        self.matrix = matrix.contiguous()
+    def __init__(self, transposed: Tensor) -> None:
+        self.transposed = transposed.contiguous()
         # As 1×1 convolutions these products take half as long as `torch.mm` on CPUs not of MKL's make.
-        convolves = matrix.dtype == torch.float32 and matrix.device.type == "cpu" and not matrix.requires_grad
-        self.kernels: Tensor | None = None
-        if convolves and torch._C._has_mkldnn:
-            self.kernels = matrix.t().contiguous()[:, :, None, None]
+        self.convolves = (
+            transposed.dtype == torch.float32
+            and transposed.device.type == "cpu"
+            and torch._C._has_mkldnn
+            and not transposed.requires_grad
+        )
 
     def times(self, rows: Tensor) -> Tensor:
         """Return ``rows`` (n×k) · matrix."""
-        if self.kernels is None or rows.requires_grad:
-            return torch.mm(rows, self.matrix)
+        if not self.convolves or rows.requires_grad:
+            return torch.mm(rows, self.transposed.t())
         count, inner = rows.shape
-        pixels = rows.contiguous().as_strided(
-            (1, inner, count, 1), (count * inner, 1, inner, inner)
-        )  # channels last
-        product = torch.mkldnn_convolution(pixels, self.kernels, None, (0, 0), (1, 1), (1, 1), 1)
+        pixels = rows.contiguous().as_strided((1, inner, count, 1), (count * inner, 1, inner, inner))
+        kernels = self.transposed[:, :, None, None]
+        product = torch.mkldnn_convolution(pixels, kernels, None, (0, 0), (1, 1), (1, 1), 1)
         return product[0, :, :, 0].t()
 
 
@@ -200,10 +181,14 @@ class _Level(NamedTuple):
     pitch: int
 
 
-class _KeyAxis:
+class KeyAxis:
     """The pixels of all levels on one axis of M entries: a zero before each row, zeros around a level.
 
     A step in any of the nine directions is then a fixed offset, which lands on a zero outside the image.
+
+    Args:
+        keys: per level, c×h×w.
+        values: per level, C×h×w.
     """
 
     def __init__(self, keys: Sequence[Tensor], values: Sequence[Tensor]) -> None:
@@ -214,8 +199,8 @@ class _KeyAxis:
             start = self.size + pitch
             self.levels.append(_Level(start, start + key.shape[1] * pitch, pitch))
             self.size = self.levels[-1].stop + pitch
-        self.keys = _Factor(_flatten(keys))  # c×M
-        self.values = _Factor(_flatten(values).t())  # M×C
+        self.keys = _Factor(_flatten(keys).t())  # c×M
+        self.values = _Factor(_flatten(values))  # M×C
         self.scale = _flatten([SOFTMAX_SCALE / _patch_norm(key) for key in keys])  # 1×M
         self.mask = torch.where(self.scale > 0, 0.0, -torch.inf)
         self.requires_grad = any(tensor.requires_grad for tensor in (*keys, *values))
@@ -227,36 +212,35 @@ class _DiagonalFilter:
     Args:
         axis: the keys' axis.
         columns: query columns of a result.
-        kept: results that stay valid at a time.
         recording: allocate every row, so that autograd may keep it.
     """
 
-    def __init__(self, axis: _KeyAxis, columns: int, kept: int, recording: bool) -> None:
+    def __init__(self, axis: KeyAxis, columns: int, recording: bool) -> None:
         self.levels = axis.levels
         self.recording = recording
         self.filtered = axis.scale.new_zeros(3, columns, axis.size)  # along x, of the last three rows
-        self.results = axis.scale.new_zeros(kept, columns, axis.size)
+        self.result = axis.scale.new_zeros(columns, axis.size)
 
     def run(self, rows: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Turn rows of (columns+2)×M into as many of columns×M, which lie in `results` in turn."""
+        """Turn rows of (columns+2)×M into as many of columns×M; each is valid until the next is asked for."""
         above: Tensor | None = None
         here: Tensor | None = None
         for number, row in enumerate(rows):
             below = self._along_x(row, number)
             if here is not None:
-                yield self._along_y(above, here, below, number - 1)
+                yield self._along_y(above, here, below)
             above, here = here, below
         if here is not None:
-            yield self._along_y(above, here, None, number)
+            yield self._along_y(above, here, None)
 
     def _along_x(self, row: Tensor, number: int) -> Tensor:
-        filtered = self._slot(self.filtered, number)
+        filtered = self._fresh_or(self.filtered[number % 3])
         # The axis' first and last entry stay zero: nothing but other zeros ever stands there.
         _add3(filtered[:, 1:-1], row[1:-1, 1:-1], row[:-2, :-2], row[2:, 2:])
         return filtered
 
-    def _along_y(self, above: Tensor | None, here: Tensor, below: Tensor | None, number: int) -> Tensor:
-        result = self._slot(self.results, number)
+    def _along_y(self, above: Tensor | None, here: Tensor, below: Tensor | None) -> Tensor:
+        result = self._fresh_or(self.result)
         for start, stop, pitch in self.levels:
             _add3(
                 result[:, start:stop],
@@ -266,9 +250,8 @@ class _DiagonalFilter:
             )
         return result
 
-    def _slot(self, slots: Tensor, number: int) -> Tensor:
-        slot = slots[number % len(slots)]
-        return torch.zeros_like(slot) if self.recording else slot
+    def _fresh_or(self, buffer: Tensor) -> Tensor:
+        return torch.zeros_like(buffer) if self.recording else buffer
 
 
 def _add3(out: Tensor, a: Tensor, b: Tensor | None, c: Tensor | None) -> None:
@@ -282,7 +265,7 @@ def _add3(out: Tensor, a: Tensor, b: Tensor | None, c: Tensor | None) -> None:
         out.add_(part)
 
 
-def _softmax(scores: Tensor, axis: _KeyAxis, inside: slice, recording: bool) -> Tensor:
+def _softmax(scores: Tensor, axis: KeyAxis, inside: slice, recording: bool) -> Tensor:
     """Turn the patch scores of n queries (n×M) to attention weights, zero for queries beside the image."""
     if recording:
         queries = scores.new_zeros(scores.shape[0], 1)
@@ -297,7 +280,7 @@ def _softmax(scores: Tensor, axis: _KeyAxis, inside: slice, recording: bool) -> 
 
 
 def _flatten(images: Sequence[Tensor]) -> Tensor:
-    """Put images (C×h×w) on the axis of `_KeyAxis`: C×M."""
+    """Put images (C×h×w) on the axis of `KeyAxis`: C×M."""
     return torch.cat([F.pad(image, (1, 0, 1, 1)).flatten(1) for image in images], dim=1)
 
 

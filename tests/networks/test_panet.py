@@ -21,7 +21,7 @@ from restorecli.networks import from_checkpoint, from_native, layout
 from restorecli.networks.checkpoint import rename
 from restorecli.networks.network import Network
 from restorecli.networks.panet import PANet
-from restorecli.networks.pyramid_attention import PyramidAttention, attend, pyramid
+from restorecli.networks.pyramid_attention import KeyAxis, PyramidAttention, attend, pyramid
 from tests.networks.seeded import Parity, find_fixture, parity_error
 
 Load = Callable[[str], Parity]
@@ -232,7 +232,7 @@ def test_attention_equals_the_dense_formula(
     query = gain * torch.randn(2, *size).double()
     keys = [level.double() for level in levels_of(sizes, 2, gain)]
     values = [level.double() for level in levels_of(sizes, 3, 1.0)]
-    ours = attend(query, keys, values, block_elements=block)
+    ours = attend(query, KeyAxis(keys, values), block)
     torch.testing.assert_close(ours, dense_attention(query, keys, values), rtol=1e-9, atol=1e-11)
 
 
@@ -244,8 +244,8 @@ def test_block_size_changes_only_rounding(block: int) -> None:
         levels_of([(10, 14), (6, 8)], 4, 1),
         levels_of([(10, 14), (6, 8)], 5, 1),
     )
-    whole = attend(query, keys, values)
-    torch.testing.assert_close(attend(query, keys, values, block_elements=block), whole, rtol=1e-5, atol=1e-5)
+    whole = attend(query, KeyAxis(keys, values))
+    torch.testing.assert_close(attend(query, KeyAxis(keys, values), block), whole, rtol=1e-5, atol=1e-5)
 
 
 def test_large_features_neither_overflow_nor_vanish() -> None:
@@ -253,7 +253,7 @@ def test_large_features_neither_overflow_nor_vanish() -> None:
     sizes = [(6, 6), (3, 4)]
     query, keys, values = 1e4 * torch.randn(4, 6, 6), levels_of(sizes, 4, 1e4), levels_of(sizes, 5, 1)
     dense = dense_attention(query, keys, values)
-    assert parity_error(attend(query, keys, values), dense) < 1e-2
+    assert parity_error(attend(query, KeyAxis(keys, values)), dense) < 1e-2
     assert dense.isfinite().all()
 
 
@@ -266,7 +266,7 @@ def test_gradients_are_those_of_the_dense_formula() -> None:
     ]
     gradients = []
     with torch.enable_grad():
-        for formula in (attend, dense_attention):
+        for formula in (lambda q, k, v: attend(q, KeyAxis(k, v)), dense_attention):
             query, *rest = (leaf.clone().requires_grad_() for leaf in leaves)
             formula(query, rest[:2], rest[2:]).square().sum().backward()
             gradients.append([leaf.grad for leaf in (query, *rest)])
