@@ -54,8 +54,7 @@ if TYPE_CHECKING:
 CPU_SCORES = 2 * 1024 * 1024
 """Attention scores worked on at a time on a CPU: 8 MiB of them stay in its cache."""
 GPU_SCORES = 64 * 1024 * 1024
-KEYS, MOST_KEYS = 32, 512
-"""Keys come in multiples of 32: with 227 filters a convolution takes four times as long as with 224."""
+KEYS, MOST_KEYS = 32, 512  # per block: a multiple of KEYS, at most MOST_KEYS
 HALF = (torch.float16, torch.bfloat16)
 
 
@@ -84,10 +83,11 @@ def _attend_one(queries: Tensor, keys: Tensor, values: Tensor, *, block: int) ->
     banks = keys.flatten(2)[0].t() * math.log2(math.e)  # N×D
     results = values.flatten(2)[0]  # D'×N
     total = torch.zeros_like(values, memory_format=torch.channels_last)
+    lowest = math.log2(torch.finfo(queries.dtype).tiny)  # below it are denormal numbers, which are slow
     for bank, result in zip(torch.split(banks, block), torch.split(results, block, dim=1), strict=True):
         with torch.no_grad():  # a shift of a key's scores changes nothing but their range
             largest = _filter(queries, bank).amax((0, 2, 3))
-        weights = _filter(queries, bank, -largest).exp2_()  # 1×block×H×W
+        weights = _filter(queries, bank, -largest).clamp_min_(lowest).exp2_()  # 1×block×H×W
         total += _filter(weights, result / weights.sum((0, 2, 3)))
         del weights  # so that the next block's scores lie in the same memory, whose pages are there already
     return total
