@@ -29,6 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from restorecli.networks.checkpoint import Layout
+from restorecli.networks.fused_tail import FusedTail
 from restorecli.networks.layers import MeanShift, ResBlock, Upsampler, conv1, conv3, upsampler_scale
 from restorecli.networks.network import Network
 
@@ -218,6 +219,7 @@ class NLSN(Network):
         self.body = nn.Sequential(*body, conv3(features, features))
         self.upsampler = Upsampler(features, scale)
         self.to_image = conv3(features, 3)
+        self.tail = FusedTail(self.upsampler, self.to_image, scale)
 
     def reseed(self, seed: int) -> None:
         """Hash with other random projections: those of ``seed``."""
@@ -241,7 +243,7 @@ class NLSN(Network):
                 deep = layer(deep, next(given) if given is not None else None)
             else:
                 deep = layer(deep)
-        return self.mean_shift.add(self.to_image(self.upsampler(deep + shallow)))
+        return self.mean_shift.add(self.tail(deep + shallow))
 
 
 def _infer(state: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -1,0 +1,99 @@
+"""The linear end of a super-resolution network, run as one convolution.
+
+EDSR's end is conv3 → pixel shuffle (once or twice) → conv3 with no activation between, so it is one linear map
+from features to image. For inference it is composed into a single 5×5 convolution of C → 3·s² channels and one
+pixel shuffle: for C = 256 and s = 4 that is a fortieth of the multiplications and of the memory. Zero padding
+between the stages makes the outermost ring of pixels different; that ring alone goes through the stages.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+RADIUS = 2  # a 3×3 kernel, and 3×3 kernels on finer grids that reach at most one more coarse pixel
+STRIP = 3  # coarse rows that the outermost one depends on
+
+
+class FusedTail:
+    """An upsampler and the convolution to the image, as one convolution where no gradient is wanted.
+
+    Not a module: it owns no parameters, and follows those of the two modules it is given.
+
+    Args:
+        upsampler: convolutions and pixel shuffles, alternating, without activations.
+        to_image: the last convolution.
+        scale: output side ÷ input side.
+    """
+
+    def __init__(self, upsampler: nn.Sequential, to_image: nn.Conv2d, scale: int) -> None:
+        self.upsampler = upsampler
+        self.to_image = to_image
+        self.scale = scale
+        self._made_from: tuple[object, ...] = ()
+        self._kernel: tuple[Tensor, Tensor] | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Map B×C×H×W to B×3×sH×sW; in half precision the result is float32."""
+        if torch.is_grad_enabled() or min(x.shape[2:]) <= 2 * STRIP:
+            return self._stages(x)
+        kernel, bias = self._composed()
+        with torch.autocast(x.device.type, enabled=False):
+            # Float32 also in half precision: what comes out is the image, and this is a small share of the work.
+            image = F.pixel_shuffle(F.conv2d(x.to(kernel.dtype), kernel, bias, padding=RADIUS), self.scale)
+        ring = self.scale
+        image[:, :, :ring] = self._stages(x[:, :, :STRIP])[:, :, :ring]
+        image[:, :, -ring:] = self._stages(x[:, :, -STRIP:])[:, :, -ring:]
+        image[:, :, :, :ring] = self._stages(x[:, :, :, :STRIP])[:, :, :, :ring]
+        image[:, :, :, -ring:] = self._stages(x[:, :, :, -STRIP:])[:, :, :, -ring:]
+        return image
+
+    def _stages(self, x: Tensor) -> Tensor:
+        image: Tensor = self.to_image(self.upsampler(x))
+        return image
+
+    @torch.compiler.disable
+    def _composed(self) -> tuple[Tensor, Tensor]:
+        weights = [*self.upsampler.parameters(), *self.to_image.parameters()]
+        made_from = tuple((w.data_ptr(), w.device, w.dtype) for w in weights)
+        if self._kernel is None or made_from != self._made_from:
+            double = any(w.dtype == torch.float64 for w in weights)
+            self._kernel = compose(
+                self.upsampler, self.to_image, self.scale, torch.float64 if double else torch.float32
+            )
+            self._made_from = made_from
+        return self._kernel
+
+
+def compose(
+    upsampler: nn.Sequential, to_image: nn.Conv2d, scale: int, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Return the kernel (3·s²)×C×5×5 and bias (3·s²) of the stages as one convolution before a pixel shuffle.
+
+    The kernel is the stages' adjoint applied to one impulse per output of a coarse pixel: transposed
+    convolutions and pixel unshuffles, last stage first. The bias is what the stages make of zeros.
+    """
+    side = 2 * (RADIUS + 1) + 1
+    middle = side // 2
+    outputs = to_image.out_channels * scale**2
+    stages: list[nn.Module] = [*upsampler, to_image]
+    with torch.autocast(to_image.weight.device.type, enabled=False):
+        coarse = torch.zeros(outputs, outputs, side, side, dtype=dtype, device=to_image.weight.device)
+        coarse[range(outputs), range(outputs), middle, middle] = 1
+        adjoint = F.pixel_shuffle(coarse, scale)
+        zeros = torch.zeros(1, upsampler[0].in_channels, side, side, dtype=dtype, device=coarse.device)
+        for stage in reversed(stages):
+            if isinstance(stage, nn.Conv2d):
+                adjoint = F.conv_transpose2d(adjoint, stage.weight.to(dtype), padding=1)
+            elif isinstance(stage, nn.PixelShuffle):
+                adjoint = F.pixel_unshuffle(adjoint, stage.upscale_factor)
+        for stage in stages:
+            if isinstance(stage, nn.Conv2d):
+                bias = None if stage.bias is None else stage.bias.to(dtype)
+                zeros = F.conv2d(zeros, stage.weight.to(dtype), bias, padding=1)
+            else:
+                zeros = stage(zeros)
+    reach = slice(middle - RADIUS, middle + RADIUS + 1)
+    bias = F.pixel_unshuffle(zeros, scale)[0, :, middle, middle]
+    return adjoint[:, :, reach, reach].contiguous(), bias.contiguous()
