@@ -6,7 +6,7 @@ The bias of a pair depends on its offset only (Liu et al. 2022, Swin v2, eq. 3 a
 
 `PositionBias` makes t once and keeps it until the weights change or move. `HankelBias` shows t as B: with
 one side of the pair numbered backwards the index is a sum, B is a Hankel matrix, and the bias of one row of
-queries is a strided view of a tensor that is smaller than B by the number of query rows.
+queries is a strided view of a tensor (query rows · key rows ÷ table rows) times smaller than B, quickly made.
 """
 
 from __future__ import annotations
