@@ -217,7 +217,7 @@ def levels_of(sizes: list[tuple[int, int]], channels: int, gain: float) -> list[
     return [gain * torch.randn(channels, *size) for size in sizes]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(
     size=st.tuples(st.integers(1, 7), st.integers(1, 9)),
     sizes=st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=4),
