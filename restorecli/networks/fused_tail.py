@@ -1,9 +1,9 @@
 """The linear end of a super-resolution network, run as one convolution.
 
-EDSR's end is conv3 → pixel shuffle (once or twice) → conv3 with no activation between, so it is one linear map
-from features to image. For inference it is composed into a single 5×5 convolution of C → 3·s² channels and one
-pixel shuffle: for C = 256 and s = 4 that is a fortieth of the multiplications and of the memory. Zero padding
-between the stages makes the outermost ring of pixels different; that ring alone goes through the stages.
+EDSR's end is conv3 → pixel shuffle (once or twice) → conv3 with no activation between, so it is one linear
+map from features to image. For inference it is composed into a single 5×5 convolution of C → 3·s² channels and
+one pixel shuffle: for C = 256 and s = 4 that is a fortieth of the multiplications and of the memory. Zero
+padding between the stages makes the outermost ring of pixels different; it alone goes through the stages.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class FusedTail:
             return self._stages(x)
         kernel, bias = self._composed()
         with torch.autocast(x.device.type, enabled=False):
-            # Float32 also in half precision: what comes out is the image, and this is a small share of the work.
+            # Float32 also in half precision: what comes out is the image, and this is little of the work.
             image = F.pixel_shuffle(F.conv2d(x.to(kernel.dtype), kernel, bias, padding=RADIUS), self.scale)
         ring = self.scale
         image[:, :, :ring] = self._stages(x[:, :, :STRIP])[:, :, :ring]
@@ -56,14 +56,17 @@ class FusedTail:
     @torch.compiler.disable
     def _composed(self) -> tuple[Tensor, Tensor]:
         weights = [*self.upsampler.parameters(), *self.to_image.parameters()]
-        made_from = tuple((w.data_ptr(), w.device, w.dtype) for w in weights)
+        made_from = tuple((w.data_ptr(), _version(w), w.device, w.dtype) for w in weights)
         if self._kernel is None or made_from != self._made_from:
             double = any(w.dtype == torch.float64 for w in weights)
-            self._kernel = compose(
-                self.upsampler, self.to_image, self.scale, torch.float64 if double else torch.float32
-            )
+            dtype = torch.float64 if double else torch.float32
+            self._kernel = compose(self.upsampler, self.to_image, self.scale, dtype)
             self._made_from = made_from
         return self._kernel
+
+
+def _version(weight: Tensor) -> int:
+    return 0 if weight.is_inference() else weight._version  # inference tensors do not count changes
 
 
 def compose(
@@ -78,11 +81,12 @@ def compose(
     middle = side // 2
     outputs = to_image.out_channels * scale**2
     stages: list[nn.Module] = [*upsampler, to_image]
-    with torch.autocast(to_image.weight.device.type, enabled=False):
-        coarse = torch.zeros(outputs, outputs, side, side, dtype=dtype, device=to_image.weight.device)
+    device, features = to_image.weight.device, to_image.in_channels
+    with torch.autocast(device.type, enabled=False):
+        coarse = torch.zeros(outputs, outputs, side, side, dtype=dtype, device=device)
         coarse[range(outputs), range(outputs), middle, middle] = 1
         adjoint = F.pixel_shuffle(coarse, scale)
-        zeros = torch.zeros(1, upsampler[0].in_channels, side, side, dtype=dtype, device=coarse.device)
+        zeros = torch.zeros(1, features, side, side, dtype=dtype, device=device)
         for stage in reversed(stages):
             if isinstance(stage, nn.Conv2d):
                 adjoint = F.conv_transpose2d(adjoint, stage.weight.to(dtype), padding=1)
