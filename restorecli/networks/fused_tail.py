@@ -1,9 +1,9 @@
 """The linear end of a super-resolution network, run as one convolution.
 
-EDSR's end is conv3 → pixel shuffle (once or twice) → conv3 with no activation between, so it is one linear
-map from features to image. For inference it is composed into a single 5×5 convolution of C → 3·s² channels and
-one pixel shuffle: for C = 256 and s = 4 that is a fortieth of the multiplications and of the memory. Zero
-padding between the stages makes the outermost ring of pixels different; it alone goes through the stages.
+EDSR's end is conv3 → pixel shuffle (once or twice) → conv3 with no activation between: one linear map from
+features to image. For inference it is composed into a single 5×5 convolution of C → 3·s² channels and one pixel
+shuffle: for C = 256 and s = 4 that is a fortieth of the multiplications and of the memory. Zero padding between
+the stages makes the outermost ring of pixels different; it alone goes through the stages.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class FusedTail:
         image: Tensor = self.to_image(self.upsampler(x))
         return image
 
-    @torch.compiler.disable
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _composed(self) -> tuple[Tensor, Tensor]:
         weights = [*self.upsampler.parameters(), *self.to_image.parameters()]
         made_from = tuple((w.data_ptr(), _version(w), w.device, w.dtype) for w in weights)
