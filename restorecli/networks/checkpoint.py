@@ -49,7 +49,9 @@ def unwrap(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
         CheckpointError: there are no tensors in it.
     """
     state: Mapping[str, Any] = checkpoint
-    while (inner := next((state[w] for w in WRAPPERS if isinstance(state.get(w), Mapping)), None)) is not None:
+    while (
+        inner := next((state[w] for w in WRAPPERS if isinstance(state.get(w), Mapping)), None)
+    ) is not None:
         state = inner
     tensors = {key: value for key, value in state.items() if isinstance(value, Tensor)}
     if not tensors:
@@ -108,9 +110,7 @@ def build_from_released(
     return build_from_native(layout, state, merge_settings(layout, inferred, settings))
 
 
-def merge_settings(
-    layout: Layout, inferred: Mapping[str, Any], given: Mapping[str, Any]
-) -> dict[str, Any]:
+def merge_settings(layout: Layout, inferred: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Join what shapes tell with what the caller says.
 
     Raises:
@@ -130,9 +130,7 @@ def merge_settings(
     return {**inferred, **named}
 
 
-def build_from_native(
-    layout: Layout, state: Mapping[str, Tensor], settings: Mapping[str, Any]
-) -> Network:
+def build_from_native(layout: Layout, state: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Network:
     """Build the network of ``layout`` with ``settings`` and load ``state`` (our keys) strictly.
 
     Raises:

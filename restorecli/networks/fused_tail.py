@@ -1,9 +1,9 @@
 """The linear end of a super-resolution network, run as one convolution.
 
 EDSR's end is conv3 → pixel shuffle (once or twice) → conv3 with no activation between: one linear map from
-features to image. For inference it is composed into a single 5×5 convolution of C → 3·s² channels and one pixel
-shuffle: for C = 256 and s = 4 that is a fortieth of the multiplications and of the memory. Zero padding between
-the stages makes the outermost ring of pixels different; it alone goes through the stages.
+features to image. For inference it is composed into a single 5×5 convolution of C → 3·s² channels and one
+pixel shuffle: for C = 256 and s = 4 that is a fortieth of the multiplications and of the memory. Zero
+padding between the stages makes the outermost ring of pixels different; it alone goes through the stages.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 RADIUS = 2  # a 3×3 kernel, and 3×3 kernels on finer grids that reach at most one more coarse pixel
 STRIP = 3  # coarse rows that the outermost one depends on
+AT_ONCE = 4  # kernels composed at a time: all of them would take hundreds of megabytes on the way
 
 
 class FusedTail:
@@ -36,7 +37,7 @@ class FusedTail:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Map B×C×H×W to B×3×sH×sW; in half precision the result is float32."""
-        if torch.is_grad_enabled() or min(x.shape[2:]) <= 2 * STRIP:
+        if torch.is_grad_enabled() or min(x.shape[2:]) <= 2 * STRIP or x.device.type == "meta":
             return self._stages(x)
         kernel, bias = self._composed()
         with torch.autocast(x.device.type, enabled=False):
@@ -81,23 +82,30 @@ def compose(
     middle = side // 2
     outputs = to_image.out_channels * scale**2
     stages: list[nn.Module] = [*upsampler, to_image]
-    device, features = to_image.weight.device, to_image.in_channels
-    with torch.autocast(device.type, enabled=False):
-        coarse = torch.zeros(outputs, outputs, side, side, dtype=dtype, device=device)
-        coarse[range(outputs), range(outputs), middle, middle] = 1
-        adjoint = F.pixel_shuffle(coarse, scale)
-        zeros = torch.zeros(1, features, side, side, dtype=dtype, device=device)
-        for stage in reversed(stages):
-            if isinstance(stage, nn.Conv2d):
-                adjoint = F.conv_transpose2d(adjoint, stage.weight.to(dtype), padding=1)
-            elif isinstance(stage, nn.PixelShuffle):
-                adjoint = F.pixel_unshuffle(adjoint, stage.upscale_factor)
+    impulses = torch.zeros(outputs, outputs, side, side, dtype=dtype, device=to_image.weight.device)
+    impulses[range(outputs), range(outputs), middle, middle] = 1
+    zeros = torch.zeros(1, to_image.in_channels, side, side, dtype=dtype, device=to_image.weight.device)
+    reach = slice(middle - RADIUS, middle + RADIUS + 1)
+    with torch.autocast(to_image.weight.device.type, enabled=False):
+        kernels = [
+            _adjoint(stages, F.pixel_shuffle(few, scale))[:, :, reach, reach]
+            for few in torch.split(impulses, AT_ONCE)
+        ]
         for stage in stages:
             if isinstance(stage, nn.Conv2d):
                 bias = None if stage.bias is None else stage.bias.to(dtype)
                 zeros = F.conv2d(zeros, stage.weight.to(dtype), bias, padding=1)
             else:
                 zeros = stage(zeros)
-    reach = slice(middle - RADIUS, middle + RADIUS + 1)
-    bias = F.pixel_unshuffle(zeros, scale)[0, :, middle, middle]
-    return adjoint[:, :, reach, reach].contiguous(), bias.contiguous()
+    constant = F.pixel_unshuffle(zeros, scale)[0, :, middle, middle]
+    return torch.cat(kernels), constant.contiguous()
+
+
+def _adjoint(stages: list[nn.Module], image: Tensor) -> Tensor:
+    """Take impulses in the image back to the features: every stage transposed, the last one first."""
+    for stage in reversed(stages):
+        if isinstance(stage, nn.Conv2d):
+            image = F.conv_transpose2d(image, stage.weight.to(image.dtype), padding=1)
+        elif isinstance(stage, nn.PixelShuffle):
+            image = F.pixel_unshuffle(image, stage.upscale_factor)
+    return image

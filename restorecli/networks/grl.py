@@ -45,6 +45,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restorecli.networks.checkpoint import Layout
+from restorecli.networks.fused_tail import FusedTail
 from restorecli.networks.grl_attention import CHUNK_TOKENS, MixedAttention, as_weight, linear
 from restorecli.networks.grl_keys import (
     DROPPED,
@@ -223,6 +224,11 @@ class GRL(Network):
         self.norm_out = nn.LayerNorm(embed_dim)
         self.deep = conv3(embed_dim, embed_dim)
         self.reconstruction = reconstruction(upsampler, upscale, embed_dim, out_channels)
+        self._enlarge: FusedTail | None = None
+        if upsampler == "pixelshuffle":
+            upsample, last = self.reconstruction[2], self.reconstruction[3]
+            assert isinstance(upsample, nn.Sequential) and isinstance(last, nn.Conv2d)
+            self._enlarge = FusedTail(upsample, last, upscale)
         mean = DIV2K_MEAN if in_channels == 3 else (0.0,)
         self.mean: Tensor
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
@@ -254,10 +260,17 @@ class GRL(Network):
         tokens = self.stages(self.norm_in(shallow.permute(0, 2, 3, 1).contiguous()).float())
         tokens = as_weight(tokens, self.norm_out.weight)
         features = self.deep(self.norm_out(tokens).permute(0, 3, 1, 2)) + shallow
-        out: Tensor = self.reconstruction(features)
+        out: Tensor = self._reconstruct(features)
         if self.settings["upsampler"] == "" and self.in_channels == self.out_channels:
             out = out + centred
         return (out + self.mean)[..., : height * self.scale, : width * self.scale].contiguous()
+
+    def _reconstruct(self, features: Tensor) -> Tensor:
+        """Run the head: B×C×H×W to B×Cₒ×sH×sW."""
+        if self._enlarge is None:
+            image: Tensor = self.reconstruction(features)
+            return image
+        return self._enlarge(self.reconstruction[:2](features))
 
 
 def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:

@@ -243,7 +243,7 @@ class NLSN(Network):
                 deep = layer(deep, next(given) if given is not None else None)
             else:
                 deep = layer(deep)
-        return self.mean_shift.add(self.tail(deep + shallow))
+        return self.mean_shift.add(self.tail(deep + shallow)).to(x.dtype)
 
 
 def _infer(state: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -15,8 +15,8 @@ Range: 0–1 in and out; not clipped.
 PA is `pyramid_attention`. PANet uses no mean, although its checkpoints hold one, nor adds the input image.
 
 What is done differently. The residual stream stays in float32 when the convolutions run in half precision: 80
-additions in bfloat16, whose steps are 1/256, would add up to visible noise. PA-EDSR's upsampler and tail go
-by bands of rows that overlap by what they see, since at ×4 their tensors are the largest of all.
+additions in bfloat16, whose steps are 1/256, would add up to visible noise. PA-EDSR's upsampler and tail run
+as one convolution (`fused_tail`), since at ×4 their tensors would be the largest of all.
 """
 
 from __future__ import annotations
@@ -28,19 +28,13 @@ import torch
 from torch import Tensor, nn
 
 from restorecli.networks.checkpoint import Layout
+from restorecli.networks.fused_tail import FusedTail
 from restorecli.networks.layers import MeanShift, Upsampler, conv3, upsampler_scale
 from restorecli.networks.network import Network
 from restorecli.networks.pyramid_attention import PyramidAttention
 
 RES_SCALE = {"panet": 1.0, "paedsr": 0.1}
 """The papers' factor of every residual branch and of the attention's skip; no file tells it."""
-
-BAND_ELEMENTS = {"cpu": 1 << 24}
-"""Wanted values per band of rows in the upsampler's largest tensor."""
-
-BAND_ELEMENTS_ELSEWHERE = 1 << 28
-BAND_MARGIN = 2
-"""Input rows that an output row of upsampler and tail sees above and below its own, at every scale."""
 
 
 class PANet(Network):
@@ -103,9 +97,11 @@ class PANet(Network):
         self.fusion = conv3(features, features)
         self.upsampler = Upsampler(features, scale)
         self.tail = conv3(features, channels)
+        self._enlarge = FusedTail(self.upsampler, self.tail, scale) if scale > 1 else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Restore B×C×H×W (0–1) to B×C×sH×sW."""
+        wanted = x.dtype
         if self.mean is not None:
             x = self.mean.subtract(x)
         shallow = self.head(x).contiguous(memory_format=torch.channels_last)
@@ -117,22 +113,9 @@ class PANet(Network):
                 stream = self.body[str(place)](stream, self.activation)
         narrow = self.fusion.weight.dtype
         deep = self.fusion(stream.to(narrow)) + shallow
-        restored = self._reconstruct(deep.to(narrow))
-        return restored if self.mean is None else self.mean.add(restored)
-
-    def _reconstruct(self, deep: Tensor) -> Tensor:
-        """Run upsampler and tail over B×F×H×W by bands of rows: B×C×sH×sW."""
-        height, width = deep.shape[-2:]
-        row_elements = deep.shape[0] * deep.shape[1] * width * self.scale**2
-        wanted = BAND_ELEMENTS.get(deep.device.type, BAND_ELEMENTS_ELSEWHERE)
-        rows = max(4 * BAND_MARGIN, wanted // row_elements)
-        bands = []
-        for top in range(0, height, rows):
-            bottom = min(top + rows, height)
-            first = max(top - BAND_MARGIN, 0)
-            band = self.tail(self.upsampler(deep[:, :, first : bottom + BAND_MARGIN]))
-            bands.append(band[:, :, (top - first) * self.scale : (bottom - first) * self.scale])
-        return torch.cat(bands, dim=2)
+        last = self.tail if self._enlarge is None else self._enlarge
+        restored: Tensor = last(deep.to(narrow))
+        return restored if self.mean is None else self.mean.add(restored).to(wanted)
 
 
 class _Block(nn.Module):

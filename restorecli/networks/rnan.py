@@ -36,6 +36,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorecli.networks.checkpoint import Layout
+from restorecli.networks.fused_tail import FusedTail
 from restorecli.networks.layers import (
     MeanShift,
     ResBlock,
@@ -222,6 +223,8 @@ class RNAN(Network):
             self.mean = MeanShift(self.value_range)
             self.upsampler = Upsampler(features, scale)
         self.tail = conv3(features, channels)
+        if scale > 1:
+            self._enlarge = FusedTail(self.upsampler, self.tail, scale)
 
     def forward(self, x: Tensor) -> Tensor:
         """Restore or enlarge B×C×H×W (0–255) to B×C×sH×sW (0–255, unclipped).
@@ -234,7 +237,7 @@ class RNAN(Network):
             restored: Tensor = x + self.tail(self._body(self._features(x)))
         else:
             features = self._features(self.mean.subtract(x))
-            enlarged = self.tail(self.upsampler(features + self._body(features)))
+            enlarged: Tensor = self._enlarge(features + self._body(features))
             restored = self.mean.add(enlarged.to(x.dtype))
         return restored[:, :, : height * self.scale, : width * self.scale]
 

@@ -603,7 +603,7 @@ def peak_bytes(side: int, stages: int, depth: int) -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read in kilobytes, as Linux gives it")
 def test_memory_of_one_stage_stays_far_below_one_attention_matrix() -> None:
     """256×256: the stripes' logits alone would be 2 heads × 65536 × 512 × 4 bytes = 256 MiB, twice."""
-    assert peak_bytes(256, stages=1, depth=2) < 400 * 2**20
+    assert peak_bytes(256, stages=1, depth=2) < 480 * 2**20
 
 
 @pytest.mark.slow

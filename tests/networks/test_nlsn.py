@@ -48,7 +48,9 @@ def test_the_straightforward_formulation_gives_the_same_pixels(parity: Callable[
     assert parity_error(plain(reference.input, rotations(reference)), reference.output) < 1e-5
 
 
-def test_every_released_key_is_used_once_and_every_key_of_ours_is_met(parity: Callable[[str], Parity]) -> None:
+def test_every_released_key_is_used_once_and_every_key_of_ours_is_met(
+    parity: Callable[[str], Parity],
+) -> None:
     reference = parity(SMALL)
     renamed = rename(reference.state_dict, LAYOUT)
     assert len(renamed) == len(reference.state_dict)
@@ -58,7 +60,10 @@ def test_every_released_key_is_used_once_and_every_key_of_ours_is_met(parity: Ca
 def test_constants_in_the_file_wrappers_and_prefixes_change_nothing(parity: Callable[[str], Parity]) -> None:
     reference = parity(SMALL)
     full = {key: torch.zeros(reference.keys[key]["shape"]) for key in reference.fixed_keys}
-    wrapped = {"state_dict": {f"module.{k}": v for k, v in {**reference.state_dict, **full}.items()}, "epoch": 7}
+    wrapped = {
+        "state_dict": {f"module.{k}": v for k, v in {**reference.state_dict, **full}.items()},
+        "epoch": 7,
+    }
     network = from_checkpoint("nlsn", wrapped, res_scale=0.1, chunk_size=32, n_hashes=2)
     assert parity_error(network(reference.input, rotations(reference)), reference.output) < 1e-5
 

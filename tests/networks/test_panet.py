@@ -315,15 +315,6 @@ def test_attention_is_not_touched_by_autocast() -> None:
         assert attention(x).dtype == torch.float32
 
 
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_bands_of_the_upsampler_leave_no_seam(scale: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    network = tiny("paedsr", scale=scale).double()
-    x = image(1, 3, 29, 6).double()
-    whole = network(x)
-    monkeypatch.setattr("restorecli.networks.panet.BAND_ELEMENTS", {"cpu": 1})
-    torch.testing.assert_close(network(x), whole, rtol=1e-12, atol=1e-12)
-
-
 MEASURE = """
 import resource, sys, psutil, torch
 from restorecli.networks.panet import PANet
