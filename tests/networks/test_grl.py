@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import copy
 import pickle
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -29,6 +27,7 @@ from restorecli.networks.grl_windows import (
     relative_coordinates,
     window_groups,
 )
+from tests.networks import checks
 from tests.networks.seeded import Parity, decibels, parity_error
 
 CPU = torch.device("cpu")
@@ -578,35 +577,26 @@ def test_attention_of_every_formulation_is_the_same(monkeypatch: pytest.MonkeyPa
 
 # --- memory
 
-MEASURE = """
-import resource, torch, psutil
-from restorecli.networks.checkpoint import rename
-from restorecli.networks.grl import GRL
-torch.set_num_threads(1)
-network = GRL(window_size=16, stripe_size=[64, 128], anchor_window_down_factor=4, embed_dim=128,
-    depths=[DEPTH] * STAGES, num_heads_window=[2] * STAGES, num_heads_stripe=[2] * STAGES)
-network = network.eval().requires_grad_(False)
-before = psutil.Process().memory_info().rss
-with torch.inference_mode():
-    network(torch.rand(1, 3, SIDE, SIDE))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)
-"""
+
+def small(stages: int, depth: int) -> dict[str, Any]:
+    """Settings of GRL small for denoising, with fewer stages and blocks."""
+    heads = [2] * stages
+    return {
+        "window_size": 16,
+        "stripe_size": [64, 128],
+        "anchor_window_down_factor": 4,
+        "embed_dim": 128,
+        "depths": [depth] * stages,
+        "num_heads_window": heads,
+        "num_heads_stripe": heads,
+    }
 
 
-def peak_bytes(side: int, stages: int, depth: int) -> int:
-    """Return the peak resident memory above the loaded network, of GRL small's width, in its own process."""
-    code = MEASURE.replace("SIDE", str(side)).replace("STAGES", str(stages)).replace("DEPTH", str(depth))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return int(done.stdout)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read in kilobytes, as Linux gives it")
 def test_memory_of_one_stage_stays_far_below_one_attention_matrix() -> None:
     """256×256: the stripes' logits alone would be 2 heads × 65536 × 512 × 4 bytes = 256 MiB, twice."""
-    assert peak_bytes(256, stages=1, depth=2) < 480 * 2**20
+    assert checks.peak_mebibytes("grl", 256, small(stages=1, depth=2)) < 480
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read in kilobytes, as Linux gives it")
 def test_memory_of_the_small_network_at_512_by_512_stays_under_two_gibibytes() -> None:
-    assert peak_bytes(512, stages=4, depth=4) < 2 * 2**30
+    assert checks.peak_mebibytes("grl", 512, small(stages=4, depth=4)) < 2048

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
@@ -22,6 +19,7 @@ from restorecli.networks.checkpoint import rename
 from restorecli.networks.network import Network
 from restorecli.networks.panet import PANet
 from restorecli.networks.pyramid_attention import KeyAxis, PyramidAttention, attend, pyramid
+from tests.networks import checks
 from tests.networks.seeded import Parity, find_fixture, parity_error
 
 Load = Callable[[str], Parity]
@@ -315,21 +313,6 @@ def test_attention_is_not_touched_by_autocast() -> None:
         assert attention(x).dtype == torch.float32
 
 
-MEASURE = """
-import resource, sys, psutil, torch
-from restorecli.networks.panet import PANet
-torch.set_num_threads(1)
-network = PANet(**eval(sys.argv[1])).eval()
-x = torch.rand(1, 3, int(sys.argv[2]), int(sys.argv[2]))
-with torch.inference_mode():
-    network(x[:, :, :8, :8])
-    before = psutil.Process().memory_info().rss
-    network(x)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before / 2**20)
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is counted in KiB on Linux only")
 @pytest.mark.parametrize(
     ("settings", "side", "mebibytes"),
     [
@@ -353,10 +336,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before / 2**20
     ],
 )
 def test_peak_memory_stays_bounded(settings: dict[str, object], side: int, mebibytes: int) -> None:
-    root = Path(__file__).parents[2]
-    command = [sys.executable, "-c", MEASURE, repr(settings), str(side)]
-    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
-    assert float(result.stdout) < mebibytes
+    assert checks.peak_mebibytes("panet", side, settings) < mebibytes
 
 
 def test_network_tells_the_engine_what_it_needs() -> None:
