@@ -1,4 +1,4 @@
-"""Draw the before/after pictures of the documentation from the sample photos: ``python -m benchmarks.gallery``."""
+"""Draw the documentation's before/after pictures from the sample photos: ``python -m benchmarks.gallery``."""
 
 from __future__ import annotations
 

@@ -194,17 +194,17 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     for case in cases:
         row = speed(case, options.repeats)
-        print(
-            f"| {case.checkpoint} | {case.side}×{case.side} | {row['theirs_ms']:.0f} | {row['ours_ms']:.0f} | "
-            f"{show(row['ratio'], case.wanted)} | {show(row['bf16_ratio'], case.wanted_bf16)} | {row['apart']:.1e} |",
-            flush=True,
-        )
+        cells = [case.checkpoint, f"{case.side}×{case.side}"]
+        cells += [f"{row['theirs_ms']:.0f}", f"{row['ours_ms']:.0f}", show(row["ratio"], case.wanted)]
+        cells += [show(row["bf16_ratio"], case.wanted_bf16), f"{row['apart']:.1e}"]
+        print("| " + " | ".join(cells) + " |", flush=True)
     print("\n| checkpoint | size | peak memory above the network | limit |\n|---|---|---|---|")
     for case in cases:
         if case.memory_side is not None:
             limit = f"{case.memory_limit} MiB" if case.memory_limit else "–"
             side = f"{case.memory_side}×{case.memory_side}"
-            print(f"| {case.checkpoint} | {side} | {in_own_process(case, 'ours'):.0f} MiB | {limit} |", flush=True)
+            peak = f"{in_own_process(case, 'ours'):.0f} MiB"
+            print(f"| {case.checkpoint} | {side} | {peak} | {limit} |", flush=True)
 
 
 if __name__ == "__main__":

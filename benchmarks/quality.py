@@ -1,7 +1,7 @@
 """PSNR and SSIM of upscaling weights on test sets: ``python -m benchmarks.quality --data FOLDER``.
 
 The protocol of the super-resolution papers: clean images cropped to a multiple of the scale and shrunk by
-MATLAB's bicubic to 8 bit; PSNR and SSIM on BT.601 luma of the 8-bit result, ``scale`` pixels cut from each side.
+MATLAB's bicubic to 8 bit; PSNR and SSIM on BT.601 luma of the 8-bit result, ``scale`` pixels cut off all round.
 """
 
 from __future__ import annotations
@@ -29,9 +29,8 @@ Enlarge = Callable[[Bytes], Bytes]
 def network(name: str, scale: int, settings: RunSettings) -> Enlarge:
     """Return the enlargement by the model called ``name`` (an entry, or a weights file)."""
     file = Path(name)
-    request = ModelRequest("upscale", scale=scale, weights=file if file.is_file() else None, model=name)
-    if file.is_file():
-        request = ModelRequest("upscale", scale=scale, weights=file)
+    given = {"weights": file} if file.is_file() else {"model": name}
+    request = ModelRequest("upscale", scale=scale, **given)
     prepared = prepare(load(resolve(request)), settings)
 
     def enlarge(image: Bytes) -> Bytes:
@@ -63,12 +62,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds set5/HR, set14/HR, …")
     parser.add_argument("--scale", type=int, action="append", help="2, 3 or 4; repeatable (default: all)")
-    parser.add_argument("--model", default="nlsn-light-x{scale}", help="entry or weights file; {scale} is filled in")
+    parser.add_argument("--model", default="nlsn-light-x{scale}", help="entry or file; {scale} is filled in")
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--tile", type=int, default=0, help="0: whole images")
     parser.add_argument("--self-ensemble", action="store_true")
     options = parser.parse_args()
-    settings = RunSettings(tile=options.tile, precision=options.precision, self_ensemble=options.self_ensemble)
+    settings = RunSettings(
+        tile=options.tile, precision=options.precision, self_ensemble=options.self_ensemble
+    )
     sets = {name: options.data / place for name, place in SETS.items() if (options.data / place).is_dir()}
     print("| scale | enlarged by | " + " | ".join(f"{name} PSNR / SSIM" for name in sets) + " |")
     print("|---|---|" + "---|" * len(sets))

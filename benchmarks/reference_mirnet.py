@@ -6,7 +6,6 @@ multiples of 4.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from typing import Any
 

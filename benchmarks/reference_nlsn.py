@@ -1,4 +1,4 @@
-"""NLSN as the paper writes it down, to measure ours against: rounds kept apart, joined by a softmax at the end.
+"""NLSN as the paper writes it down, to measure ours against: rounds apart, joined by a softmax at the end.
 
 Attributes are called as in the released checkpoints, so those load without a table.
 """

@@ -66,7 +66,7 @@ class SharedOptions:
             "--output",
             "-o",
             help="A folder (input trees are mirrored), a file name for one input, - for standard output. "
-            "[default: a sibling of the input]",
+            "Default: a sibling of the input.",
             panel=OUTPUT,
             metavar="PATH",
         ),
@@ -84,7 +84,7 @@ class SharedOptions:
         str | None,
         option(
             "--bits",
-            help="8, 16 or 32f per sample. [default: as the input]",
+            help="8, 16 or 32f per sample. Default: as the input.",
             panel=OUTPUT,
             metavar="8|16|32f",
         ),
@@ -104,7 +104,7 @@ class SharedOptions:
         option(
             "--model",
             "-m",
-            help="nlsn, rnan, panet, grl, mirnet. [default: the best light model]",
+            help="nlsn, rnan, panet, grl, mirnet. Default: the best light model.",
             panel=MODEL,
         ),
     ] = None
@@ -113,7 +113,7 @@ class SharedOptions:
         option(
             "--variant",
             help="light: small weights that come with the tool; paper: the authors' released weights. "
-            "[default: paper where --model is given]",
+            "Default: paper where --model is given.",
             panel=MODEL,
             metavar="light|paper|NAME",
         ),

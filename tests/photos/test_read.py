@@ -348,9 +348,7 @@ def test_a_jpeg_damaged_in_the_middle_is_refused_though_it_ends_properly():
         read(data[: len(data) // 2] + b"\xff\xd9", name="half.jpg")
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"P", b"hello, this is text", bytes(range(1, 65)), b"P6\n"]
-)
+@pytest.mark.parametrize("data", [b"", b"P", b"hello, this is text", bytes(range(1, 65)), b"P6\n"])
 def test_what_is_no_image_is_refused(data):
     with pytest.raises(UnreadableError, match="note"):
         read(data, name="note")
