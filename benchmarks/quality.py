@@ -1,7 +1,7 @@
 """PSNR and SSIM of upscaling weights on test sets: ``python -m benchmarks.quality --data FOLDER``.
 
 The protocol of the super-resolution papers: clean images cropped to a multiple of the scale and shrunk by
-MATLAB's bicubic to 8 bit; PSNR and SSIM on BT.601 luma of the 8-bit result, ``scale`` pixels cut off all round.
+MATLAB's bicubic to 8 bit; PSNR and SSIM on BT.601 luma of the 8-bit result, ``scale`` pixels cut all round.
 """
 
 from __future__ import annotations

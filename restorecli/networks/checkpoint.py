@@ -14,6 +14,9 @@ from restorecli.errors import CheckpointError
 from restorecli.networks.network import Network
 
 WRAPPERS = ("state_dict", "model_state_dict", "params_ema", "params-ema", "params", "model", "net")
+DESCRIPTIVE = frozenset({"arch", "task", "value_range", "h", "w", "n"})
+"""Entries of a checkpoint's configuration that say what it is or was tried on, and build nothing."""
+
 PREFIXES = ("module.", "model_g.", "model.", "netG.", "net_g.", "generator.")
 
 
@@ -117,7 +120,11 @@ def merge_settings(layout: Layout, inferred: Mapping[str, Any], given: Mapping[s
         CheckpointError: the two contradict each other, or a required setting is missing.
     """
     spelling = dict(layout.aliases)
-    named = {spelling.get(name, name): value for name, value in given.items()}
+    named = {
+        spelling.get(name, name): value
+        for name, value in given.items()
+        if name in spelling or name not in DESCRIPTIVE
+    }
     for name, value in named.items():
         if name in inferred and _plain(inferred[name]) != _plain(value):
             raise CheckpointError(f"{name} is {inferred[name]} by the checkpoint's shapes, not {value}")

@@ -73,6 +73,12 @@ def test_settings_that_contradict_the_shapes_are_refused(parity: Callable[[str],
         from_checkpoint("nlsn", parity(SMALL).state_dict, scale=4)
 
 
+def test_a_fixture_s_whole_configuration_may_be_given(parity: Callable[[str], Parity]) -> None:
+    reference = parity(SMALL)
+    network = from_checkpoint("nlsn", reference.state_dict, **reference.config)
+    assert parity_error(network(reference.input, rotations(reference)), reference.output) < 1e-5
+
+
 def test_a_missing_tensor_is_named(parity: Callable[[str], Parity]) -> None:
     state = dict(parity(SMALL).state_dict)
     del state["body.3.body.2.weight"]
