@@ -22,8 +22,6 @@ _FORWARD = np.array(
 _INVERSE = np.linalg.inv(_FORWARD)
 _OFFSET = np.array([0.0, 0.5, 0.5], dtype=np.float32)
 # MATLAB's rgb2ycbcr, in its own integers: Y = 16 + 65.481 R + 128.553 G + 24.966 B.
-_STUDIO = np.array([65.481, 128.553, 24.966], dtype=np.float32)
-_BYTE = np.float32(255)
 
 
 def rgb_to_ycbcr(rgb: FloatArray) -> FloatArray:
@@ -53,18 +51,6 @@ def ycbcr_to_rgb(ycbcr: FloatArray) -> FloatArray:
 def luma(rgb: FloatArray) -> FloatArray:
     """The full-range Y of RGB: …×3 to …×1, float32, 0–1."""
     return (rgb @ _LUMA)[..., None].astype(np.float32, copy=False)
-
-
-def luma_studio(rgb: FloatArray) -> FloatArray:
-    """The studio-range Y that super-resolution papers score on, as MATLAB's rgb2ycbcr gives it.
-
-    Args:
-        rgb: …×3 float32, 0–1.
-
-    Returns:
-        … float32 (the last axis is gone), from 16/255 for black to 235/255 for white.
-    """
-    return ((rgb @ _STUDIO + np.float32(16)) / _BYTE).astype(np.float32, copy=False)
 
 
 def srgb_to_linear(values: FloatArray) -> FloatArray:

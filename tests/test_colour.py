@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from skimage.color import rgb2ycbcr
 
 from restorecli import colour
 
@@ -32,12 +31,6 @@ def test_gray_has_no_chroma():
     assert colour.rgb_to_ycbcr(gray).ravel() == pytest.approx([0.3, 0.5, 0.5], abs=1e-6)
     assert colour.luma(gray).shape == (1, 1, 1)
     assert colour.luma(gray)[0, 0, 0] == pytest.approx(0.3)
-
-
-def test_studio_luma_is_matlabs():
-    assert np.abs(colour.luma_studio(RGB) * 255 - rgb2ycbcr(RGB)[:, :, 0]).max() < 1e-4
-    assert colour.luma_studio(np.ones((1, 3), np.float32))[0] == pytest.approx(235 / 255)
-    assert colour.luma_studio(np.zeros((1, 3), np.float32))[0] == pytest.approx(16 / 255)
 
 
 def test_known_points_of_the_srgb_curve():
