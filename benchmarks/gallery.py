@@ -50,7 +50,7 @@ def main() -> None:
                 scaled = tuple(SCALE * side for side in box)
                 panels = [
                     label(crop.resize(size, Image.Resampling.NEAREST), "the photo's pixels"),
-                    label(larger.crop(scaled), "bicubic ×4"),
+                    label(larger.crop(scaled), "bicubic x4"),
                     label(restored.convert("RGB").crop(scaled), "restore upscale -x4"),
                 ]
                 rows.append(side_by_side(panels))

@@ -58,7 +58,7 @@ def fetch(
         raise WeightsError(f"{entry.file} is missing from the package", "reinstall restorecli")
     if not allow_network or offline():
         raise DownloadError(
-            f"{entry.name} is not in the cache, and the network is not to be used", by_hand(entry)
+            f"{entry.name} is not in the cache, and downloads are switched off", by_hand(entry)
         )
     with lock(path):
         if (record := cached(entry)) is not None:  # another process was faster
