@@ -74,15 +74,17 @@ def plan_names(
     format = formats.check_format(format)
     if if_exists not in IF_EXISTS:
         raise UsageError(f"--if-exists {if_exists!r} is not known", f"choose one of {', '.join(IF_EXISTS)}")
-    found = _without_outputs_folder(found, output)
+    met, found = found, _without_outputs_folder(found, output)
     if output == STDIN or (output is None and any(item.is_stdin for item in found)):
         return _to_stdout(found, output, format)
     records = Records()
     wishes = [_wish(item, output, task_suffix, format, len(found)) for item in found]
     spread_folders(wishes)
     separate(wishes)
-    inputs = {os.path.realpath(item.path) for item in found if not item.is_stdin}
-    identities = _identities(found)
+    # What was met in the output folder and is no recorded result is somebody's own: protected like an input.
+    guarded = [item for item in met if item in found or not records.knows(item.path)]
+    inputs = {os.path.realpath(item.path) for item in guarded if not item.is_stdin}
+    identities = _identities(guarded)
     taken = {key(wish.target) for wish in wishes}
     photos = []
     for wish in wishes:

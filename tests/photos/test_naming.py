@@ -338,6 +338,15 @@ NAMES = st.lists(
 )
 
 
+def test_own_files_in_the_output_folder_are_never_overwritten(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    picture("in/a.jpg")
+    picture("in/x/a.png")
+    planned = plan_names(find_inputs(["in"]), output="in/x", task_suffix="t", if_exists="overwrite")
+    assert [photo.error.code for photo in planned.photos if photo.error] == ["collision"]
+    assert not [photo for photo in planned.photos if not photo.error and not photo.skip]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a file system that tells these names apart")
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
