@@ -82,7 +82,8 @@ def plan_names(
     spread_folders(wishes)
     separate(wishes)
     # What was met in the output folder and is no recorded result is somebody's own: protected like an input.
-    guarded = [item for item in met if item in found or not records.knows(item.path)]
+    kept = set(found)
+    guarded = [item for item in met if item in kept or not records.knows(item.path)]
     inputs = {os.path.realpath(item.path) for item in guarded if not item.is_stdin}
     identities = _identities(guarded)
     taken = {key(wish.target) for wish in wishes}
