@@ -1,8 +1,8 @@
 """Our networks against their straightforward formulations: ``python -m benchmarks.networks``.
 
 Both are built from the same released-layout checkpoint with seeded weights, checked to give the same pixels,
-then timed in turn (theirs, ours, theirs, …) in one process; what is printed are medians and the median of the
-pairwise ratios. Memory is the peak of a fresh process above that of the loaded network.
+then timed in turn (theirs, ours, theirs, …), each case in a fresh process. Printed are medians, and the
+median of the pairwise ratios. Memory is the peak of a fresh process above that of the loaded network.
 """
 
 from __future__ import annotations
@@ -142,13 +142,11 @@ def speed(case: Case, repeats: int) -> dict[str, Any]:
     }
 
 
-def peak_memory(case: Case, build: Callable[[Case], nn.Module]) -> float:
+def peak_memory(case: Case) -> float:
     """Return MiB of resident memory at the peak of one call, above that of the loaded network."""
     process, peak, done = psutil.Process(), [0], threading.Event()
     with torch.inference_mode():
-        network = build(case)
-        network = replica(network, torch.device("cpu"), "fp32") if isinstance(network, Network) else network
-        network(picture(case, 16))
+        network = replica(ours(case), torch.device("cpu"), "fp32")
         image = picture(case, case.memory_side or case.side)
         before = process.memory_info().rss
 
@@ -164,10 +162,10 @@ def peak_memory(case: Case, build: Callable[[Case], nn.Module]) -> float:
     return (peak[0] - before) / 2**20
 
 
-def in_own_process(case: Case, which: str) -> float:
-    """Measure `peak_memory` in a fresh process, so that nothing earlier counts."""
-    command = [sys.executable, "-m", "benchmarks.networks", "--memory", case.checkpoint, "--which", which]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+def in_own_process(case: Case, what: str, *more: str) -> Any:
+    """Measure in a fresh process: what ran earlier leaves memory behind, which makes allocations cheaper."""
+    command = [sys.executable, "-m", "benchmarks.networks", what, case.checkpoint, *more]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def show(value: float | None, wanted: float | None) -> str:
@@ -180,12 +178,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", help="measure the checkpoints whose name contains this")
+    parser.add_argument("--speed-only", action="store_true", help="leave the memory table out")
     parser.add_argument("--memory", help=argparse.SUPPRESS)
-    parser.add_argument("--which", default="ours", help=argparse.SUPPRESS)
+    parser.add_argument("--speed", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.memory:
-        case = next(case for case in CASES if case.checkpoint == options.memory)
-        print(peak_memory(case, ours if options.which == "ours" else theirs))
+    if options.memory or options.speed:
+        case = next(case for case in CASES if case.checkpoint == (options.memory or options.speed))
+        print(json.dumps(peak_memory(case) if options.memory else speed(case, options.repeats)))
         return
     cases = [case for case in CASES if not options.only or options.only in case.checkpoint]
     print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, ", end="")
@@ -193,17 +192,19 @@ def main() -> None:
     print("| checkpoint | size | plain ms | ours ms | ratio | bfloat16 ratio | pixels apart |")
     print("|---|---|---|---|---|---|---|")
     for case in cases:
-        row = speed(case, options.repeats)
+        row = in_own_process(case, "--speed", "--repeats", str(options.repeats))
         cells = [case.checkpoint, f"{case.side}×{case.side}"]
         cells += [f"{row['theirs_ms']:.0f}", f"{row['ours_ms']:.0f}", show(row["ratio"], case.wanted)]
         cells += [show(row["bf16_ratio"], case.wanted_bf16), f"{row['apart']:.1e}"]
         print("| " + " | ".join(cells) + " |", flush=True)
+    if options.speed_only:
+        return
     print("\n| checkpoint | size | peak memory above the network | limit |\n|---|---|---|---|")
     for case in cases:
         if case.memory_side is not None:
             limit = f"{case.memory_limit} MiB" if case.memory_limit else "–"
             side = f"{case.memory_side}×{case.memory_side}"
-            peak = f"{in_own_process(case, 'ours'):.0f} MiB"
+            peak = f"{in_own_process(case, '--memory'):.0f} MiB"
             print(f"| {case.checkpoint} | {side} | {peak} | {limit} |", flush=True)
 
 

@@ -31,7 +31,7 @@ from torch.utils.flop_counter import flop_registry, register_flop_formula
 from restorecli.networks.grl_bias import MASKED_LOGIT, HankelBias, PositionBias, tracks_gradients
 from restorecli.networks.grl_windows import AxisTiling, ByteCache, WindowGroup, group_bytes, window_groups
 
-SLAB_BYTES = 2**23
+SLAB_BYTES = 2**21
 """Logits held at a time on a CPU: within its last-level cache, and enough work for several threads."""
 BATCHED_PAIRS = 2**16
 """Up to this many pairs per window, windows are multiplied in one batch rather than one by one."""
