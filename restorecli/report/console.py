@@ -29,6 +29,7 @@ class ConsoleReporter:
         self.current: tqdm[Any] | None = None
         self.problems: list[FileFailed | FileSkipped] = []
         self.said: set[str] = set()
+        self.planned = 0
 
     def event(self, event: Event) -> None:
         """Show an event."""
@@ -77,6 +78,7 @@ class ConsoleReporter:
             self.files = None
 
     def _plan(self, plan: PlanMade) -> None:
+        self.planned = plan.files
         if self.verbosity >= 0:
             tile = f"tiles of {plan.tile}" if plan.tile else "whole images"
             self._say(
@@ -126,6 +128,9 @@ class ConsoleReporter:
                 )
             if any(isinstance(problem, FileFailed) for problem in self.problems) or self.verbosity > 0:
                 self.console.print(table)
+        left = self.planned - summary.done - summary.skipped - summary.failed
+        if left > 0:
+            self.console.print(f"{left} of {self.planned} not done: the same command goes on from here")
         rate = (
             f", {summary.megapixels / summary.seconds:.2f} MP/s"
             if summary.seconds > 0 and summary.done

@@ -35,6 +35,14 @@ def test_people_see_plan_failure_and_sum() -> None:
     assert "profile lost" in text
 
 
+def test_a_run_that_stopped_says_what_is_left() -> None:
+    stream = io.StringIO()
+    reporter = ConsoleReporter(0, Console(file=stream, width=100))
+    reporter.event(PlanMade(9, "nlsn", "light", "nlsn-light-x4", "cpu", "fp32", 256))
+    reporter.event(RunSummary(2, 1, 1, 2.0, 0.5))
+    assert "5 of 9 not done" in stream.getvalue()
+
+
 def test_quiet_shows_failures_only() -> None:
     assert shown(-1).split() == ["failed", "c.png:", "c.png:", "cut", "short"]
 
