@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several test processes share the cores: one thread each is fastest. Read when torch is first imported.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -43,13 +47,6 @@ def no_connection_leaves_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _few_threads() -> None:
-    """Two test processes on two cores: one thread each is fastest, and results do not depend on it."""
-    if "PYTEST_XDIST_WORKER" in os.environ and "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)
 
 
 @pytest.fixture

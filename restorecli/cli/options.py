@@ -121,6 +121,15 @@ class SharedOptions:
     weights: Annotated[
         Path | None, option("--weights", help="Use this checkpoint.", panel=MODEL, metavar="FILE")
     ] = None
+    license_policy: Annotated[
+        str | None,
+        option(
+            "--license-policy",
+            help="commercial: only weights whose licence allows commercial use. Default: any.",
+            panel=MODEL,
+            metavar="any|commercial",
+        ),
+    ] = None
     tile: Annotated[
         str,
         option(

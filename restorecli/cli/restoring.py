@@ -73,9 +73,9 @@ def restore(request: ModelRequest, make_task: Callable[[Network], Task], options
     for text in (*plan.notes, *(prepared.warnings if prepared else ())):
         report.note(text)
     if options.verbose and prepared:
-        for text in prepared.reasons:
+        for text in (f"device {', '.join(prepared.device_names)}", *prepared.reasons):
             report.note(text)
-    event = plan_event(plan, resolved, prepared, request)
+    event = plan_event(plan, resolved, prepared)
     if options.dry_run or prepared is None:
         print_plan(event, plan, prepared, as_json=options.json_lines)
         return
@@ -200,7 +200,7 @@ def encoding(
     )
 
 
-def plan_event(plan: Plan, resolved: Resolved, prepared: Prepared | None, request: ModelRequest) -> PlanMade:
+def plan_event(plan: Plan, resolved: Resolved, prepared: Prepared | None) -> PlanMade:
     """Return the event that says what is going to be done."""
     return PlanMade(
         files=len(plan.photos),
@@ -244,18 +244,18 @@ def run_interruptibly(work: pipeline.Run, report: Reporter) -> pipeline.Tally:
     """Run; the first Ctrl-C (or SIGTERM) stops at the next tile, a second one at once."""
     cancelled = threading.Event()
 
-    def stop(signum: int, _frame: object) -> None:
+    def stop(_signum: int, _frame: object) -> None:
         if cancelled.is_set():
             os._exit(ExitCode.INTERRUPTED)
         cancelled.set()
         report.note("stopping: files being written are finished first; once more to stop at once")
 
-    handlers = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {signum: signal.signal(signum, stop) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:
         return pipeline.run(work, report, cancelled)
     finally:
-        for number_, handler in handlers.items():
-            signal.signal(number_, handler)
+        for signum, handler in handlers.items():
+            signal.signal(signum, handler)
 
 
 def exit_code(tally: pipeline.Tally) -> ExitCode:

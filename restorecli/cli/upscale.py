@@ -29,6 +29,11 @@ def upscale(
     from restorecli.tasks.upscale import Upscale
 
     request = ModelRequest(
-        task="upscale", model=options.model, variant=options.variant, scale=scale, weights=options.weights
+        task="upscale",
+        model=options.model,
+        variant=options.variant,
+        scale=scale,
+        weights=options.weights,
+        license_policy=options.license_policy,
     )
     restore(request, lambda network: Upscale(scale, enlarge_first=network.scale == 1), options)

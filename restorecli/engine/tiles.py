@@ -124,8 +124,3 @@ def ramps(axis: Axis, scale: int = 1) -> tuple[tuple[float, float], ...]:
     return tuple(
         ((start + end) / 2 * scale, width) for start, end in zip(axis.starts[1:], ends, strict=False)
     )
-
-
-def context(overlap: int) -> int:
-    """Return how far beyond its used part each tile sees at least, for an overlap of ``overlap`` pixels."""
-    return overlap * 3 // 8

@@ -134,12 +134,6 @@ def _attend_in_slabs(queries: Tensor, keys: Tensor, values: Tensor, bias: Hankel
     return out
 
 
-def split_heads(tokens: Tensor) -> Tensor:
-    """Reorder n×L×heads×d to a contiguous n×heads×L×d, float32 on a CPU."""
-    heads = tokens.transpose(1, 2)
-    return heads.to(torch.float32 if tokens.device.type == "cpu" else tokens.dtype).contiguous()
-
-
 def core_dtype(tensor: Tensor) -> torch.dtype:
     """Return the dtype of the attention core for tokens like ``tensor``."""
     return torch.float32 if tensor.device.type == "cpu" else tensor.dtype

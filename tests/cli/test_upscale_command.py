@@ -230,6 +230,17 @@ def test_the_light_weights_stand_in_for_the_paper_s_with_a_warning(
     assert b"nlsn-light-x2" in (tmp_path / "a.png").read_bytes()
 
 
+def test_only_weights_for_commercial_use_are_taken_where_that_is_asked(
+    restore: Run, photos: Path, tmp_path: Path
+) -> None:
+    picture = photos / "a.png"
+    refused = restore("upscale", "-x4", "--model", "mirnet", "--license-policy", "commercial", picture)
+    assert refused.code == 4, refused.err
+    assert "commercial" in refused.err
+    wrong = restore("upscale", "--license-policy", "free", picture)
+    assert wrong.code == 2, wrong.err
+
+
 def test_fail_fast_stops_at_the_first_bad_file(
     restore: Run, weights: Path, photos: Path, tmp_path: Path
 ) -> None:
