@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -46,6 +47,54 @@ class Metadata:
     iptc: bytes | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Quantisation:
+    """The quantisation tables of a JPEG file: how coarsely its encoder rounded.
+
+    Attributes:
+        tables: per colour component (Y, Cb, Cr; one for gray) 8×8 integers, the constant part top left.
+        subsampling: horizontal and vertical sampling factor of each component, as the frame header gives them.
+    """
+
+    tables: tuple[NDArray[np.uint16], ...]
+    subsampling: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """What camera RAW is beyond its pixels.
+
+    The pixels of a `Photo` with this are linear, black taken off and divided by white − black (1 is the
+    camera's white level, noise may lie below 0), neither white-balanced nor turned upright nor cropped:
+    H×W×1 of the visible area for a mosaic, H×W×3 in camera RGB where the file holds no mosaic.
+
+    Attributes:
+        pattern: colours of the top left 2×2 pixels, row by row ("RGGB"); "" where there is no mosaic.
+        gains: white balance → gains of R, G, B with G = 1: "camera" (as shot) and "daylight" where known.
+        camera_from_xyz: 3×3, CIE XYZ under D65 → camera RGB before white balance (a DNG's ColorMatrix2);
+            None where the camera is not known.
+        orientation: EXIF orientation 1–8 that turns the pixels upright.
+        crop: top, left, height, width of what the maker shows, within the pixels.
+        saturation: per colour R, G, B the linear value at which the sensor clips, 1 unless the file tells.
+        black, white: levels of the file, per colour R, G, B (for information).
+        balanced: the values are already white-balanced (some cameras' reduced RAW).
+        pixel_aspect: width ÷ height of a pixel.
+        camera: maker and model, as the file names them.
+    """
+
+    pattern: str
+    gains: Mapping[str, tuple[float, float, float]]
+    camera_from_xyz: NDArray[np.float64] | None
+    orientation: int
+    crop: tuple[int, int, int, int]
+    saturation: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    black: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    white: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    balanced: bool = False
+    pixel_aspect: float = 1.0
+    camera: str = ""
+
+
 @dataclass(frozen=True)
 class Photo:
     """One picture (one page of a file), upright, ready for a network.
@@ -58,6 +107,8 @@ class Photo:
         format: the input's format by content: "png", "jpeg", "webp", "tiff", "bmp", …
         metadata: what the output carries over.
         warnings: what could not be kept or had to be assumed, one sentence each.
+        quantisation: a JPEG file's tables; None for other formats.
+        raw: set for camera RAW that is not developed yet, whose pixels are then as `Raw` says.
     """
 
     pixels: FloatArray
@@ -66,6 +117,8 @@ class Photo:
     format: str = "png"
     metadata: Metadata = field(default_factory=Metadata)
     warnings: tuple[str, ...] = ()
+    quantisation: Quantisation | None = None
+    raw: Raw | None = None
 
     @property
     def height(self) -> int:
