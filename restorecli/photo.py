@@ -53,7 +53,7 @@ class Quantisation:
 
     Attributes:
         tables: per colour component (Y, Cb, Cr; one for gray) 8×8 integers, the constant part top left.
-        subsampling: horizontal and vertical sampling factor of each component, as the frame header gives them.
+        subsampling: horizontal and vertical sampling factor of each component, as in the frame header.
     """
 
     tables: tuple[NDArray[np.uint16], ...]
