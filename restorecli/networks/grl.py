@@ -170,6 +170,8 @@ class GRL(Network):
         ValueError: the sizes do not go together.
     """
 
+    demosaic_input = "malvar-RGGB"
+
     def __init__(
         self,
         *,

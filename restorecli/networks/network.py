@@ -20,8 +20,12 @@ class Network(nn.Module):
         settings: the constructor's arguments, enough to build the same network again.
         half_unsafe: names of submodules that stay in float32 when the rest runs in half precision.
         channels_last: whether convolution weights in channels-last memory make it faster on CPUs.
+        demosaic_input: what a network that demosaics takes: "zeros-GRBG" (three channels, the colours a pixel
+            lacks are zero) or "malvar-RGGB" (a Malvar–He–Cutler interpolation), for that phase of the mosaic.
         tile_limit: the largest side the engine should choose for a tile by itself, where time per pixel grows
             with the tile; None where it does not.
+        luma: what one-channel weights against JPEG artifacts were trained to see of a colour photo: "studio"
+            (Y of ITU-R BT.601 in 16–235) or "full" (JPEG's own Y in 0–255).
     """
 
     value_range: ClassVar[float] = 1.0
@@ -29,6 +33,7 @@ class Network(nn.Module):
     half_unsafe: ClassVar[tuple[str, ...]] = ()
     channels_last: ClassVar[bool] = True
     tile_limit: ClassVar[int | None] = None
+    luma: ClassVar[str] = "full"
 
     scale: int = 1
     in_channels: int = 3

@@ -54,6 +54,7 @@ class PANet(Network):
     """
 
     tile_overlap = 32
+    luma = "studio"
     tile_limit = 96  # the attention's cost per pixel grows with the tile; the papers' patches were 48
 
     def __init__(

@@ -205,6 +205,7 @@ class RNAN(Network):
     """
 
     value_range = 255.0
+    luma = "studio"
     side_multiple = 2
     half_unsafe = ("first.mask", "last.mask")
     tile_limit = 128  # attention costs half as much as the convolutions there, and grows with the pixels
