@@ -35,7 +35,7 @@ def skeleton(entry: ModelEntry, device: str = "meta") -> Network:
         told = {**told, **native[1]}
     try:
         with torch.device(device):
-            return plan.build(**{spelling.get(name, name): value for name, value in told.items()}).eval()
+            return plan.make(**{spelling.get(name, name): value for name, value in told.items()}).eval()
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{entry.name} cannot be built: {error}") from error
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from restorecli.errors import CheckpointError
 from restorecli.networks.network import Network
+from restorecli.networks.packed import Packed
 
 WRAPPERS = ("state_dict", "model_state_dict", "params_ema", "params-ema", "params", "model", "net")
 DESCRIPTIVE = frozenset({"arch", "task", "value_range", "h", "w", "n"})
@@ -40,6 +41,17 @@ class Layout:
     infer: Callable[[Mapping[str, Tensor]], dict[str, Any]]
     required: tuple[str, ...] = ()
     aliases: tuple[tuple[str, str], ...] = ()
+
+    def make(self, **settings: Any) -> Network:
+        """Build the network by its constructor's arguments, inside a `Packed` where ``packing`` is one.
+
+        Raises:
+            TypeError: an argument is unknown.
+            ValueError: an argument's value is not possible.
+        """
+        around = {name: settings.pop(name) for name in ("packing", "demosaic_input") if name in settings}
+        inner = self.build(**settings)
+        return Packed(inner, **around) if around else inner
 
 
 def unwrap(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -144,7 +156,7 @@ def build_from_native(layout: Layout, state: Mapping[str, Tensor], settings: Map
         CheckpointError: unknown settings, or keys or shapes that are not the network's.
     """
     try:
-        network = layout.build(**settings)
+        network = layout.make(**settings)
         network.load_state_dict(dict(state), strict=True)
     except (TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"the checkpoint does not fit the network: {error}") from error

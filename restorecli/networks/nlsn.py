@@ -184,6 +184,7 @@ class NLSN(Network):
     def __init__(
         self,
         *,
+        channels: int = 3,
         features: int = 256,
         blocks: int = 32,
         scale: int = 4,
@@ -195,6 +196,7 @@ class NLSN(Network):
     ) -> None:
         super().__init__()
         self.settings = {
+            "channels": channels,
             "features": features,
             "blocks": blocks,
             "scale": scale,
@@ -204,9 +206,9 @@ class NLSN(Network):
             "blocks_per_attention": blocks_per_attention,
             "seed": seed,
         }
-        self.scale = scale
-        self.mean_shift = MeanShift()
-        self.head = conv3(3, features)
+        self.scale, self.in_channels, self.out_channels = scale, channels, channels
+        self.mean_shift = MeanShift() if scale > 1 else None
+        self.head = conv3(channels, features)
         body: list[nn.Module] = []
         for index in range(blocks + 1):
             if index % blocks_per_attention == 0:
@@ -218,8 +220,8 @@ class NLSN(Network):
                 body.append(ResBlock(features, nn.ReLU(inplace=True), res_scale))
         self.body = nn.Sequential(*body, conv3(features, features))
         self.upsampler = Upsampler(features, scale)
-        self.to_image = conv3(features, 3)
-        self.tail = FusedTail(self.upsampler, self.to_image, scale)
+        self.to_image = conv3(features, channels)
+        self.tail = FusedTail(self.upsampler, self.to_image, scale) if scale > 1 else self.to_image
 
     def reseed(self, seed: int) -> None:
         """Hash with other random projections: those of ``seed``."""
@@ -229,13 +231,13 @@ class NLSN(Network):
         self.settings["seed"] = seed
 
     def forward(self, x: Tensor, rotations: Sequence[Tensor] | None = None) -> Tensor:
-        """Enlarge B×3×H×W in 0–1 to B×3×sH×sW.
+        """Enlarge B×3×H×W in 0–1 to B×3×sH×sW; with scale 1 restore B×C×H×W.
 
         Args:
             x: images.
             rotations: one [features/4, hashes, buckets/2] projection per attention, in forward order.
         """
-        shallow = self.head(self.mean_shift.subtract(x))
+        shallow = self.head(x if self.mean_shift is None else self.mean_shift.subtract(x))
         deep = shallow
         given = iter(rotations) if rotations is not None else None
         for layer in self.body:
@@ -243,7 +245,8 @@ class NLSN(Network):
                 deep = layer(deep, next(given) if given is not None else None)
             else:
                 deep = layer(deep)
-        return self.mean_shift.add(self.tail(deep + shallow)).to(x.dtype)
+        restored: Tensor = self.tail(deep + shallow)
+        return x + restored if self.mean_shift is None else self.mean_shift.add(restored).to(x.dtype)
 
 
 def _infer(state: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from restorecli.resample import resize_axis
 
@@ -39,3 +42,33 @@ def imresize(image: Bytes, height: int, width: int, scale: float) -> Bytes:
         # 1e-9 keeps exact halves, which weights in binary fractions do give, on their side of the step.
         image = np.clip(np.floor(resized + 0.5 + 1e-9), 0, 255).astype(np.uint8)
     return image
+
+
+def add_noise(image: Bytes, sigma: float, seed: int | tuple[int, ...]) -> NDArray[np.float32]:
+    """Add white Gaussian noise and keep it in float, neither rounded nor clipped (as KAIR and GRL do).
+
+    Args:
+        image: H×W(×C) uint8.
+        sigma: standard deviation on the 0–255 scale.
+        seed: of the noise; the same gives the same noise.
+
+    Returns:
+        The image's shape, float32, 0–1 for the image and beyond by the noise.
+    """
+    noise = np.random.default_rng(seed).standard_normal(image.shape, dtype=np.float32)
+    noisy: NDArray[np.float32] = (image.astype(np.float32) + np.float32(sigma) * noise) / np.float32(255)
+    return noisy
+
+
+def jpeg(image: Bytes, quality: int, subsampling: str = "4:2:0") -> Bytes:
+    """Compress by libjpeg and decode again.
+
+    Args:
+        image: H×W×3 sRGB, or H×W (gray), uint8.
+        quality: 1–100 as libjpeg counts.
+        subsampling: of the chroma: "4:2:0", "4:2:2" or "4:4:4"; means nothing for gray.
+    """
+    packed = io.BytesIO()
+    Image.fromarray(image).save(packed, "jpeg", quality=quality, subsampling=subsampling)
+    with Image.open(packed) as decoded:
+        return np.asarray(decoded)

@@ -12,7 +12,7 @@ import typer
 from restorecli.errors import RestoreError
 from restorecli.training import loop
 from restorecli.training.export import export
-from restorecli.training.patches import PatchSampler, load_pair, photo_files, split
+from restorecli.training.patches import PatchSampler, load_pair, photo_files, split, validation_pairs
 from restorecli.training.recipe import Recipe, read_recipe
 
 
@@ -30,8 +30,9 @@ def run(recipe: Recipe, photos: Path, work: Path, weights: Path, device: torch.d
     work.mkdir(parents=True, exist_ok=True)
     training, validation = split(photo_files(photos, recipe), recipe.holdout)
     with ThreadPoolExecutor() as pool:
-        pairs = list(pool.map(lambda file: load_pair(file, recipe.scale), training))
-        held = list(pool.map(lambda file: load_pair(file, recipe.scale), validation))
+        pairs = list(pool.map(lambda file: load_pair(file, recipe), training))
+        held = list(pool.map(lambda file: load_pair(file, recipe), validation))
+    held = validation_pairs(held, recipe)
     state = loop.start(recipe, weights, device)
     checkpoint = work / "checkpoint.pt"
     if checkpoint.is_file():
@@ -42,9 +43,7 @@ def run(recipe: Recipe, photos: Path, work: Path, weights: Path, device: torch.d
     loop.train(recipe, PatchSampler(pairs, recipe), held, state, work, say)
     file = weights / f"{recipe.name}.safetensors"
     score = loop.validate(recipe, state, held)
-    export(
-        recipe, state.average, file, step=state.step, seconds=state.seconds, photos=len(pairs), psnr_y=score
-    )
+    export(recipe, state.average, file, step=state.step, seconds=state.seconds, photos=len(pairs), psnr=score)
     return file
 
 

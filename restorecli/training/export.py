@@ -23,7 +23,7 @@ def export(
     step: int,
     seconds: float,
     photos: int,
-    psnr_y: float,
+    psnr: float,
 ) -> None:
     """Write ``weights`` (our keys, float32) with the recipe, steps, data and licence beside them."""
     metadata = {
@@ -35,7 +35,7 @@ def export(
         "steps": str(step),
         "seconds": str(round(seconds)),
         "photos": str(photos),
-        "validation_psnr_y": f"{psnr_y:.3f}",
+        "validation_psnr": f"{psnr:.3f} ({'luma' if recipe.task == 'upscale' else 'RGB'})",
         "licence": "MIT",
     }
     tensors = {key: value.detach().to("cpu", torch.float32).contiguous() for key, value in weights.items()}

@@ -1,4 +1,4 @@
-"""The training loop: Adam, L1, warm-up and cosine, moving average, checkpoints that resume to the step."""
+"""The training loop: Adam, warm-up and cosine, moving average, checkpoints that resume to the step."""
 
 from __future__ import annotations
 
@@ -21,8 +21,18 @@ from restorecli.networks import layout
 from restorecli.networks.network import Network
 from restorecli.quality.degrade import to_bytes
 from restorecli.quality.scores import luma, psnr
-from restorecli.training.patches import Pair, PatchSampler
+from restorecli.training.patches import Pair, PatchSampler, tensor
 from restorecli.training.recipe import Recipe
+
+CHARBONNIER_EPS = 1e-3  # on the 0–1 scale
+
+
+def charbonnier(output: Tensor, clean: Tensor) -> Tensor:
+    """Return the mean of √(d² + ε²) (Charbonnier et al. 1994): L1, but smooth near zero."""
+    return ((output - clean) ** 2 + CHARBONNIER_EPS**2).sqrt().mean()
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": F.l1_loss, "charbonnier": charbonnier}
 
 
 @dataclass
@@ -52,7 +62,7 @@ def start(recipe: Recipe, weights: Path, device: torch.device) -> State:
         UsageError: the weights to start from are not in the folder ``weights``.
     """
     torch.manual_seed(recipe.seed)
-    network = layout(recipe.network).build(**recipe.settings)
+    network = layout(recipe.network).make(**recipe.settings)
     if recipe.init_from:
         file = weights / f"{recipe.init_from}.safetensors"
         if not file.is_file():
@@ -87,7 +97,7 @@ def train(
             row = {
                 "step": state.step,
                 "loss": float(np.mean(losses)),
-                "psnr_y": score,
+                "psnr": score,
                 "learning_rate": learning_rate(recipe, state.step),
                 "seconds": round(state.seconds, 1),
             }
@@ -101,11 +111,11 @@ def train(
 def _step(recipe: Recipe, sampler: PatchSampler, state: State, device: torch.device) -> float:
     for group in state.optimiser.param_groups:
         group["lr"] = learning_rate(recipe, state.step)
-    degraded, clean = (tensor.to(device) for tensor in sampler.batch(state.step))
+    degraded, clean = (images.to(device) for images in sampler.batch(state.step))
     state.network.train()
     with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
-        output = state.network(degraded)
-    loss = F.l1_loss(output.float(), clean)
+        output = restored(state.network, degraded)
+    loss = LOSSES[recipe.loss](output.float(), clean)
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), recipe.clip_gradient)
@@ -118,17 +128,30 @@ def _step(recipe: Recipe, sampler: PatchSampler, state: State, device: torch.dev
 
 
 def validate(recipe: Recipe, state: State, pairs: list[Pair]) -> float:
-    """Return the mean PSNR on luma (dB, borders of ``scale`` pixels cut) of the averaged weights."""
-    network = layout(recipe.network).build(**recipe.settings).eval()
+    """Return the mean PSNR (dB) of the averaged weights in 8 bit, measured as the task's protocol says.
+
+    Upscaling: on luma, borders of ``scale`` pixels cut; the other tasks: over RGB.
+    """
+    network = layout(recipe.network).make(**recipe.settings).eval()
     network.load_state_dict(state.average)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    upscales = recipe.task == "upscale"
     scores = []
     with torch.inference_mode():
         for pair in pairs:
-            image = torch.from_numpy(pair.degraded.copy()).permute(2, 0, 1)[None].float() / 255
-            output = network(image)[0].permute(1, 2, 0).numpy()
-            scores.append(psnr(luma(to_bytes(output)), luma(pair.clean), border=recipe.scale))
+            output = restored(network, tensor([pair.degraded]))[0].permute(1, 2, 0).numpy()
+            image, clean = to_bytes(output), pair.clean
+            if upscales:
+                scores.append(psnr(luma(image), luma(clean), border=recipe.scale))
+            else:
+                scores.append(psnr(image, clean, border=0))
     return float(np.mean(scores))
+
+
+def restored(network: Network, degraded: Tensor) -> Tensor:
+    """Return what ``network`` makes of B×C×H×W, both with 1 for white whatever its own range."""
+    output: Tensor = network(degraded * network.value_range) / network.value_range
+    return output
 
 
 def save(state: State, recipe: Recipe, file: Path) -> None:

@@ -1,10 +1,12 @@
-"""Training photos, decoded once, and random pairs of degraded and clean patches cut from them."""
+"""Training photos, decoded once, random pairs of degraded and clean patches cut from them, and fixed ones."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,14 +16,17 @@ from torch import Tensor
 
 from restorecli.errors import UsageError
 from restorecli.quality.degrade import Bytes, crop_to_multiple, shrink
+from restorecli.training.degradations import MARGINS, degrade
 from restorecli.training.recipe import Recipe
+
+VALIDATION_SIDE = 192
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One photo: what the network sees and what it should give, uint8 H×W×3."""
+    """What the network sees, H×W×3 uint8 or float32 in 0–1, and what it should give, uint8 sH×sW×3."""
 
-    degraded: Bytes
+    degraded: Bytes | NDArray[np.float32]
     clean: Bytes
 
 
@@ -60,21 +65,40 @@ def split(files: list[Path], holdout: int) -> tuple[list[Path], list[Path]]:
     return [f for f in files if _picture(f) not in held], [f for f in files if _picture(f) in held]
 
 
-def load_pair(file: Path, scale: int) -> Pair:
-    """Decode one photo and make its degraded partner (bicubic, 8 bit)."""
+def load_pair(file: Path, recipe: Recipe) -> Pair:
+    """Decode one photo; for upscaling with its degraded partner, else to be degraded patch by patch."""
     with Image.open(file) as image:
-        clean = crop_to_multiple(np.asarray(image.convert("RGB")), scale)
-    return Pair(shrink(clean, scale), clean)
+        clean = crop_to_multiple(np.asarray(image.convert("RGB")), recipe.scale)
+    return Pair(shrink(clean, recipe.scale) if recipe.task == "upscale" else clean, clean)
+
+
+def validation_pairs(photos: list[Pair], recipe: Recipe) -> list[Pair]:
+    """Return what a recipe is validated on: whole photos for upscaling, else degraded middles of them.
+
+    Every square is degraded in ``recipe.validation_draws`` fixed ways.
+    """
+    if recipe.task == "upscale":
+        return photos
+    pairs = []
+    for index, photo in enumerate(photos):
+        side = min(VALIDATION_SIDE + MARGINS[recipe.task], *photo.clean.shape[:2])
+        top, left = ((length - side) // 2 for length in photo.clean.shape[:2])
+        square = photo.clean[top : top + side, left : left + side]
+        for draw in range(recipe.validation_draws):
+            rng = np.random.default_rng((recipe.seed, index, draw))
+            pairs.append(Pair(*degrade(recipe.task, square, rng, recipe.degradation)))
+    return pairs
 
 
 class PatchSampler:
     """Random patch pairs; they follow from seed and step alone, so resuming changes nothing."""
 
-    def __init__(self, pairs: list[Pair], recipe: Recipe) -> None:
-        self.pairs = [p for p in pairs if min(p.degraded.shape[:2]) >= recipe.patch]
-        if not self.pairs:
+    def __init__(self, photos: list[Pair], recipe: Recipe) -> None:
+        self.margin = MARGINS.get(recipe.task, 0)
+        self.photos = [p for p in photos if min(p.degraded.shape[:2]) >= recipe.patch + self.margin]
+        if not self.photos:
             raise UsageError(f"no photo is as large as a patch of {recipe.patch * recipe.scale} pixels")
-        area = np.array([p.degraded.shape[0] * p.degraded.shape[1] for p in self.pairs], dtype=np.float64)
+        area = np.array([p.degraded.shape[0] * p.degraded.shape[1] for p in self.photos], dtype=np.float64)
         self.chance = area / area.sum()
         self.recipe = recipe
 
@@ -82,17 +106,27 @@ class PatchSampler:
         """Return degraded B×3×p×p and clean B×3×sp×sp, float32 in 0–1."""
         rng = np.random.default_rng((self.recipe.seed, step))
         chosen = [self._patch(rng) for _ in range(self.recipe.batch)]
-        return _tensor([degraded for degraded, _ in chosen]), _tensor([clean for _, clean in chosen])
+        return tensor([pair.degraded for pair in chosen]), tensor([pair.clean for pair in chosen])
 
-    def _patch(self, rng: np.random.Generator) -> tuple[Bytes, Bytes]:
-        pair = self.pairs[rng.choice(len(self.pairs), p=self.chance)]
-        size, scale = self.recipe.patch, self.recipe.scale
-        top = int(rng.integers(pair.degraded.shape[0] - size + 1))
-        left = int(rng.integers(pair.degraded.shape[1] - size + 1))
-        degraded = pair.degraded[top : top + size, left : left + size]
-        clean = pair.clean[top * scale : (top + size) * scale, left * scale : (left + size) * scale]
+    def _patch(self, rng: np.random.Generator) -> Pair:
+        photo = self.photos[rng.choice(len(self.photos), p=self.chance)]
+        size, scale = self.recipe.patch + self.margin, self.recipe.scale
+        top = int(rng.integers(photo.degraded.shape[0] - size + 1))
+        left = int(rng.integers(photo.degraded.shape[1] - size + 1))
+        clean = photo.clean[top * scale : (top + size) * scale, left * scale : (left + size) * scale]
         turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
-        return _turn(degraded, turns, mirrored), _turn(clean, turns, mirrored)
+        clean = _turn(clean, turns, mirrored)
+        if self.recipe.task != "upscale":
+            return Pair(*degrade(self.recipe.task, clean, rng, self.recipe.degradation))
+        degraded = photo.degraded[top : top + size, left : left + size]
+        return Pair(_turn(degraded, turns, mirrored), clean)
+
+
+def tensor(images: Sequence[Bytes | NDArray[np.float32]]) -> Tensor:
+    """Stack H×W×3 images, uint8 or float32 in 0–1, to B×3×H×W float32 in 0–1 (channels-last memory)."""
+    stacked = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+    floats = stacked.contiguous(memory_format=torch.channels_last).float()
+    return floats / 255 if stacked.dtype == torch.uint8 else floats
 
 
 def _picture(file: Path) -> str:
@@ -100,11 +134,6 @@ def _picture(file: Path) -> str:
     return digits or file.name
 
 
-def _turn(image: Bytes, turns: int, mirrored: bool) -> Bytes:
+def _turn(image: Any, turns: int, mirrored: bool) -> Any:
     turned = np.rot90(image, turns)
     return turned[:, ::-1] if mirrored else turned
-
-
-def _tensor(images: list[NDArray[np.uint8]]) -> Tensor:
-    stacked = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
-    return stacked.contiguous(memory_format=torch.channels_last).float() / 255

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from restorecli.errors import UsageError
+from restorecli.training.degradations import TASKS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -22,7 +23,7 @@ class Recipe:
     Attributes:
         name: the weights file's name, without extension.
         network: which of the networks.
-        task: what it learns to undo ("upscale").
+        task: what it learns to undo: "upscale" or one of `degradations.TASKS`.
         settings: the network's constructor arguments.
         steps: optimiser steps.
         batch: patches per step.
@@ -37,6 +38,9 @@ class Recipe:
         validate_every: steps between validations and checkpoints.
         precision: "bf16" (autocast) or "fp32".
         holdout: every N-th source picture is kept for validation.
+        loss: "l1" or "charbonnier".
+        validation_draws: fixed degradations per held-out photo, for tasks that draw them.
+        degradation: what `degradations` draws from, such as ``sigma = [0, 60]``.
         sources: repository in the photos' manifest → its licence; only these are used. Empty: all photos.
     """
 
@@ -57,6 +61,9 @@ class Recipe:
     validate_every: int = 500
     precision: str = "bf16"
     holdout: int = 25
+    loss: str = "l1"
+    validation_draws: int = 1
+    degradation: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -86,6 +93,10 @@ def read_recipe(path: Path) -> Recipe:
         raise UsageError(f"the recipe {path} is incomplete: {error}") from error
     if recipe.precision not in ("bf16", "fp32"):
         raise UsageError(f"precision {recipe.precision} in {path}", "bf16 or fp32")
-    if recipe.task != "upscale":
-        raise UsageError(f"task {recipe.task} in {path} cannot be trained", "known tasks: upscale")
+    if recipe.loss not in ("l1", "charbonnier"):
+        raise UsageError(f"loss {recipe.loss} in {path}", "l1 or charbonnier")
+    known_tasks = ("upscale", *TASKS)
+    if recipe.task not in known_tasks:
+        known_names = ", ".join(known_tasks)
+        raise UsageError(f"task {recipe.task} in {path} cannot be trained", f"known tasks: {known_names}")
     return recipe

@@ -65,7 +65,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(photos: Path, tmp_path: 
     def stop(_: str) -> None:
         raise Stop
 
-    pairs = [load_pair(file, 2) for file in split(photo_files(photos, TINY), TINY.holdout)[0]]
+    pairs = [load_pair(file, TINY) for file in split(photo_files(photos, TINY), TINY.holdout)[0]]
     second.mkdir()
     with pytest.raises(Stop):
         loop.train(

@@ -1,0 +1,94 @@
+"""What is done to a clean patch before a same-size network sees it, drawn anew for every patch.
+
+The degradations themselves are those of `quality.degrade` and `bayer`, which benchmarks use too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from restorecli.bayer import malvar, sample
+from restorecli.quality.degrade import Bytes, add_noise, jpeg
+
+Float = NDArray[np.float32]
+Options = Mapping[str, Any]
+Degrade = Callable[[Bytes, np.random.Generator, Options], tuple[Float, Bytes]]
+LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+JPEG_GRID = 16  # pixels after which the blocks of a 4:2:0 JPEG repeat
+
+
+def noisy(clean: Bytes, rng: np.random.Generator, options: Options) -> tuple[Float, Bytes]:
+    """Add noise of a sigma drawn from ``options["sigma"]``, to gray patches in a share of ``gray``."""
+    clean = _sometimes_gray(clean, rng, options)
+    gray = _is_gray(clean)
+    sigma, seed = rng.uniform(*options["sigma"]), int(rng.integers(2**62))
+    degraded = add_noise(clean[:, :, :1] if gray else clean, sigma, seed)
+    return (np.repeat(degraded, 3, axis=2) if gray else degraded), clean
+
+
+def compressed(clean: Bytes, rng: np.random.Generator, options: Options) -> tuple[Float, Bytes]:
+    """Compress at a quality drawn from ``quality``, 4:2:0 or 4:4:4, twice in a share of ``twice``.
+
+    The patch lies anywhere on the JPEG's grid of blocks: as many pixels as the draw says are cut off after
+    encoding, so the caller gives `JPEG_GRID` pixels more than it wants.
+    """
+    clean = _sometimes_gray(clean, rng, options)
+    gray = _is_gray(clean)
+    subsampling = "4:4:4" if rng.random() < options.get("full_chroma", 0.3) else "4:2:0"
+    degraded = clean
+    for _ in range(2 if rng.random() < options.get("twice", 0.0) else 1):
+        # the second grid lies elsewhere, as after cropping
+        top, left = (int(n) for n in rng.integers(JPEG_GRID // 2, size=2))
+        degraded, clean = degraded[top:, left:], clean[top:, left:]
+        quality = int(rng.integers(options["quality"][0], options["quality"][1] + 1))
+        once = jpeg(np.ascontiguousarray(degraded[:, :, 0] if gray else degraded), quality, subsampling)
+        degraded = np.repeat(once[:, :, None], 3, axis=2) if gray else once
+    return degraded.astype(np.float32) / np.float32(255), clean
+
+
+def mosaicked(clean: Bytes, rng: np.random.Generator, options: Options) -> tuple[Float, Bytes]:
+    """Sample by RGGB and interpolate as Malvar, He and Cutler do; the edge's width is ``MARGINS``."""
+    del rng, options
+    light = clean.astype(np.float32) / np.float32(255)
+    return malvar(sample(light, "RGGB"), "RGGB"), clean
+
+
+TASKS: dict[str, Degrade] = {"denoise": noisy, "dejpeg": compressed, "demosaic": mosaicked}
+"""Task → what degrades a clean patch."""
+
+MARGINS = {"denoise": 0, "dejpeg": JPEG_GRID, "demosaic": 4}
+"""Task → pixels by which the clean patch that is degraded is larger than what is trained on."""
+
+
+def degrade(task: str, clean: Bytes, rng: np.random.Generator, options: Options) -> tuple[Float, Bytes]:
+    """Degrade a clean patch that is larger than wanted by the task's margin, and cut the margin off.
+
+    Args:
+        task: one of `TASKS`.
+        clean: (p + margin)×(p + margin)×3 uint8.
+        rng: what the degradation is drawn from.
+        options: the recipe's.
+
+    Returns:
+        What the network sees, p×p×3 float32 (1 is white), and the clean patch, p×p×3 uint8.
+    """
+    margin, size = MARGINS[task], clean.shape[0] - MARGINS[task]
+    degraded, clean = TASKS[task](clean, rng, options)
+    start = margin // 2 if task == "demosaic" else 0
+    inside = slice(start, start + size)
+    return degraded[inside, inside], clean[inside, inside]
+
+
+def _sometimes_gray(clean: Bytes, rng: np.random.Generator, options: Options) -> Bytes:
+    if rng.random() >= options.get("gray", 0.0):
+        return clean
+    luma = np.rint(clean @ LUMA).astype(np.uint8)
+    return np.repeat(luma[:, :, None], 3, axis=2)
+
+
+def _is_gray(clean: Bytes) -> bool:
+    return bool((clean == clean[:, :, :1]).all())
