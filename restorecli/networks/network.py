@@ -39,6 +39,7 @@ class Network(nn.Module):
     in_channels: int = 3
     out_channels: int = 3
     tile_overlap: int = 16
+    demosaic_input: str = "zeros-GRBG"
     settings: dict[str, Any]
 
     def reseed(self, seed: int) -> None:

@@ -35,7 +35,7 @@ class Packed(Network):
         self.settings: dict[str, Any] = {**inner.settings, "packing": packing}
         if demosaic_input is not None:
             self.settings["demosaic_input"] = demosaic_input
-            self.demosaic_input = demosaic_input  # type: ignore[misc]
+            self.demosaic_input = demosaic_input
         self.in_channels = self.out_channels = inner.in_channels // packing**2
         self.side_multiple = packing * inner.side_multiple  # type: ignore[misc]  # per network, not per class
         self.value_range = inner.value_range  # type: ignore[misc]

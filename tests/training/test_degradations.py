@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from restorecli.bayer import malvar, sample
+from restorecli.quality.degrade import add_noise, jpeg
+from restorecli.training.degradations import MARGINS, TASKS, degrade
+from restorecli.training.patches import Pair, validation_pairs
+from restorecli.training.recipe import Recipe
+
+OPTIONS = {
+    "denoise": {"sigma": [20.0, 20.0]},
+    "dejpeg": {"quality": [10, 10], "twice": 0.5, "full_chroma": 0.5},
+    "demosaic": {},
+}
+SIDE = 48
+
+
+def smooth(side: int, seed: int = 0) -> np.ndarray:
+    rows, columns = np.mgrid[:side, :side] / side
+    rng = np.random.default_rng(seed)
+    planes = [np.sin(4 * rows + k) * np.cos(3 * columns - k) for k in rng.uniform(0, 3, 3)]
+    return np.rint(127 + 100 * np.stack(planes, axis=2)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_pairs_are_of_one_size_and_follow_from_the_generator(task: str) -> None:
+    clean = smooth(SIDE + MARGINS[task])
+    first, target = degrade(task, clean, np.random.default_rng(3), OPTIONS[task])
+    again, _ = degrade(task, clean, np.random.default_rng(3), OPTIONS[task])
+    assert first.shape == target.shape == (SIDE, SIDE, 3)
+    assert first.dtype == np.float32 and target.dtype == np.uint8
+    assert np.array_equal(first, again)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_is_seen_lies_over_what_is_wanted(task: str) -> None:
+    for seed in range(6):
+        clean = smooth(SIDE + MARGINS[task])
+        degraded, target = degrade(task, clean, np.random.default_rng(seed), OPTIONS[task])
+        exact = np.abs(degraded - target / 255).mean()
+        moved = np.abs(np.roll(degraded, 2, axis=1) - target / 255)[4:-4, 4:-4].mean()
+        assert exact < moved
+
+
+def test_noise_is_of_the_sigma_asked_for_and_equal_in_the_channels_of_gray() -> None:
+    clean = smooth(128)
+    degraded, target = degrade("denoise", clean, np.random.default_rng(0), {"sigma": [30, 30]})
+    noise = (degraded - target / np.float32(255)) * 255
+    assert np.std(noise) == pytest.approx(30, rel=0.03)
+    assert abs(np.corrcoef(noise[..., 0].ravel(), noise[..., 1].ravel())[0, 1]) < 0.05
+    gray, target = degrade("denoise", clean, np.random.default_rng(0), {"sigma": [30, 30], "gray": 1.0})
+    assert np.array_equal(gray[..., 0], gray[..., 2])
+    assert np.array_equal(target[..., 0], target[..., 1])
+
+
+def test_a_single_compression_is_that_of_the_benchmark_on_a_shifted_grid() -> None:
+    clean = smooth(SIDE + MARGINS["dejpeg"])
+    options = {"quality": [30, 30], "full_chroma": 0.0}
+    degraded, target = degrade("dejpeg", clean, np.random.default_rng(2), options)
+    places = [(top, left) for top in range(8) for left in range(8)]
+    shifted = [
+        jpeg(np.ascontiguousarray(clean[top:, left:]), 30, "4:2:0")[:SIDE, :SIDE] for top, left in places
+    ]
+    matches = [
+        place for place, image in zip(places, shifted, strict=True) if np.allclose(degraded * 255, image)
+    ]
+    assert len(matches) == 1
+    top, left = matches[0]
+    assert np.array_equal(target, clean[top : top + SIDE, left : left + SIDE])
+
+
+def test_the_mosaic_keeps_its_phase() -> None:
+    clean = smooth(SIDE + MARGINS["demosaic"])
+    degraded, target = degrade("demosaic", clean, np.random.default_rng(0), {})
+    whole = malvar(sample(clean.astype(np.float32) / 255, "RGGB"), "RGGB")
+    assert np.allclose(degraded, whole[2:-2, 2:-2])
+    assert np.allclose(degraded[::2, ::2, 0] * 255, target[::2, ::2, 0], atol=1e-3)
+    assert np.allclose(degraded[1::2, 1::2, 2] * 255, target[1::2, 1::2, 2], atol=1e-3)
+
+
+def test_validation_is_fixed_and_draws_several_levels() -> None:
+    recipe = Recipe("r", "nlsn", "denoise", {}, 1, degradation={"sigma": [5, 50]}, validation_draws=2)
+    photos = [Pair(smooth(64, seed), smooth(64, seed)) for seed in range(2)]
+    first, again = validation_pairs(photos, recipe), validation_pairs(photos, recipe)
+    assert len(first) == 4
+    for one, other in zip(first, again, strict=True):
+        assert np.array_equal(one.degraded, other.degraded)
+    deviations = [float(np.std(pair.degraded - pair.clean / 255)) for pair in first]
+    assert len({round(d, 4) for d in deviations}) == 4
+
+
+def test_noise_beyond_white_is_kept_and_compression_loses_a_little() -> None:
+    white = np.full((32, 32, 3), 255, dtype=np.uint8)
+    assert add_noise(white, 10, 1).max() > 1
+    photo = smooth(64)
+    errors = [np.abs(jpeg(photo, quality).astype(int) - photo).mean() for quality in (95, 50, 10)]
+    assert 0 < errors[0] < errors[1] < errors[2]
+    assert jpeg(photo[:, :, 0], 50).shape == (64, 64)
