@@ -11,6 +11,7 @@ import typer
 
 from restorecli.errors import RestoreError
 from restorecli.training import loop
+from restorecli.training.curve import draw_curve
 from restorecli.training.export import export
 from restorecli.training.patches import PatchSampler, load_pair, photo_files, split, validation_pairs
 from restorecli.training.recipe import Recipe, read_recipe
@@ -21,8 +22,10 @@ def say(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def run(recipe: Recipe, photos: Path, work: Path, weights: Path, device: torch.device) -> Path:
-    """Train ``recipe``, going on where a checkpoint in ``work`` stands, and write the weights file.
+def run(
+    recipe: Recipe, photos: Path, work: Path, weights: Path, device: torch.device, workers: int = 0
+) -> Path:
+    """Train ``recipe``, going on where a checkpoint in ``work`` stands, write the weights and draw the curve.
 
     Returns:
         The weights file, ``weights``/NAME.safetensors.
@@ -40,7 +43,8 @@ def run(recipe: Recipe, photos: Path, work: Path, weights: Path, device: torch.d
         say(f"going on from step {state.step}")
     parameters = sum(p.numel() for p in state.network.parameters())
     say(f"{recipe.name}: {parameters} parameters, {len(pairs)} photos, {len(held)} held out")
-    loop.train(recipe, PatchSampler(pairs, recipe), held, state, work, say)
+    loop.train(recipe, PatchSampler(pairs, recipe), held, state, work, say, workers)
+    draw_curve(work / "log.jsonl", work / "curve.png", recipe.name)
     file = weights / f"{recipe.name}.safetensors"
     score = loop.validate(recipe, state, held)
     export(recipe, state.average, file, step=state.step, seconds=state.seconds, photos=len(pairs), psnr=score)
@@ -54,13 +58,15 @@ def main(
     weights: Annotated[Path, typer.Option(help="Folder the weights file goes to.")] = Path("weights/light"),
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads, 0: all.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes that make patches ahead; 0: none.")] = 0,
 ) -> None:
     """Train light weights by a recipe; run it again to go on after an interruption."""
     if threads:
         torch.set_num_threads(threads)
     try:
         wanted = read_recipe(recipe)
-        file = run(wanted, photos, work or Path("training") / wanted.name, weights, torch.device(device))
+        folder = work or Path("training") / wanted.name
+        file = run(wanted, photos, folder, weights, torch.device(device), workers)
     except RestoreError as error:
         say(f"error: {error.message}\nhint: {error.hint}")
         raise typer.Exit(error.exit_code) from error

@@ -21,7 +21,7 @@ from restorecli.networks import layout
 from restorecli.networks.network import Network
 from restorecli.quality.degrade import to_bytes
 from restorecli.quality.scores import luma, psnr
-from restorecli.training.patches import Pair, PatchSampler, tensor
+from restorecli.training.patches import Pair, PatchSampler, batches, tensor
 from restorecli.training.recipe import Recipe
 
 CHARBONNIER_EPS = 1e-3  # on the 0–1 scale
@@ -84,12 +84,23 @@ def train(
     state: State,
     folder: Path,
     say: Callable[[str], None],
+    workers: int = 0,
 ) -> None:
-    """Train from ``state.step`` to the end, leaving checkpoints and a log (JSON lines) in ``folder``."""
+    """Train from ``state.step`` to the end, leaving checkpoints and a log (JSON lines) in ``folder``.
+
+    Args:
+        recipe: how to train.
+        sampler: makes the batches.
+        validation: what the averaged weights are measured on.
+        state: where to start; is changed.
+        folder: exists.
+        say: told of every row of the log.
+        workers: processes that make batches ahead.
+    """
     device = next(state.network.parameters()).device
     began, losses = time.monotonic() - state.seconds, []
-    while state.step < recipe.steps:
-        losses.append(_step(recipe, sampler, state, device))
+    for degraded, clean in batches(sampler, state.step, workers):
+        losses.append(_step(recipe, state, degraded.to(device), clean.to(device)))
         state.step += 1
         if state.step % recipe.validate_every == 0 or state.step == recipe.steps:
             state.seconds = time.monotonic() - began
@@ -108,12 +119,11 @@ def train(
             say(" ".join(f"{name}={value:.6g}" for name, value in row.items()))
 
 
-def _step(recipe: Recipe, sampler: PatchSampler, state: State, device: torch.device) -> float:
+def _step(recipe: Recipe, state: State, degraded: Tensor, clean: Tensor) -> float:
     for group in state.optimiser.param_groups:
         group["lr"] = learning_rate(recipe, state.step)
-    degraded, clean = (images.to(device) for images in sampler.batch(state.step))
     state.network.train()
-    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
+    with torch.autocast(degraded.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
         output = restored(state.network, degraded)
     loss = LOSSES[recipe.loss](output.float(), clean)
     state.optimiser.zero_grad(set_to_none=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from restorecli.errors import UsageError
 from restorecli.quality.degrade import Bytes, crop_to_multiple, shrink
@@ -90,8 +91,8 @@ def validation_pairs(photos: list[Pair], recipe: Recipe) -> list[Pair]:
     return pairs
 
 
-class PatchSampler:
-    """Random patch pairs; they follow from seed and step alone, so resuming changes nothing."""
+class PatchSampler(Dataset[tuple[Tensor, Tensor]]):
+    """Random batches by step: they follow from seed and step alone, so resuming changes nothing."""
 
     def __init__(self, photos: list[Pair], recipe: Recipe) -> None:
         self.margin = MARGINS.get(recipe.task, 0)
@@ -102,7 +103,10 @@ class PatchSampler:
         self.chance = area / area.sum()
         self.recipe = recipe
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+    def __len__(self) -> int:
+        return self.recipe.steps
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         """Return degraded B×3×p×p and clean B×3×sp×sp, float32 in 0–1."""
         rng = np.random.default_rng((self.recipe.seed, step))
         chosen = [self._patch(rng) for _ in range(self.recipe.batch)]
@@ -120,6 +124,16 @@ class PatchSampler:
             return Pair(*degrade(self.recipe.task, clean, rng, self.recipe.degradation))
         degraded = photo.degraded[top : top + size, left : left + size]
         return Pair(_turn(degraded, turns, mirrored), clean)
+
+
+def batches(sampler: PatchSampler, first: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the batches from step ``first`` to the last, made ahead by ``workers`` processes (0: by itself)."""
+    context = "spawn" if workers else None  # a fork would copy torch's threads in an unknown state
+    steps = range(first, len(sampler))
+    loader = DataLoader(
+        sampler, batch_size=None, sampler=steps, num_workers=workers, multiprocessing_context=context
+    )
+    yield from loader
 
 
 def tensor(images: Sequence[Bytes | NDArray[np.float32]]) -> Tensor:

@@ -16,7 +16,7 @@ from restorecli.networks import from_native
 from restorecli.quality.degrade import shrink
 from restorecli.training import loop
 from restorecli.training.__main__ import run
-from restorecli.training.patches import Pair, PatchSampler, load_pair, photo_files, split
+from restorecli.training.patches import Pair, PatchSampler, batches, load_pair, photo_files, split
 from restorecli.training.recipe import Recipe, read_recipe
 
 RECIPES = sorted((Path(__file__).parents[2] / "weights" / "recipes").glob("*.toml"))
@@ -77,6 +77,21 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(photos: Path, tmp_path: 
     assert [json.loads(line)["step"] for line in (second / "log.jsonl").read_text().splitlines()] == [3, 6]
 
 
+def test_patches_made_ahead_by_another_process_are_the_same(photos: Path) -> None:
+    sampler = PatchSampler([load_pair(file, TINY) for file in photo_files(photos, TINY)], TINY)
+    own, ahead = list(batches(sampler, 2, 0)), list(batches(sampler, 2, 1))
+    assert len(own) == len(ahead) == TINY.steps - 2
+    for (degraded, clean), (other_degraded, other_clean) in zip(own, ahead, strict=True):
+        assert torch.equal(degraded, other_degraded) and torch.equal(clean, other_clean)
+
+
+def test_the_curve_is_drawn(photos: Path, tmp_path: Path) -> None:
+    run(TINY, photos, tmp_path / "work", tmp_path, torch.device("cpu"))
+    with Image.open(tmp_path / "work" / "curve.png") as picture:
+        assert picture.size == (800, 450)
+        assert np.unique(np.asarray(picture.convert("RGB"))).size > 50
+
+
 def test_the_weights_file_says_what_it_is_and_loads(photos: Path, tmp_path: Path) -> None:
     file = run(TINY, photos, tmp_path / "work", tmp_path, torch.device("cpu"))
     with safe_open(file, "pt") as weights:
@@ -105,7 +120,7 @@ def test_a_start_from_other_weights_takes_what_fits(photos: Path, tmp_path: Path
 def test_patches_of_both_sizes_show_the_same_place() -> None:
     truth = np.random.default_rng(1).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     smooth = np.asarray(Image.fromarray(truth[::8, ::8]).resize((60, 40), Image.Resampling.BICUBIC))
-    degraded, clean = PatchSampler([Pair(shrink(smooth, 2), smooth)], TINY).batch(0)
+    degraded, clean = PatchSampler([Pair(shrink(smooth, 2), smooth)], TINY)[0]
     again = torch.nn.functional.avg_pool2d(clean, 2)
     assert degraded.shape == (2, 3, 12, 12)
     assert (again - degraded)[:, :, 2:-2, 2:-2].abs().mean() < 0.02
