@@ -1,8 +1,8 @@
 """The story of the tool: photos are read, restored and written, the three overlapping.
 
-Readers decode a few photos ahead, this thread runs the network, writers encode behind it. What waits between
-them is bounded by number and by bytes, so the device never waits for a decoder and memory does not grow with
-the folder. A photo that fails is reported and the next one goes on.
+Readers decode a few photos ahead, this thread takes them through the stages (`stages`), writers encode behind
+it. What waits between them is bounded by number and by bytes, so the device never waits for a decoder and
+memory does not grow with the folder. A photo that fails is reported and the next one goes on.
 """
 
 from __future__ import annotations
@@ -10,39 +10,25 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event as Flag
 from typing import BinaryIO
 
 import psutil
 
-from restorecli.engine.prepare import Prepared
 from restorecli.engine.run import Cancelled
-from restorecli.engine.run import run as run_engine
 from restorecli.errors import OutOfMemoryError, PhotoError, RestoreError, UnreadableError, WriteError
-from restorecli.photo import Depth, Document
 from restorecli.photos.naming import PlannedPhoto
 from restorecli.photos.read import read
-from restorecli.photos.records import Record
-from restorecli.photos.write import WrittenInfo, write
+from restorecli.photos.write import WrittenInfo
 from restorecli.report.events import FileDone, FileFailed, FileSkipped, Reporter, RunSummary
-from restorecli.tasks.base import Task
+from restorecli.results import Encoding, Result, Source, write_result
+from restorecli.stages import Details, Networks, Stage, pass_through
 
 WAITING_SHARE = 0.25  # of the machine's memory, for results that wait to be written
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How results are written: see `photos.write.write`."""
-
-    depth: Depth | None = None
-    jpeg_quality: int = 95
-    strip: bool = False
-    provenance: Mapping[str, str] = field(default_factory=dict)
-    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,23 +37,21 @@ class Run:
 
     Attributes:
         photos: what to do, names decided.
-        task: what to undo.
-        prepared: the network, ready on its devices.
+        stages: what every photo goes through.
+        networks: where the stages get theirs.
         encoding: how to write.
         jobs: reader threads, and as many writer threads.
         fail_fast: stop at the first photo that fails.
-        warnings: what is true of every result (a fallback to light weights).
         stdin: where the photo called "-" is read from.
         stdout: where a photo without a target is written to.
     """
 
     photos: tuple[PlannedPhoto, ...]
-    task: Task
-    prepared: Prepared
-    encoding: Encoding = Encoding()
+    stages: tuple[Stage, ...]
+    networks: Networks
+    encoding: Encoding = field(default_factory=Encoding)
     jobs: int = 2
     fail_fast: bool = False
-    warnings: tuple[str, ...] = ()
     stdin: BinaryIO = field(default_factory=lambda: sys.stdin.buffer)
     stdout: BinaryIO = field(default_factory=lambda: sys.stdout.buffer)
 
@@ -94,6 +78,7 @@ class _Writing:
     began: float
     tiles: int
     warnings: tuple[str, ...]
+    details: Details
 
 
 def run(work: Run, report: Reporter, cancelled: Flag) -> Tally:
@@ -139,9 +124,9 @@ def run(work: Run, report: Reporter, cancelled: Flag) -> Tally:
 
 def _documents(
     work: Run, readers: ThreadPoolExecutor, report: Reporter, tally: Tally, cancelled: Flag
-) -> Iterator[tuple[PlannedPhoto, Callable[[], Document]]]:
+) -> Iterator[tuple[PlannedPhoto, Callable[[], Source]]]:
     """Yield the photos to restore in order, ``jobs`` of them being decoded ahead."""
-    ahead: deque[tuple[PlannedPhoto, Future[Document]]] = deque()
+    ahead: deque[tuple[PlannedPhoto, Future[Source]]] = deque()
     for photo in work.photos:
         if cancelled.is_set():
             raise Cancelled
@@ -162,60 +147,52 @@ def _documents(
         yield first, future.result
 
 
-def _read(photo: PlannedPhoto, stdin: BinaryIO) -> Document:
+def _read(photo: PlannedPhoto, stdin: BinaryIO) -> Source:
     if photo.found.is_stdin:
-        return read(stdin.read(), name="standard input")
-    return read(photo.found.path)
+        data = stdin.read()
+        return Source(read(data, name="standard input"), data)
+    return Source(read(photo.found.path))
 
 
 def _restore(
     work: Run,
     photo: PlannedPhoto,
-    document: Document,
+    source: Source,
     writers: ThreadPoolExecutor,
     report: Reporter,
     cancelled: Flag,
 ) -> _Writing:
-    """Run the network over every page of ``document`` and hand the result to a writer."""
-    began, tiles, pages = time.monotonic(), 0, []
-    warnings: list[str] = [*work.warnings, *photo.warnings]
-    for page in document.pages:
-        job = work.task.prepare(page)
-        outputs = []
-        for tensor in job.inputs:
-            result = run_engine(
-                work.prepared,
-                tensor,
-                progress=lambda done, total: report.tiles(_name(photo), done, total),
-                cancelled=cancelled,
-            )
-            outputs.append(result.output)
-            tiles += result.tiles
-            warnings += result.warnings
-        pages.append(work.task.finish(job, outputs))
-    restored = replace(document, pages=tuple(pages))
-    future = writers.submit(_write, work, photo, restored)
-    size = sum(page.pixels.nbytes for page in pages)
-    return _Writing(photo, future, size, began, tiles, tuple(dict.fromkeys((*warnings, *restored.warnings))))
-
-
-def _write(work: Run, photo: PlannedPhoto, document: Document) -> tuple[WrittenInfo, float]:
-    """Write a result; return what was written and when it was finished."""
-    encoding = work.encoding
-    record = None
-    if photo.target is not None:
-        record = Record(photo.found.path, document.fingerprint, encoding.settings)
-    info = write(
-        document,
-        photo.target if photo.target is not None else work.stdout,
-        format=photo.format,
-        depth=encoding.depth,
-        jpeg_quality=encoding.jpeg_quality,
-        strip=encoding.strip,
-        provenance=encoding.provenance,
-        record=record,
+    """Take every page through the stages, say what was found, and hand the result to a writer."""
+    began = time.monotonic()
+    pages = []
+    for number, page in enumerate(source.document.pages, 1):
+        passed = pass_through(
+            page,
+            work.stages,
+            work.networks,
+            progress=lambda done, total: report.tiles(_name(photo), done, total),
+            cancelled=cancelled,
+        )
+        pages.append(passed)
+        if passed.notes:
+            place = f" page {number}" if len(source.document.pages) > 1 else ""
+            report.note(f"{_name(photo)}{place}: {', '.join(passed.notes)}")
+    result = Result(source, tuple(pages))
+    warnings = [*photo.warnings, *(text for passed in pages for text in passed.warnings)]
+    return _Writing(
+        photo=photo,
+        future=writers.submit(_write, work, photo, result),
+        size=sum(passed.photo.pixels.nbytes for passed in pages),
+        began=began,
+        tiles=sum(passed.tiles for passed in pages),
+        warnings=tuple(warnings),
+        details=result.details,
     )
-    return info, time.monotonic()
+
+
+def _write(work: Run, photo: PlannedPhoto, result: Result) -> tuple[WrittenInfo, float]:
+    """Write a result; return what was written and when it was finished."""
+    return write_result(result, photo, work.encoding, work.stdout), time.monotonic()
 
 
 def _collect(
@@ -242,6 +219,7 @@ def _collect(
                     round(finished - writing.began, 3),
                     writing.tiles,
                     tuple(dict.fromkeys((*writing.warnings, *info.warnings))),
+                    writing.details,
                 )
             )
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event as Flag
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,13 +17,19 @@ from torch import Tensor, nn
 from restorecli import pipeline
 from restorecli.engine.prepare import prepare
 from restorecli.engine.settings import RunSettings
-from restorecli.errors import DeviceError, NonFiniteError
+from restorecli.errors import DeviceError, NonFiniteError, WeightsError
+from restorecli.loading import Loaded
+from restorecli.models.choose import ModelRequest
+from restorecli.models.resolve import Resolved
 from restorecli.networks.network import Network
-from restorecli.photo import Photo
+from restorecli.photo import Depth, Photo
 from restorecli.photos.inputs import find_inputs
 from restorecli.photos.naming import plan_names
+from restorecli.photos.read import read
 from restorecli.report.events import Event, FileDone, FileFailed, RunSummary
-from restorecli.tasks.base import Job, to_pixels, to_tensor
+from restorecli.results import Encoding
+from restorecli.stages import Stage
+from restorecli.tasks.base import Job, Need, to_pixels, to_tensor
 
 
 class Identity(Network):
@@ -36,12 +44,18 @@ class Identity(Network):
 
 @dataclass(frozen=True)
 class Copy:
-    """A task that gives photos back as they are, and fails on photos of a width it is told of."""
+    """Gives photos back as they are; fails on photos of some widths, and leaves others alone."""
 
     failures: dict[int, BaseException] = field(default_factory=dict)
     suffix: str = "copy"
+    left: frozenset[int] = frozenset()
 
-    def prepare(self, photo: Photo) -> Job:
+    def examine(self, photo: Photo) -> Need:
+        leave = "it is clean" if photo.width in self.left else ""
+        level = float(photo.width)
+        return Need(level=level, leave=leave, notes=(f"sigma {level:g}",), details={"sigma": level})
+
+    def prepare(self, photo: Photo, need: Need, network: Network) -> Job:
         if photo.width in self.failures:
             raise self.failures[photo.width]
         return Job(photo, (to_tensor(photo.pixels),))
@@ -50,9 +64,32 @@ class Copy:
         return replace(job.photo, pixels=to_pixels(outputs[0]))
 
 
+@dataclass(frozen=True)
+class Invert(Copy):
+    """Turns light into dark."""
+
+    def finish(self, job: Job, outputs: Sequence[Tensor]) -> Photo:
+        return replace(job.photo, pixels=1 - to_pixels(outputs[0]))
+
+
+class OneNetwork:
+    """Gives every stage the same network and remembers what was asked for."""
+
+    def __init__(self) -> None:
+        network = Identity().eval()
+        self.prepared = prepare(network, RunSettings(tile=0, precision="fp32", device="cpu"))
+        self.network = network
+        self.asked: list[ModelRequest] = []
+
+    def get(self, request: ModelRequest, run: Mapping[str, Any]) -> Loaded:
+        self.asked.append(request)
+        return Loaded(Resolved("rnan", "light", "identity", None, None), self.network, self.prepared)
+
+
 class Listener:
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.notes: list[str] = []
 
     def event(self, event: Event) -> None:
         self.events.append(event)
@@ -61,7 +98,7 @@ class Listener:
         pass
 
     def note(self, text: str) -> None:
-        pass
+        self.notes.append(text)
 
     def close(self) -> None:
         pass
@@ -82,11 +119,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def work(folder: Path, out: Path, task: Copy, **more: object) -> pipeline.Run:
-    plan = plan_names(find_inputs([str(folder)]), output=str(out), task_suffix="copy", settings={})
-    prepared = prepare(Identity().eval(), RunSettings(tile=0, precision="fp32", device="cpu"))
-    settings: dict[str, object] = {"stdin": io.BytesIO(), "stdout": io.BytesIO(), **more}
-    return pipeline.Run(plan.photos, task, prepared, **settings)  # type: ignore[arg-type]
+REQUEST = ModelRequest("denoise")
+
+
+def work(folder: Path, out: Path, *tasks: Copy, **more: object) -> pipeline.Run:
+    output_format = str(more.pop("format", "keep"))
+    plan = plan_names(
+        find_inputs([str(folder)]), output=str(out), task_suffix="copy", format=output_format, settings={}
+    )
+    settings: dict[str, object] = {
+        "stdin": io.BytesIO(),
+        "stdout": io.BytesIO(),
+        "networks": OneNetwork(),
+        "stages": tuple(Stage(task, REQUEST) for task in tasks),
+        **more,
+    }
+    return pipeline.Run(plan.photos, **settings)  # type: ignore[arg-type]
 
 
 def test_photos_come_back_in_order_and_are_counted(folder: Path, tmp_path: Path) -> None:
@@ -139,7 +187,7 @@ def test_results_that_wait_to_be_written_are_bounded(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release, waiting, most = Flag(), [0], [0]
-    real = pipeline.write
+    real = pipeline.write_result
 
     def slow(*arguments: object, **more: object) -> object:
         waiting[0] += 1
@@ -148,9 +196,94 @@ def test_results_that_wait_to_be_written_are_bounded(
         waiting[0] -= 1
         return real(*arguments, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(pipeline, "write", slow)
+    monkeypatch.setattr(pipeline, "write_result", slow)
     monkeypatch.setattr(pipeline, "WAITING_SHARE", 0.0)
     listener = Listener()
     pipeline.run(work(folder, tmp_path, Copy(), jobs=4), listener, Flag())
     assert len(listener.done()) == 6
     assert most[0] <= 2
+
+
+def test_stages_follow_one_another(folder: Path, tmp_path: Path) -> None:
+    pipeline.run(work(folder, tmp_path, Invert(), Copy()), Listener(), Flag())
+    restored, original = (np.asarray(Image.open(f / "7.png")) for f in (tmp_path, folder))
+    assert np.array_equal(restored, 255 - original)
+
+
+def test_each_photo_s_need_completes_the_request(folder: Path, tmp_path: Path) -> None:
+    networks = OneNetwork()
+    pipeline.run(work(folder, tmp_path, Copy(), networks=networks), Listener(), Flag())
+    assert networks.asked == [replace(REQUEST, level=float(width)) for width in range(4, 10)]
+
+
+def test_a_stage_for_raw_is_passed_over_by_other_photos(folder: Path, tmp_path: Path) -> None:
+    networks = OneNetwork()
+    stages = (Stage(Invert(), REQUEST, only_raw=True), Stage(Copy(), REQUEST))
+    pipeline.run(work(folder, tmp_path, stages=stages, networks=networks), Listener(), Flag())
+    assert len(networks.asked) == 6
+    restored, original = (np.asarray(Image.open(f / "7.png")) for f in (tmp_path, folder))
+    assert np.array_equal(restored, original)
+
+
+def test_what_was_found_and_chosen_is_told_and_recorded(folder: Path, tmp_path: Path) -> None:
+    listener = Listener()
+    encoding = Encoding(provenance={"software": "restore"})
+    pipeline.run(work(folder, tmp_path, Copy(), encoding=encoding), listener, Flag())
+    (done,) = [e for e in listener.events if isinstance(e, FileDone) and e.input.endswith("7.png")]
+    assert done.details == {"sigma": 7.0, "weights": "identity"}
+    assert f"{folder / '7.png'}: sigma 7" in listener.notes
+    with Image.open(tmp_path / "7.png") as image:
+        told = " ".join(str(value) for value in image.info.values())
+    assert "identity" in told and "7.0" in told
+    lines = [json.loads(line) for line in (tmp_path / ".restore.jsonl").read_text().splitlines()]
+    assert {line["output"]: line["details"] for line in lines}["7.png"] == dict(done.details)
+
+
+def test_a_photo_that_is_left_alone_keeps_its_bytes(folder: Path, tmp_path: Path) -> None:
+    listener = Listener()
+    tally = pipeline.run(work(folder, tmp_path, Copy(left=frozenset({7}))), listener, Flag())
+    assert tally.done == 6
+    assert (tmp_path / "7.png").read_bytes() == (folder / "7.png").read_bytes()
+    assert (tmp_path / "6.png").read_bytes() != (folder / "6.png").read_bytes()
+    assert f"{folder / '7.png'}: sigma 7, left as it is: it is clean" in listener.notes
+    (done,) = [e for e in listener.events if isinstance(e, FileDone) and e.input.endswith("7.png")]
+    assert done.details == {"sigma": 7.0, "left_as_it_is": "it is clean"}
+    assert done.tiles == 0
+
+
+@pytest.mark.parametrize("more", [{"format": "webp"}, {"encoding": Encoding(depth=Depth.UINT16)}])
+def test_a_photo_that_is_left_alone_is_encoded_where_another_file_was_asked_for(
+    folder: Path, tmp_path: Path, more: dict[str, object]
+) -> None:
+    pipeline.run(work(folder, tmp_path, Copy(left=frozenset({7})), **more), Listener(), Flag())
+    (made,) = tmp_path.glob("7.*")
+    assert made.read_bytes() != (folder / "7.png").read_bytes()
+    original = np.asarray(Image.open(folder / "7.png"))
+    photo = read(made).pages[0]
+    assert np.array_equal(np.rint(photo.pixels * 255), original)
+
+
+def test_a_photo_that_is_left_alone_loses_its_metadata_where_that_was_asked_for(
+    folder: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    Image.new("RGB", (7, 5)).save(source / "7.png", dpi=(300, 300))
+    encoding = Encoding(strip=True)
+    run = work(source, tmp_path / "out", Copy(left=frozenset({7})), encoding=encoding)
+    pipeline.run(run, Listener(), Flag())
+    with Image.open(tmp_path / "out" / "7.png") as image:
+        assert "dpi" not in image.info
+
+
+def test_weights_that_cannot_be_had_end_the_run(folder: Path, tmp_path: Path) -> None:
+    class Offline(OneNetwork):
+        def get(self, request: ModelRequest, run: Mapping[str, Any]) -> Loaded:
+            if request.level == 6:
+                raise WeightsError("cannot be fetched")
+            return super().get(request, run)
+
+    listener = Listener()
+    with pytest.raises(WeightsError):
+        pipeline.run(work(folder, tmp_path, Copy(), networks=Offline()), listener, Flag())
+    assert listener.done() == ["4.png", "5.png"]

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from restorecli.engine.prepare import Prepared
 from restorecli.errors import RestoreError
+from restorecli.loading import Loaded
 from restorecli.photos.naming import Plan, PlannedPhoto
 from restorecli.photos.read import size
 from restorecli.report.events import PlanMade
+from restorecli.stages import Stage
+
+Ready = Sequence[tuple[Stage, Loaded]]
 
 
-def print_plan(event: PlanMade, plan: Plan, prepared: Prepared | None, *, as_json: bool) -> None:
+def print_plan(event: PlanMade, plan: Plan, ready: Ready, *, as_json: bool) -> None:
     """Print to standard output what would be done to each file."""
-    rows = [_row(photo, prepared) for photo in plan.photos]
+    rows = [_row(photo, ready) for photo in plan.photos]
     if as_json:
         sys.stdout.write(json.dumps(event.fields(), ensure_ascii=False) + "\n")
         for row in rows:
@@ -34,7 +38,7 @@ def print_plan(event: PlanMade, plan: Plan, prepared: Prepared | None, *, as_jso
     console.print(table)
 
 
-def _row(photo: PlannedPhoto, prepared: Prepared | None) -> dict[str, object]:
+def _row(photo: PlannedPhoto, ready: Ready) -> dict[str, object]:
     name = "-" if photo.found.is_stdin else str(photo.found.path)
     what = (
         f"failed: {photo.error.message}"
@@ -58,5 +62,16 @@ def _row(photo: PlannedPhoto, prepared: Prepared | None) -> dict[str, object]:
         return {**row, "what": f"will fail: {error.message}"}
     if sides is None:
         return row
-    tiles = prepared.tile_count(sides[1], sides[0]) if prepared else ""
+    tiles = _tiles(sides[1], sides[0], ready) if ready else ""
     return {**row, "size": f"{sides[0]}×{sides[1]}", "tiles": tiles}
+
+
+def _tiles(height: int, width: int, ready: Ready) -> int:
+    """Count the tiles of all stages, each of which may enlarge the photo for the next."""
+    count = 0
+    for stage, loaded in ready:
+        scale = int(getattr(stage.task, "scale", 1))
+        before = scale // loaded.network.scale  # a network that keeps the size is fed the enlarged photo
+        count += loaded.prepared.tile_count(height * before, width * before)
+        height, width = height * scale, width * scale
+    return count

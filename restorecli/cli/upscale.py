@@ -1,4 +1,4 @@
-"""``restore upscale``: enlarge photos ×2, ×3 or ×4."""
+"""``restore upscale``: enlarge photos."""
 
 from __future__ import annotations
 
@@ -7,13 +7,33 @@ from typing import Annotated
 from restorecli.cli.options import MODEL, SharedOptions, option, with_shared_options
 from restorecli.errors import UsageError
 
-SCALES = (2, 3, 4)
+DEGRADATIONS = ("bicubic", "real")
+MOST = 16
 
 
 @with_shared_options
 def upscale(
     *,
-    scale: Annotated[int, option("--scale", "-x", help="2, 3 or 4.", panel=MODEL, metavar="2|3|4")] = 4,
+    scale: Annotated[
+        float,
+        option(
+            "--scale",
+            "-x",
+            help=f"Above 1, up to {MOST}; 2, 3 and 4 need no resizing beside the network.",
+            panel=MODEL,
+            metavar="N",
+        ),
+    ] = 4.0,
+    degradation: Annotated[
+        str | None,
+        option(
+            "--degradation",
+            help="What made the photos small. bicubic: careful shrinking, which keeps detail true; real: "
+            "cameras, scanners, JPEG, blur. Default: bicubic where the model has both.",
+            panel=MODEL,
+            metavar="bicubic|real",
+        ),
+    ] = None,
     options: SharedOptions,
 ) -> None:
     """Enlarge photos with a super-resolution network.
@@ -22,18 +42,16 @@ def upscale(
 
     Example: curl … | restore upscale -x2 - -o out.png
     """
-    if scale not in SCALES:
-        raise UsageError(f"no network enlarges by {scale}", "choose -x 2, 3 or 4")
+    if not 1 < scale <= MOST:
+        raise UsageError(f"-x {scale:g} is not above 1 and up to {MOST}", "choose -x 2, 3 or 4, for example")
+    if degradation not in (None, *DEGRADATIONS):
+        raise UsageError(f"--degradation {degradation}", f"choose {' or '.join(DEGRADATIONS)}")
     from restorecli.cli.restoring import restore
-    from restorecli.models.resolve import ModelRequest
-    from restorecli.tasks.upscale import Upscale
+    from restorecli.cli.upscale_stages import upscale_stages
 
-    request = ModelRequest(
-        task="upscale",
-        model=options.model,
-        variant=options.variant,
-        scale=scale,
-        weights=options.weights,
-        license_policy=options.license_policy,
+    restore(
+        lambda models: upscale_stages(scale, degradation, models, options),
+        f"upscale-x{scale:g}",
+        {"degradation": degradation or "usual"},
+        options,
     )
-    restore(request, lambda network: Upscale(scale, enlarge_first=network.scale == 1), options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from restorecli.errors import UsageError
-from restorecli.photo import Depth
+from restorecli.photo import Depth, Document
 
 _8 = Depth.UINT8
 _16 = Depth.UINT16
@@ -97,6 +97,13 @@ def kept_format(kind: str, depth: Depth = Depth.UINT8) -> str:
     if kind == "raw" or kind in _FLOATING or depth is Depth.FLOAT32:
         return "tiff"
     return _KEPT.get(kind, "png")
+
+
+def is_kept_as(document: Document, name: str) -> bool:
+    """Whether a file written as format `name` ("keep" too) is of the very format that the input has."""
+    first = document.pages[0]
+    own = _ALIASES.get(document.format, document.format)
+    return own == (kept_format(document.format, first.depth) if name == "keep" else name)
 
 
 def nearest_depth(wanted: Depth, name: str) -> Depth:

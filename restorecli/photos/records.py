@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,13 @@ class Record:
         source: the input file.
         fingerprint: `Document.fingerprint` of the input as it was read.
         settings: everything that the result's bytes depend on.
+        details: what was found in the input and chosen for it; noted, never compared.
     """
 
     source: Path
     fingerprint: str
     settings: Mapping[str, str]
+    details: Mapping[str, str | float] = field(default_factory=dict)
 
 
 class Standing(Enum):
@@ -76,6 +78,7 @@ def append(target: Path, finished: Path, record: Record) -> None:
         "input_hash": record.fingerprint,
         "settings_hash": digest(record.settings),
         "settings": dict(record.settings),
+        "details": dict(record.details),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     data = (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape")

@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -86,7 +86,10 @@ def write(
                 )
             prepared.append(page)
         if isinstance(target, Path):
-            length = _to_file(prepared, target, name, jpeg_quality, record)
+            sides = (first.width, first.height)
+            length = _to_file(
+                lambda stream: encode.encode(prepared, name, stream, jpeg_quality), target, sides, record
+            )
         else:
             buffer = io.BytesIO()
             encode.encode(prepared, name, buffer, jpeg_quality)
@@ -95,6 +98,35 @@ def write(
             target.flush()
     warnings = tuple(dict.fromkeys(text for page in prepared for text in page.warnings))
     return WrittenInfo(warnings, length, name, first.width, first.height)
+
+
+def write_copy(
+    source: Path | bytes,
+    document: Document,
+    target: Path | BinaryIO,
+    record: records.Record | None = None,
+) -> WrittenInfo:
+    """Put an input's own bytes in a result's place: what needs no restoring is not encoded again.
+
+    Args:
+        source: the input file, or its bytes.
+        document: what was read from it.
+        target: as for `write`.
+        record: as for `write`.
+
+    Raises:
+        WriteError: the folder or the disk refuses; nothing is left behind.
+    """
+    label = str(target) if isinstance(target, Path) else "standard output"
+    first = document.pages[0]
+    with _failures_named(label):
+        data = source.read_bytes() if isinstance(source, Path) else source
+        if isinstance(target, Path):
+            _to_file(lambda stream: stream.write(data), target, (first.width, first.height), record)
+        else:
+            target.write(data)
+            target.flush()
+    return WrittenInfo((), len(data), document.format, first.width, first.height)
 
 
 def _check(photos: Sequence[Photo], name: str, label: str) -> None:
@@ -123,8 +155,12 @@ def _failures_named(label: str) -> Iterator[None]:
 
 
 def _to_file(
-    pages: Sequence[encode.Page], target: Path, name: str, quality: int, record: records.Record | None
+    fill: Callable[[BinaryIO], object],
+    target: Path,
+    sides: tuple[int, int],
+    record: records.Record | None,
 ) -> int:
+    """Let ``fill`` write the file; check that it can be read back with the width and height ``sides``."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.is_dir():
         raise WriteError(f"{target}: is a folder")
@@ -132,9 +168,9 @@ def _to_file(
     temporary = target.parent / f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(6)}{TEMPORARY_SUFFIX}"
     try:
         with temporary.open("x+b") as stream:
-            encode.encode(pages, name, stream, quality)
+            fill(stream)
         length = temporary.stat().st_size
-        _verify(temporary, pages[0], target)
+        _verify(temporary, sides, target)
         if record is not None:
             records.append(target, temporary, record)
         temporary.replace(target)
@@ -145,12 +181,11 @@ def _to_file(
     return length
 
 
-def _verify(temporary: Path, page: encode.Page, target: Path) -> None:
+def _verify(temporary: Path, sides: tuple[int, int], target: Path) -> None:
     """Read the header back: a full disk or a broken encoder must not pass for a result."""
-    height, width = page.samples.shape[:2]
     try:
         found = read.size(temporary, name=str(target))
     except RestoreError as error:
         raise WriteError(f"{target}: what was written cannot be read back") from error
-    if found != (width, height):
-        raise WriteError(f"{target}: what was written has the size {found}, not {width}×{height}")
+    if found != sides:
+        raise WriteError(f"{target}: what was written has the size {found}, not {sides[0]}×{sides[1]}")

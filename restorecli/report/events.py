@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Protocol
 
 
@@ -33,7 +34,10 @@ class PlanMade(Event):
 
 @dataclass(frozen=True)
 class FileDone(Event):
-    """A photo was restored; ``width`` and ``height`` are the output's."""
+    """A photo was restored; ``width`` and ``height`` are the output's.
+
+    ``details`` holds what was found in the photo and chosen for it: "weights", "sigma", "quality", …
+    """
 
     name: ClassVar[str] = "file_done"
     input: str
@@ -43,6 +47,7 @@ class FileDone(Event):
     seconds: float
     tiles: int
     warnings: tuple[str, ...] = ()
+    details: Mapping[str, str | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

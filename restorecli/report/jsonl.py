@@ -14,6 +14,7 @@ class JsonLines:
     def __init__(self, stream: TextIO, talk: TextIO | None = None) -> None:
         self.stream = stream
         self.talk = talk
+        self.said: set[str] = set()
 
     def event(self, event: Event) -> None:
         """Write the event and flush, so that a reader of the pipe sees it at once."""
@@ -25,7 +26,8 @@ class JsonLines:
 
     def note(self, text: str) -> None:
         """Say it on the talk stream, if there is one."""
-        if self.talk is not None:
+        if self.talk is not None and text not in self.said:
+            self.said.add(text)
             self.talk.write(text + "\n")
 
     def close(self) -> None:

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from restorecli.networks.network import Network
 from restorecli.photo import FloatArray, Photo
 
 
 @dataclass(frozen=True)
+class Need:
+    """What one photo asks of a task; decided once per photo, never per tile.
+
+    Attributes:
+        channels: of the weights that suit it: 1 for gray ones, 3 for colour.
+        level: noise sigma on the 0–255 scale, or JPEG quality; None for what was asked for.
+        leave: why the photo is best left as it is; empty where it is to be restored.
+        notes: for the user: what was found and how.
+        details: the same for machines, such as ``{"sigma": 12.4, "sigma_source": "estimated"}``.
+    """
+
+    channels: int = 3
+    level: float | None = None
+    leave: str = ""
+    notes: tuple[str, ...] = ()
+    details: Mapping[str, str | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Job:
-    """One photo on its way through a network.
+    """One photo on its way through a network; a task may add what its ``finish`` wants to know.
 
     Attributes:
         photo: the photo it came from.
@@ -32,8 +52,11 @@ class Task(Protocol):
     def suffix(self) -> str:
         """What output names end in, such as "upscale-x4"."""
 
-    def prepare(self, photo: Photo) -> Job:
-        """Turn a photo into what the network was trained on."""
+    def examine(self, photo: Photo) -> Need:
+        """Look at a photo and say which weights it needs, if any."""
+
+    def prepare(self, photo: Photo, need: Need, network: Network) -> Job:
+        """Turn a photo into what ``network`` was trained on; only the network's facts are looked at."""
 
     def finish(self, job: Job, outputs: Sequence[Tensor]) -> Photo:
         """Turn the network's outputs (one per input, 1×C'×sH×sW, not clipped) into the restored photo."""

@@ -4,105 +4,94 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
-import torch
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from restorecli.colour import luma
+from restorecli.networks.network import Network
 from restorecli.photo import FloatArray, Photo
 from restorecli.resample import resize
-from restorecli.tasks.base import Job, to_pixels, to_tensor
+from restorecli.tasks.base import Job, Need
+from restorecli.tasks.channels import bleed_colour, fit, is_beyond, merge
 
 BEYOND = "values beyond 0–1 were enlarged by bicubic interpolation, the rest by the network"
 
 
 @dataclass(frozen=True)
 class Upscale:
-    """Enlarge by ``scale``.
+    """Enlarge by ``scale``, then resize by ``then``.
 
     Attributes:
-        scale: output side ÷ input side.
-        enlarge_first: the network keeps the size, so its input is enlarged bicubically before it.
+        scale: output side ÷ input side of the network's work; one that keeps the size is fed the bicubic
+            enlargement.
+        then: a bicubic resize after the network, for factors no network has.
     """
 
     scale: int
-    enlarge_first: bool = False
+    then: Fraction = Fraction(1)
 
     @property
     def suffix(self) -> str:
         """What output names end in."""
-        return f"upscale-x{self.scale}"
+        return f"upscale-x{float(self.scale * self.then):g}"
 
-    def prepare(self, photo: Photo) -> Job:
-        """Give the network the colours, three equal channels of gray, and alpha where it varies.
+    def examine(self, photo: Photo) -> Need:
+        """Ask for nothing special; no network has gray weights of its own."""
+        return Need(channels=1 if photo.is_gray else 3)
+
+    def prepare(self, photo: Photo, need: Need, network: Network) -> Job:
+        """Give the network the colours, equal channels of gray, and alpha where it varies.
 
         Colour under full transparency is unknown; it is filled from the nearest visible pixel, so that no
         fringe of a hidden colour grows into what is visible.
         """
+        before = self.scale // network.scale
         pixels = photo.pixels
         if photo.alpha is not None:
             pixels = bleed_colour(pixels, photo.alpha)
-        inputs = [self._input(pixels)]
+        inputs = [*fit(_enlarged(pixels, before), network)]
         if photo.alpha is not None and not _is_constant(photo.alpha):
-            inputs.append(self._input(photo.alpha[:, :, None]))
+            inputs += fit(_enlarged(photo.alpha[:, :, None], before), network)
         return Job(photo, tuple(inputs))
 
     def finish(self, job: Job, outputs: Sequence[Tensor]) -> Photo:
         """Put gray, alpha and what lay beyond 0–1 back. A constant alpha is kept exactly."""
-        photo = job.photo
-        pixels = _result(outputs[0], photo.is_gray)
-        beyond = photo.pixels - np.clip(photo.pixels, 0, 1) if _is_beyond(photo.pixels) else None
+        photo, alpha = job.photo, job.photo.alpha
+        varies = alpha is not None and not _is_constant(alpha)
+        pixels = self._resized(merge(outputs[: len(outputs) - varies], photo.is_gray))
+        height, width = pixels.shape[:2]
         warnings = photo.warnings
-        if beyond is not None:
-            height, width = pixels.shape[:2]
-            pixels = pixels + resize(beyond, height, width, float(self.scale))
+        if is_beyond(photo.pixels):
+            beyond = photo.pixels - np.clip(photo.pixels, 0, 1)
+            pixels = pixels + resize(beyond, height, width, float(self.scale * self.then))
             warnings = (*warnings, BEYOND)
-        alpha = photo.alpha
-        if alpha is not None:
-            constant = np.full(pixels.shape[:2], alpha.flat[0], dtype=np.float32)
-            alpha = _result(outputs[1], True)[:, :, 0] if len(outputs) > 1 else constant
+        if varies:
+            alpha = self._resized(merge(outputs[-1:], True))[:, :, 0]
+        elif alpha is not None:
+            alpha = np.full((height, width), alpha.flat[0], dtype=np.float32)
         return replace(photo, pixels=pixels, alpha=alpha, warnings=warnings)
 
-    def _input(self, pixels: FloatArray) -> Tensor:
-        if _is_beyond(pixels):
-            pixels = np.clip(pixels, 0, 1)
-        if self.enlarge_first:
-            height, width = (self.scale * side for side in pixels.shape[:2])
-            pixels = np.clip(resize(pixels, height, width, float(self.scale)), 0, 1)
-        tensor = to_tensor(pixels)
-        return tensor.expand(-1, 3, -1, -1) if pixels.shape[2] == 1 else tensor
+    def _resized(self, pixels: FloatArray) -> FloatArray:
+        if self.then == 1:
+            return pixels
+        height, width = (round_half_up(side * self.then) for side in pixels.shape[:2])
+        return np.clip(resize(pixels, height, width, float(self.then)), 0, 1)
 
 
-def bleed_colour(pixels: FloatArray, alpha: FloatArray) -> FloatArray:
-    """Fill the colour of fully transparent pixels from the nearest pixel that is not.
+def round_half_up(value: Fraction) -> int:
+    """Return the nearest whole number, the greater one of two, and 1 at least."""
+    return max(1, (2 * value + 1) // 2)
 
-    Args:
-        pixels: H×W×C.
-        alpha: H×W, 0 is transparent.
 
-    Returns:
-        H×W×C; the input itself where nothing, or everything, is transparent.
-    """
-    hidden = alpha <= 0
-    if not hidden.any() or hidden.all():
+def _enlarged(pixels: FloatArray, factor: int) -> FloatArray:
+    if is_beyond(pixels):
+        pixels = np.clip(pixels, 0, 1)
+    if factor == 1:
         return pixels
-    rows, columns = distance_transform_edt(hidden, return_distances=False, return_indices=True)
-    filled = pixels.copy()
-    filled[hidden] = pixels[rows[hidden], columns[hidden]]
-    return filled
-
-
-def _result(output: Tensor, gray: bool) -> FloatArray:
-    with torch.inference_mode():
-        pixels = to_pixels(output.clamp_(0, 1))
-    return luma(pixels) if gray else pixels
+    height, width = (factor * side for side in pixels.shape[:2])
+    return np.clip(resize(pixels, height, width, float(factor)), 0, 1)
 
 
 def _is_constant(alpha: FloatArray) -> bool:
     return bool(alpha.min() == alpha.max())
-
-
-def _is_beyond(pixels: FloatArray) -> bool:
-    return bool(pixels.min() < 0 or pixels.max() > 1)

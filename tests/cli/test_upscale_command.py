@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,7 @@ def test_json_events_are_as_promised(restore: Run, weights: Path, photos: Path, 
     assert plan.keys() == {"event", "files", "model", "variant", "weights", "device", "precision", "tile"}
     assert (plan["files"], plan["model"], plan["precision"]) == (4, "nlsn", "fp32")
     made = events(done, "file_done")
-    fields = {"event", "input", "output", "width", "height", "seconds", "tiles", "warnings"}
+    fields = {"event", "input", "output", "width", "height", "seconds", "tiles", "warnings", "details"}
     assert len(made) == 3 and all(event.keys() == fields for event in made)
     (failed,) = events(done, "file_failed")
     assert failed.keys() == {"event", "input", "code", "message"}
@@ -124,6 +125,51 @@ def test_tiles_leave_no_seam(restore: Run, weights: Path, photos: Path, tmp_path
     )
     assert events(done, "file_done")[0]["tiles"] != 1
     assert np.array_equal(np.asarray(Image.open(one)), np.asarray(Image.open(many)))
+
+
+@pytest.mark.parametrize(
+    ("factor", "size", "said"),
+    [
+        ("8", (112, 80), "×2 and ×2 and ×2"),
+        ("2.5", (35, 25), "×2 and ×2, then a bicubic resize by 0.625"),
+        ("1.5", (21, 15), "×2, then a bicubic resize by 0.75"),
+    ],
+)
+def test_a_factor_the_network_does_not_have_is_made_by_repeating_and_resizing(
+    factor: str, size: tuple[int, int], said: str, restore: Run, weights: Path, photos: Path
+) -> None:
+    restored = photos / f"a_upscale-x{factor}.png"
+    arguments = ("upscale", "-x", factor, "--weights", weights, "--fp32", "-d", "cpu", photos / "a.png")
+    done = restore(*arguments)
+    assert done.code == 0, done.err
+    assert said in " ".join(done.err.split())
+    with Image.open(restored) as image:
+        assert image.size == size
+    planned = restore(*arguments, "-n", "--json", "-o", "elsewhere")
+    assert events(planned, "planned")[0]["tiles"] == {"8": 3, "2.5": 2, "1.5": 1}[factor]
+
+
+@pytest.mark.parametrize(
+    ("factor", "scales", "steps"),
+    [
+        ("3", (2, 3, 4), (3,)),
+        ("8", (2, 3, 4), (2, 4)),
+        ("8", (2, 3, 4, 8), (8,)),
+        ("5", (2, 3, 4), (2, 3)),
+        ("16", (2, 3, 4), (4, 4)),
+        ("16", (4,), (4, 4)),
+        ("1.5", (2, 3, 4), (2,)),
+        ("2.1", (4,), (4,)),
+        ("9", (3,), (3, 3)),
+        ("10", (3,), (3, 3, 3)),
+    ],
+)
+def test_the_fewest_scales_that_reach_a_factor_are_taken(
+    factor: str, scales: tuple[int, ...], steps: tuple[int, ...]
+) -> None:
+    from restorecli.cli.upscale_stages import fewest
+
+    assert fewest(Fraction(factor), scales) == steps
 
 
 def test_a_pipe_goes_from_standard_input_to_standard_output(
@@ -183,7 +229,9 @@ def test_provenance_is_in_the_file_unless_stripped(
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["-x5", "a.png"], 2, "-x"),
+        (["-x1", "a.png"], 2, "-x"),
+        (["-x16.5", "a.png"], 2, "-x"),
+        (["--degradation", "rain", "a.png"], 2, "rain"),
         (["missing.png"], 2, "missing.png"),
         (["--tile", "big", "a.png"], 2, "--tile"),
         (["--fp16", "--fp32", "a.png"], 2, "contradict"),
@@ -210,7 +258,7 @@ def test_errors_have_their_exit_code_one_message_and_no_traceback(
     monkeypatch.chdir(photos)
     (photos / "empty").mkdir()
     given = [] if "--model" in arguments or "--weights" in arguments else ["--weights", weights]
-    done = restore("upscale", *(["-x2"] if "-x5" not in arguments else []), *given, *arguments)
+    done = restore("upscale", *(["-x2"] if not arguments[0].startswith("-x") else []), *given, *arguments)
     assert done.code == code, done.err
     assert done.err.startswith("error: ")
     assert said in done.err

@@ -1,0 +1,138 @@
+"""One photo through the stages of a run: examined, given the network it needs, restored, passed on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from restorecli.engine.run import run as run_engine
+from restorecli.loading import Loaded
+from restorecli.models.choose import ModelRequest
+from restorecli.models.resolve import Resolved
+from restorecli.photo import Photo
+from restorecli.tasks.base import Need, Task
+
+Details = Mapping[str, str | float]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A task and the weights to do it with.
+
+    Attributes:
+        task: what to undo.
+        request: which model; channels and level are filled in per photo.
+        only_raw: only for camera RAW that is not developed yet (demosaicing before another task).
+        run: fields of `engine.settings.RunSettings` that this stage fixes.
+    """
+
+    task: Task
+    request: ModelRequest
+    only_raw: bool = False
+    run: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Networks(Protocol):
+    """Where stages get their networks; `loading.Models` is one."""
+
+    def get(self, request: ModelRequest, run: Mapping[str, Any]) -> Loaded:
+        """Return the network for ``request``, ready."""
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A photo after the stages.
+
+    Attributes:
+        photo: the result; the very photo that was given where all stages left it alone.
+        tiles: how many tiles it took.
+        used: the weights it went through, in order.
+        notes: what was found and chosen for it, for the user.
+        details: the same for machines.
+        warnings: what did not go as asked, beyond the photo's own warnings.
+    """
+
+    photo: Photo
+    tiles: int = 0
+    used: tuple[Resolved, ...] = ()
+    notes: tuple[str, ...] = ()
+    details: Details = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def pass_through(
+    photo: Photo,
+    stages: Sequence[Stage],
+    networks: Networks,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: threading.Event | None = None,
+) -> Passed:
+    """Take ``photo`` through ``stages``.
+
+    Args:
+        photo: as read.
+        stages: in order; each gets what the one before it made.
+        networks: where the networks come from.
+        progress: told of finished tiles, per run of a network.
+        cancelled: when set, the run stops at the next tile.
+
+    Raises:
+        PhotoError: this photo cannot be restored.
+        RestoreError: no photo can: weights or device are missing.
+        Cancelled: ``cancelled`` was set.
+    """
+    passed = Passed(photo)
+    for stage in stages:
+        if not stage.only_raw or passed.photo.raw is not None:
+            passed = _through(passed, stage, networks, progress, cancelled)
+    return passed
+
+
+def _through(
+    passed: Passed,
+    stage: Stage,
+    networks: Networks,
+    progress: Callable[[int, int], None] | None,
+    cancelled: threading.Event | None,
+) -> Passed:
+    need = stage.task.examine(passed.photo)
+    if need.leave:
+        notes = (*passed.notes, *need.notes, f"left as it is: {need.leave}")
+        details = {**passed.details, **need.details, "left_as_it_is": need.leave}
+        return replace(passed, notes=notes, details=details)
+    loaded = networks.get(request_for(stage.request, need), stage.run)
+    job = stage.task.prepare(passed.photo, need, loaded.network)
+    outputs, tiles, warnings = [], 0, list(loaded.resolved.warnings)
+    for tensor in job.inputs:
+        result = run_engine(loaded.prepared, tensor, progress=progress, cancelled=cancelled)
+        outputs.append(result.output)
+        tiles += result.tiles
+        warnings += result.warnings
+    return Passed(
+        photo=stage.task.finish(job, outputs),
+        tiles=passed.tiles + tiles,
+        used=(*passed.used, loaded.resolved),
+        notes=(*passed.notes, *need.notes, *_notes(need, loaded.resolved)),
+        details={**passed.details, **need.details, **_details(loaded.resolved)},
+        warnings=(*passed.warnings, *warnings),
+    )
+
+
+def request_for(request: ModelRequest, need: Need) -> ModelRequest:
+    """Fill in what a photo needs; the level it has is stronger than none, not than what was asked for."""
+    level = request.level if need.level is None else need.level
+    return replace(request, channels=need.channels, level=level)
+
+
+def _notes(need: Need, resolved: Resolved) -> tuple[str, ...]:
+    """Say which weights were taken, where it is the photo that decided."""
+    if need.level is None or resolved.level is None:
+        return ()
+    return (f"by {resolved.name}",)
+
+
+def _details(resolved: Resolved) -> dict[str, str | float]:
+    return {} if resolved.level is None else {"level": resolved.level}
