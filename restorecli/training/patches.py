@@ -127,7 +127,7 @@ class PatchSampler(Dataset[tuple[Tensor, Tensor]]):
 
 
 def batches(sampler: PatchSampler, first: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the batches from step ``first`` to the last, made ahead by ``workers`` processes (0: by itself)."""
+    """Yield the batches from step ``first`` on, made ahead by ``workers`` processes (0: by none)."""
     context = "spawn" if workers else None  # a fork would copy torch's threads in an unknown state
     steps = range(first, len(sampler))
     loader = DataLoader(
