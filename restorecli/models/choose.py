@@ -184,14 +184,7 @@ def _choice(entries: Sequence[ModelEntry], request: ModelRequest) -> Choice:
 def _by_channels(entries: Sequence[ModelEntry], request: ModelRequest) -> Sequence[ModelEntry]:
     """Prefer weights of the photo's own kind: gray for gray, colour for colour."""
     own = [entry for entry in entries if (entry.out_channels or entry.channels) == request.channels]
-    if own:
-        return own
-    if request.channels == 3 and request.task == "denoise":
-        raise UsageError(
-            f"{request.model or entries[0].network} has only gray weights of this kind for colour photos",
-            "choose another --model or --variant",
-        )
-    return entries
+    return own or entries
 
 
 def nearest_level(levels: Sequence[float], wanted: float | None, task: str) -> float:

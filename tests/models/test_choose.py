@@ -69,11 +69,10 @@ def test_gray_photos_take_gray_weights_where_there_are_some() -> None:
     assert choose(ModelRequest("denoise", model="net", channels=1), registry(entry("c"))).entry.name == "c"
 
 
-def test_luma_weights_serve_colour_jpegs_but_gray_denoisers_no_colour_photo() -> None:
+def test_gray_weights_serve_colour_photos_where_there_are_no_others() -> None:
     known = registry(entry("y", task="dejpeg", channels=1), entry("g", channels=1))
     assert choose(ModelRequest("dejpeg", model="net", channels=3), known).entry.name == "y"
-    with pytest.raises(UsageError, match="only gray weights"):
-        choose(ModelRequest("denoise", model="net", channels=3), known)
+    assert choose(ModelRequest("denoise", model="net", channels=3), known).entry.name == "g"
 
 
 def test_the_usual_degradation_is_meant_unless_another_is_named() -> None:
