@@ -12,8 +12,9 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
+from restorecli import icc
 from restorecli.errors import UnreadableError, UnsupportedError
-from restorecli.photos import icc, iptc
+from restorecli.photos import iptc
 from restorecli.photos.raster import DECODE_ERRORS, Raster, from_interleaved
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -14,9 +14,9 @@ import imagecodecs
 import numpy as np
 from PIL import ImageCms
 
+from restorecli import icc
 from restorecli.colour import linear_to_srgb
 from restorecli.photo import Depth, FloatArray, Metadata
-from restorecli.photos import icc
 from restorecli.photos import shaper as shapers
 from restorecli.photos.raster import Raster, Samples, to_float
 

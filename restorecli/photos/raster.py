@@ -95,14 +95,3 @@ def from_interleaved(samples: Samples, peak: float, **more: Any) -> Raster:
         alpha_peak=peak,
         **more,
     )
-
-
-def upright(array: Samples, orientation: int) -> Samples:
-    """Turn an H×W… array as the EXIF orientation 1–8 asks; a view where that is possible."""
-    if orientation in (5, 6, 7, 8):
-        array = array.swapaxes(0, 1)
-    if orientation in (2, 3, 6, 7):  # columns reversed; for 6 and 7 these were rows
-        array = array[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        array = array[::-1]
-    return array

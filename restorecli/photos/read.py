@@ -12,9 +12,10 @@ import numpy as np
 import psutil
 
 from restorecli.errors import TooLargeError, UnreadableError, UnsupportedError
+from restorecli.orientation import upright
 from restorecli.photo import Document, FloatArray, Photo
 from restorecli.photos import exif, jpeg, kinds, metadata, others, png, profiles, tiff
-from restorecli.photos.raster import Raster, Samples, to_float, upright
+from restorecli.photos.raster import Raster, Samples, to_float
 
 MOST_PIXELS = 1_000_000_000
 _BYTES_PER_PIXEL = 16  # decoded samples and the float picture together

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import imagecodecs
 import numpy as np
 
+from restorecli import icc
 from restorecli.colour import linear_to_srgb, srgb_to_linear
 from restorecli.photo import FloatArray
-from restorecli.photos import icc
 
 _STEPS = 65536  # knots of a measured curve: every value of a 16-bit sample
 _FINE = 1 << 18  # entries of a table over the square root of light, where all curves are smooth

@@ -13,8 +13,9 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms, IptcImagePlugin
 
+from restorecli import icc
 from restorecli.photo import Depth, Metadata, Photo
-from restorecli.photos import exif, icc, profiles, shaper
+from restorecli.photos import exif, profiles, shaper
 from restorecli.photos.raster import Raster
 from restorecli.photos.read import read
 from restorecli.photos.write import write

@@ -1,4 +1,4 @@
-"""Small ICC profiles, made from primaries and a transfer curve (ICC.1:2010, version 4, matrix and curve)."""
+"""RGB spaces by their primaries, and small ICC profiles of them (ICC.1:2010, version 4, matrix and curve)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import struct
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float64]
 
 D50 = (0.9642, 1.0, 0.8249)  # the XYZ of the white that profiles connect at
 # Bradford's cone responses.
@@ -36,16 +39,26 @@ def srgb_curve() -> bytes:
     return b"para\0\0\0\0\0\3\0\0" + b"".join(_fixed(number) for number in numbers)
 
 
+def romm_curve() -> bytes:
+    """The transfer curve of ROMM RGB, known as ProPhoto (ISO 22028-2), as a parametric curve element."""
+    return b"para\0\0\0\0\0\3\0\0" + b"".join(_fixed(number) for number in (1.8, 1, 0, 1 / 16, 1 / 32))
+
+
 def rgb_profile(chromaticities: Sequence[float], curve: bytes, description: str) -> bytes:
     """An RGB display profile.
 
     Args:
         chromaticities: x and y of white, red, green and blue.
-        curve: from `gamma_curve` or `srgb_curve`, used for all channels.
+        curve: from `gamma_curve`, `srgb_curve` or `romm_curve`, used for all channels.
         description: its name, ASCII.
     """
+    return matrix_profile(colorants(chromaticities), curve, description)
+
+
+def matrix_profile(columns: Matrix, curve: bytes, description: str) -> bytes:
+    """An RGB profile of a 3×3 matrix whose columns are the XYZ of red, green and blue under D50."""
     tags = _common(description)
-    for name, colorant in zip((b"r", b"g", b"b"), colorants(chromaticities).T, strict=True):
+    for name, colorant in zip((b"r", b"g", b"b"), columns.T, strict=True):
         tags[name + b"XYZ"] = _xyz(*map(float, colorant))
         tags[name + b"TRC"] = curve
     return _assemble(b"RGB ", tags)
@@ -72,16 +85,20 @@ def linear_profile(gray: bool) -> bytes:
     return rgb_profile(SPACES["srgb"], gamma_curve(1.0), "Linear sRGB")
 
 
-def colorants(chromaticities: Sequence[float]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def colorants(chromaticities: Sequence[float]) -> Matrix:
     """3×3: the XYZ of red, green and blue in its columns, seen under D50."""
     xy = np.array(chromaticities, dtype=np.float64).reshape(4, 2)
     xyz = np.column_stack([xy[:, 0] / xy[:, 1], np.ones(4), (1 - xy.sum(axis=1)) / xy[:, 1]])
     white, primaries = xyz[0], xyz[1:].T
     primaries = primaries * np.linalg.solve(primaries, white)
-    gains = (_BRADFORD @ np.array(D50)) / (_BRADFORD @ white)
-    adapted: np.ndarray[tuple[int, ...], np.dtype[np.float64]] = (
-        np.linalg.inv(_BRADFORD) @ np.diag(gains) @ _BRADFORD @ primaries
-    )
+    adapted: Matrix = adaptation(white, np.array(D50)) @ primaries
+    return adapted
+
+
+def adaptation(white: NDArray[np.float64], wanted: NDArray[np.float64]) -> Matrix:
+    """3×3: XYZ seen under one white to XYZ seen under another, by Bradford's cone responses (CIE 159)."""
+    gains = (_BRADFORD @ wanted) / (_BRADFORD @ white)
+    adapted: Matrix = np.linalg.inv(_BRADFORD) @ np.diag(gains) @ _BRADFORD
     return adapted
 
 
