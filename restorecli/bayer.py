@@ -43,7 +43,7 @@ def sample(image: NDArray[Sample], pattern: str) -> NDArray[Sample]:
     """Return the H×W mosaic of an H×W×3 image: at every pixel the one colour that the pattern has there."""
     _check(pattern, image.shape)
     mosaic = np.empty(image.shape[:2], image.dtype)
-    for row, column, channel in _sites(pattern):
+    for row, column, channel in sites(pattern):
         mosaic[row::2, column::2] = image[row::2, column::2, channel]
     return mosaic
 
@@ -52,7 +52,7 @@ def as_zeros(mosaic: NDArray[Sample], pattern: str) -> NDArray[Sample]:
     """Return an H×W mosaic as H×W×3, where the two colours that a pixel does not hold are zero."""
     _check(pattern, mosaic.shape)
     image = np.zeros((*mosaic.shape, 3), mosaic.dtype)
-    for row, column, channel in _sites(pattern):
+    for row, column, channel in sites(pattern):
         image[row::2, column::2, channel] = mosaic[row::2, column::2]
     return image
 
@@ -69,8 +69,8 @@ def recognise_zeros(image: NDArray[np.generic]) -> str | None:
         for row, column, channel in product(range(2), range(2), range(3))
     }
     for pattern in PATTERNS:
-        sites = set(_sites(pattern))
-        if all(value == (site in sites) for site, value in held.items()):
+        own = set(sites(pattern))
+        if all(value == (site in own) for site, value in held.items()):
             return pattern
     return None
 
@@ -106,6 +106,11 @@ def shifted(pattern: str, rows: int, columns: int) -> str:
     return "".join(pattern[2 * ((y + rows) % 2) + (x + columns) % 2] for y, x in product(range(2), range(2)))
 
 
+def sites(pattern: str) -> list[tuple[int, int, int]]:
+    """Return row, column and channel (R 0, G 1, B 2) of the pattern's four pixels."""
+    return [(place // 2, place % 2, COLOURS.index(colour)) for place, colour in enumerate(pattern)]
+
+
 def malvar(mosaic: FloatArray, pattern: str) -> FloatArray:
     """Interpolate an H×W float32 mosaic to H×W×3 by gradient-corrected bilinear interpolation, not clipped.
 
@@ -125,7 +130,7 @@ def _interpolate(mosaic: FloatArray, pattern: str, kernels: dict[str, NDArray[np
     border = kernels["cross"].shape[0] // 2
     around = np.pad(mosaic, border, mode="reflect")
     image = np.empty((*mosaic.shape, 3), np.float32)
-    for row, column, own in _sites(pattern):
+    for row, column, own in sites(pattern):
         site = image[row::2, column::2]
         for channel in range(3):
             if channel == own:
@@ -160,11 +165,6 @@ def _weighted(
         window = around[top : top + 2 * shape[0] : 2, left : left + 2 * shape[1] : 2]
         total += np.float32(kernel[y, x]) * window[: shape[0], : shape[1]]
     return total
-
-
-def _sites(pattern: str) -> list[tuple[int, int, int]]:
-    """Return row, column and channel (R 0, G 1, B 2) of the pattern's four pixels."""
-    return [(place // 2, place % 2, COLOURS.index(colour)) for place, colour in enumerate(pattern)]
 
 
 def _check(pattern: str, shape: tuple[int, ...]) -> None:

@@ -1,6 +1,6 @@
-"""Colour arithmetic on float arrays: RGB and YCbCr, gray, and the sRGB transfer curve.
+"""Colour arithmetic on float arrays: RGB and YCbCr, gray, and the transfer curves of sRGB and ROMM RGB.
 
-Sources: ITU-R BT.601 and JFIF 1.02 (full-range YCbCr), IEC 61966-2-1 (sRGB).
+Sources: ITU-R BT.601 and JFIF 1.02 (full-range YCbCr), IEC 61966-2-1 (sRGB), ISO 22028-2 (ROMM RGB).
 """
 
 from __future__ import annotations
@@ -67,3 +67,10 @@ def linear_to_srgb(values: FloatArray) -> FloatArray:
     return np.copysign(np.where(size <= 0.0031308, size * np.float32(12.92), curved), values).astype(
         np.float32
     )
+
+
+def linear_to_romm(values: FloatArray) -> FloatArray:
+    """Apply ROMM RGB's (ProPhoto's) transfer curve: exponent 1/1.8, slope 16 below 1/512; odd-symmetric."""
+    size = np.abs(values)
+    curved = size ** np.float32(1 / 1.8)
+    return np.copysign(np.where(size < 1 / 512, size * np.float32(16), curved), values).astype(np.float32)

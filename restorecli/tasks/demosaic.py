@@ -1,8 +1,9 @@
 """Demosaic: camera RAW to a finished picture, and mosaics stored as pictures to colour.
 
-The networks know white-balanced pictures with sRGB's curve. So RAW, which comes linear with black taken off, is
-white-balanced, scaled so that white is 1 and given that curve before the network, and made linear again behind
-it; `develop` does the rest. A mosaic in another phase than the network's is extended by one row or column.
+The networks know white-balanced pictures with sRGB's curve. So RAW, which comes linear with black taken off,
+is white-balanced, scaled so that white is 1 and given that curve before the network, and made linear again
+behind it; `develop` does the rest. A mosaic in another phase than the network's is extended by one row or
+column, never flipped.
 """
 
 from __future__ import annotations
@@ -43,13 +44,13 @@ class MosaicJob(Job):
 
     Attributes:
         start: rows and columns that were put before the mosaic.
-        balance: of RAW.
+        gains: the white balance of RAW.
         white: the balanced value that was made 1.
         linear: RAW that needs no network, balanced and scaled.
     """
 
     start: tuple[int, int] = (0, 0)
-    balance: develop.Balance = develop.Balance(develop.NEUTRAL, "none")
+    gains: develop.Gains = develop.NEUTRAL
     white: float = 1.0
     linear: FloatArray | None = None
 
@@ -59,15 +60,15 @@ class Demosaic:
     """Make a picture of camera RAW, or of a mosaic stored as a picture. The defaults suit further tasks.
 
     Attributes:
-        pattern: of a mosaic stored as a picture, one of `bayer.PATTERNS`; "auto" finds that of one with zeros.
-            RAW says its own.
+        pattern: of a mosaic stored as a picture, one of `bayer.PATTERNS`; "auto" finds that of one with
+            zeros. RAW says its own.
         white_balance: one of `develop.WHITE_BALANCES`.
         highlights: one of `develop.HIGHLIGHTS`.
         color_space: one of `develop.COLOUR_SPACES`.
         exposure: in stops.
-        camera_rgb: leave RAW in the camera's linear RGB with the white balance divided out, neither cropped nor
-            turned upright, for a linear DNG; white balance then only serves the interpolation, and highlights,
-            space and exposure are the next program's.
+        camera_rgb: leave RAW in the camera's linear RGB with the white balance divided out, neither cropped
+            nor turned upright, for a linear DNG; white balance then only serves the interpolation, and
+            highlights, space and exposure are the next program's.
     """
 
     pattern: str = "auto"
@@ -120,16 +121,16 @@ class Demosaic:
             tensor, start = network_input(mosaic, pattern, network)
             return MosaicJob(photo, (tensor,), start)
         raw = photo.raw
-        balance = develop.balance(photo.pixels, raw, self.white_balance)
-        white = develop.white(balance.gains, raw.saturation, self._highlights)
-        red, green, blue = (gain / white for gain in balance.gains)
+        gains = develop.balance(photo.pixels, raw, self.white_balance).gains
+        white = develop.white(gains, raw.saturation, self._highlights)
+        red, green, blue = (gain / white for gain in gains)
         values = develop.balanced(photo.pixels, raw.pattern, (red, green, blue))
         if self._highlights == "clip":
             np.minimum(values, 1, out=values)
         if not raw.pattern:
-            return MosaicJob(photo, (), balance=balance, white=white, linear=values)
+            return MosaicJob(photo, (), gains=gains, white=white, linear=values)
         tensor, start = network_input(linear_to_srgb(values[:, :, 0]), raw.pattern, network)
-        return MosaicJob(photo, (tensor,), start, balance, white)
+        return MosaicJob(photo, (tensor,), start, gains, white)
 
     def finish(self, job: Job, outputs: Sequence[Tensor]) -> Photo:
         """Develop RAW; for a mosaic stored as a picture, put the colours in its place."""
@@ -141,7 +142,7 @@ class Demosaic:
             return replace(photo, pixels=np.clip(to_pixels(outputs[0])[inside], least, most))
         colours = job.linear if job.linear is not None else _linear(to_pixels(outputs[0])[inside])
         if self.camera_rgb:
-            red, green, blue = (job.white / gain for gain in job.balance.gains)
+            red, green, blue = (job.white / gain for gain in job.gains)
             colours = develop.balanced(colours, "", (red, green, blue))
             return replace(photo, pixels=colours, raw=replace(photo.raw, pattern=""))
         return self._developed(photo, photo.raw, colours, job)
@@ -166,7 +167,7 @@ class Demosaic:
     def _developed(self, photo: Photo, raw: Raw, colours: FloatArray, job: MosaicJob) -> Photo:
         top, left, height, width = raw.crop
         colours = np.ascontiguousarray(colours[top : top + height, left : left + width])
-        clip = develop.white(job.balance.gains, raw.saturation, "clip") / job.white
+        clip = develop.white(job.gains, raw.saturation, "clip") / job.white
         for rows in develop.bands(colours.shape[0]):
             if self.highlights == "blend":
                 colours[rows] = develop.blend(colours[rows], clip)
@@ -242,7 +243,7 @@ def network_input(mosaic: FloatArray, pattern: str, network: Network) -> tuple[T
 
 
 def square(height: int, width: int, aspect: float) -> tuple[int, int]:
-    """Return the height and width that make pixels of width ÷ height ``aspect`` square, none of them smaller."""
+    """Return the sides that make pixels of width ÷ height ``aspect`` square, none of them smaller."""
     return (round(height / aspect), width) if aspect < 1 else (height, round(width * aspect))
 
 
