@@ -15,6 +15,8 @@ from restorecli.models.load import load
 from restorecli.models.resolve import Resolved, resolve
 from restorecli.networks.network import Network
 
+Fixed = Mapping[str, Any] | Callable[[Network], Mapping[str, Any]]
+
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
@@ -82,23 +84,26 @@ class Models:
                     self.say(text)
         return self._found[key]
 
-    def get(self, request: ModelRequest, run: Mapping[str, Any] | None = None) -> Loaded:
+    def get(self, request: ModelRequest, run: Fixed | None = None) -> Loaded:
         """Return the network for ``request``, ready.
 
         Args:
             request: which weights.
-            run: fields of `RunSettings` that the caller fixes, such as ``{"alignment": 2}``.
+            run: fields of `RunSettings` that the caller fixes, such as ``{"alignment": 2}``, or a function
+                that tells them for a network.
 
         Raises:
             RestoreError: the weights cannot be had or read, or the device cannot run them.
         """
         resolved = self.resolve(request)
         run = run or {}
-        key = (resolved.network, resolved.path, resolved.digest, *sorted(run.items()))
+        fixed = (run,) if callable(run) else tuple(sorted(run.items()))
+        key = (resolved.network, resolved.path, resolved.digest, *fixed)
         if key not in self._loaded:
             network = load(resolved)
             network.reseed(self.seed)
-            prepared = prepare(network, replace(self._with_defaults(resolved), **run))
+            own = run(network) if callable(run) else run
+            prepared = prepare(network, replace(self._with_defaults(resolved), **own))
             for text in prepared.warnings:
                 self.say(text)
             self._loaded[key] = Loaded(resolved, network, prepared)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from restorecli.engine.run import run as run_engine
-from restorecli.loading import Loaded
+from restorecli.loading import Fixed, Loaded
 from restorecli.models.choose import ModelRequest
 from restorecli.models.resolve import Resolved
+from restorecli.networks.network import Network
 from restorecli.photo import Photo
 from restorecli.tasks.base import Need, Task
 
@@ -25,19 +26,19 @@ class Stage:
         task: what to undo.
         request: which model; channels and level are filled in per photo.
         only_raw: only for camera RAW that is not developed yet (demosaicing before another task).
-        run: fields of `engine.settings.RunSettings` that this stage fixes.
+        run: fields of `engine.settings.RunSettings` that this stage fixes, or what tells them for a network.
     """
 
     task: Task
     request: ModelRequest
     only_raw: bool = False
-    run: Mapping[str, Any] = field(default_factory=dict)
+    run: Fixed = field(default_factory=dict)
 
 
 class Networks(Protocol):
     """Where stages get their networks; `loading.Models` is one."""
 
-    def get(self, request: ModelRequest, run: Mapping[str, Any]) -> Loaded:
+    def get(self, request: ModelRequest, run: Fixed) -> Loaded:
         """Return the network for ``request``, ready."""
 
 
@@ -103,6 +104,10 @@ def _through(
         notes = (*passed.notes, *need.notes, f"left as it is: {need.leave}")
         details = {**passed.details, **need.details, "left_as_it_is": need.leave}
         return replace(passed, notes=notes, details=details)
+    if not need.network:
+        made = stage.task.finish(stage.task.prepare(passed.photo, need, Network()), ())
+        notes, details = (*passed.notes, *need.notes), {**passed.details, **need.details}
+        return replace(passed, photo=made, notes=notes, details=details)
     loaded = networks.get(request_for(stage.request, need), stage.run)
     job = stage.task.prepare(passed.photo, need, loaded.network)
     outputs, tiles, warnings = [], 0, list(loaded.resolved.warnings)

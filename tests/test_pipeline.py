@@ -287,3 +287,22 @@ def test_weights_that_cannot_be_had_end_the_run(folder: Path, tmp_path: Path) ->
     with pytest.raises(WeightsError):
         pipeline.run(work(folder, tmp_path, Copy(), networks=Offline()), listener, Flag())
     assert listener.done() == ["4.png", "5.png"]
+
+
+def test_a_photo_that_needs_no_network_is_finished_without_one(folder: Path, tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Darken(Copy):
+        def examine(self, photo: Photo) -> Need:
+            return Need(network=False)
+
+        def prepare(self, photo: Photo, need: Need, network: Network) -> Job:
+            return Job(photo, ())
+
+        def finish(self, job: Job, outputs: Sequence[Tensor]) -> Photo:
+            return replace(job.photo, pixels=np.zeros_like(job.photo.pixels))
+
+    networks, listener = OneNetwork(), Listener()
+    pipeline.run(work(folder, tmp_path, Darken(), networks=networks), listener, Flag())
+    assert networks.asked == []
+    assert len(listener.done()) == 6
+    assert not np.asarray(Image.open(tmp_path / "7.png")).any()

@@ -21,6 +21,7 @@ class Need:
         channels: of the weights that suit it: 1 for gray ones, 3 for colour.
         level: noise sigma on the 0–255 scale, or JPEG quality; None for what was asked for.
         leave: why the photo is best left as it is; empty where it is to be restored.
+        network: whether one is needed; False for RAW without a mosaic, which is developed by `finish` alone.
         notes: for the user: what was found and how.
         details: the same for machines, such as ``{"sigma": 12.4, "sigma_source": "estimated"}``.
     """
@@ -30,6 +31,7 @@ class Need:
     leave: str = ""
     notes: tuple[str, ...] = ()
     details: Mapping[str, str | float] = field(default_factory=dict)
+    network: bool = True
 
 
 @dataclass(frozen=True)
