@@ -132,3 +132,9 @@ class DeviceError(RestoreError):
 
     exit_code = ExitCode.DEVICE
     code = "device"
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, or its class's name where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -21,6 +21,7 @@ class Facts:
         channels_last: whether it is fast in channels-last memory.
         tile_limit: the largest tile worth choosing by itself, for networks whose time per pixel grows with
             the tile; None where it does not.
+        prefers_whole: whether the automatic tile is the whole image.
     """
 
     identity: str
@@ -34,6 +35,7 @@ class Facts:
     half_right: tuple[str, ...]
     channels_last: bool
     tile_limit: int | None
+    prefers_whole: bool
 
 
 def read_facts(network: nn.Module) -> Facts:
@@ -58,4 +60,5 @@ def read_facts(network: nn.Module) -> Facts:
         half_right=tuple(name for name, attribute in HALF_FLAGS.items() if getattr(network, attribute, True)),
         channels_last=bool(getattr(network, "channels_last", True)),
         tile_limit=getattr(network, "tile_limit", None),
+        prefers_whole=bool(getattr(network, "prefers_whole", False)),
     )

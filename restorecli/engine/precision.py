@@ -93,13 +93,17 @@ def choose(network: nn.Module, device: torch.device, asked: str) -> Choice:
             "fp16 needs half-precision arithmetic, which this CPU does not have",
             "use --precision bf16 or fp32 (auto measures which is faster)",
         )
+    facts = read_facts(network)
+    if asked in SAFER and SAFER[asked] and asked not in facts.half_right:
+        warning = f"the network is not made for {asked}: fp32 is used"
+        return Choice("fp32", f"the network is not made for {asked}", (warning,))
     if asked == "bf16" and device.type == "cpu" and not _cpu_computes("bf16"):
         return Choice("bf16", "asked for", ("this CPU only imitates bf16: fp32 is likely to be faster",))
     if asked != "auto":
         return Choice(asked, "asked for")
     if not candidates(device):
         return Choice("fp32", f"{device.type} has no faster precision here")
-    key = "|".join(["precision", read_facts(network).identity, device_key(device), torch.__version__])
+    key = "|".join(["precision", facts.identity, device_key(device), torch.__version__])
     known = recall(key)
     if known is None or known.get("precision") not in DTYPES:
         choice = _measure(network, device)

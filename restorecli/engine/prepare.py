@@ -195,6 +195,8 @@ def _plan(
         return settings.tile, settings.batch or 1, None, "asked for"
     curve = measure_curve(lane.replica(precision), facts, lane.device, precision)
     tile, reason = settings.tile, "asked for"
+    if tile is None and facts.prefers_whole:
+        tile, reason = 0, "the network is not made for tiles; memory may demand them all the same"
     if tile is None:
         tile, reason = choose_tile(curve, facts, lane.device)
     return tile, settings.batch or choose_batch(curve, tile, lane.device), curve, reason

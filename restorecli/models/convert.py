@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from restorecli.errors import CheckpointError, WeightsError
+from restorecli.errors import CheckpointError, WeightsError, first_line
 from restorecli.models.cache import entry_path, lock, make_folder, native_path
 from restorecli.models.registry import ModelEntry
 from restorecli.networks import from_checkpoint
@@ -44,7 +44,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         raise _refusal(path, str(error)) from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, AssertionError) as error:
-        raise CheckpointError(f"{path} is damaged or no checkpoint: {_first_line(error)}") from error
+        raise CheckpointError(f"{path} is damaged or no checkpoint: {first_line(error)}") from error
     if not isinstance(state, Mapping):
         raise CheckpointError(f"{path} holds a {type(state).__name__}, not a table of tensors")
     return dict(state)
@@ -65,7 +65,7 @@ def native_metadata(path: Path) -> tuple[str, dict[str, Any], dict[str, str]] | 
             return None
         return told["network"], json.loads(told["settings"]), told
     except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged: {_first_line(error)}") from error
+        raise CheckpointError(f"{path} is damaged: {first_line(error)}") from error
 
 
 def save_native(network: Network, path: Path, *, name: str, extra: Mapping[str, str] | None = None) -> None:
@@ -153,7 +153,7 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
     try:
         return dict(load_file(path))
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged or no safetensors file: {_first_line(error)}") from error
+        raise CheckpointError(f"{path} is damaged or no safetensors file: {first_line(error)}") from error
 
 
 def _own_storage(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -177,8 +177,3 @@ def _refusal(path: Path, complaint: str) -> CheckpointError:
         f"{path} was refused: the pickle {what}, and loading that could run code hidden in the file",
         "get the weights as .safetensors, or as a plain state dict from someone you trust",
     )
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

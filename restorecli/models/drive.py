@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urljoin
 
 import requests
 
-from restorecli.errors import DownloadError
+from restorecli.errors import DownloadError, first_line
 from restorecli.models.download import (
     Expected,
     Progress,
@@ -88,7 +88,7 @@ def find_in_folder(folder_id: str, name: str) -> str:
     except requests.RequestException as error:
         raise DownloadError(f"the Drive folder {where} cannot be listed: {cause(error)}") from error
     except Exception as error:  # gdown lets through what its parsers and requests raise
-        raise DownloadError(f"the Drive folder {where} cannot be listed: {_first_line(error)}") from error
+        raise DownloadError(f"the Drive folder {where} cannot be listed: {first_line(error)}") from error
     files = [file for file in listing if not isinstance(file, str)]
     found = [file for file in files if PurePosixPath(file.path).name.lower() == name.lower()]
     if len(found) != 1:
@@ -104,8 +104,3 @@ def _refusal(words: list[str], url: str) -> str:
     if "sign in" in text or "request access" in text or "need permission" in text:
         return f"Google Drive wants a sign-in for {url}"
     return f"Google Drive gives a web page instead of the file: {url}"
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

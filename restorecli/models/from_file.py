@@ -45,9 +45,14 @@ def resolve_file(
         from restorecli.models.spandrel_network import recognise
 
         recognise(file)
-        return Resolved("spandrel", "file", file.name, None, file, {}, sha256_of(file))
+        digest = sha256_of(file)
+        entry = next((entry for entry in registry.entries if entry.sha256 == digest), None)
+        _check_task(request, entry, file)
+        level = entry.level if entry else None
+        return Resolved("spandrel", "file", file.name, entry, file, {}, digest, level)
     digest = sha256_of(file)
-    entry = named or known_file(file, digest, network_name, registry)
+    entry = named or known_file(file, digest, network_name, registry, request.task)
+    _check_task(request, entry, file)
     notes: tuple[str, ...] = ()
     if entry is not None:
         settings = dict(entry.settings)
@@ -60,14 +65,24 @@ def resolve_file(
     return Resolved(network_name, "file", file.name, entry, path, settings, digest, level, notes)
 
 
-def known_file(file: Path, digest: str, network: str, registry: Registry) -> ModelEntry | None:
-    """Return the network's entry that ``file`` is by its digest, else by its name."""
+def known_file(
+    file: Path, digest: str, network: str, registry: Registry, task: str | None = None
+) -> ModelEntry | None:
+    """Return the network's entry that ``file`` is by its digest, else by its name.
+
+    Args:
+        file: the checkpoint.
+        digest: its sha256.
+        network: its network.
+        registry: the catalogue.
+        task: where given, entries that only share the file's name must be for it.
+    """
     entries = [entry for entry in registry.select(network=network) if not entry.ships]
     by_digest = [entry for entry in entries if entry.sha256 == digest]
     if not by_digest and any(entry.git_blob for entry in entries):
         blob = git_blob_of(file)
         by_digest = [entry for entry in entries if entry.git_blob == blob]
-    by_name = [entry for entry in entries if entry.file == file.name]
+    by_name = [entry for entry in entries if entry.file == file.name and task in (None, entry.task)]
     return next(iter([*by_digest, *by_name]), None)
 
 
@@ -128,6 +143,14 @@ def _check_model(request: ModelRequest, network: str, file: Path, registry: Regi
     wanted = named.network if named else request.model
     if wanted is not None and wanted != network:
         raise CheckpointError(f"{file} holds weights of {network}, not of {wanted}", f"use --model {network}")
+
+
+def _check_task(request: ModelRequest, entry: ModelEntry | None, file: Path) -> None:
+    if entry is not None and entry.task != request.task:
+        raise CheckpointError(
+            f"{file} is {entry.name}, a model to {entry.task}, not to {request.task}",
+            f"use restore {entry.task}",
+        )
 
 
 def _named_entry(model: str | None, registry: Registry) -> ModelEntry | None:

@@ -21,6 +21,13 @@ def load(resolved: Resolved) -> Network:
     Raises:
         CheckpointError: the file is missing, damaged, or not of that network.
     """
+    network = _built(resolved)
+    if resolved.entry is not None and resolved.entry.extra_input:
+        network.extra_input = resolved.entry.extra_input
+    return network
+
+
+def _built(resolved: Resolved) -> Network:
     if resolved.path is None:
         raise CheckpointError(f"{resolved.name} is not in the cache yet")
     if resolved.network == "spandrel":

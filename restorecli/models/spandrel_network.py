@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from restorecli.errors import CheckpointError, WeightsError
+from restorecli.errors import CheckpointError, WeightsError, first_line
 from restorecli.models.convert import read_checkpoint
 from restorecli.models.resolve import SPANDREL
+from restorecli.networks.layers import pad_to_multiple
 from restorecli.networks.network import Network
+
+OVERLAP = 32  # pixels that neighbouring tiles share; spandrel knows no receptive fields
 
 
 class SpandrelNetwork(Network):
-    """Any single-image network that spandrel recognises, as one of ours.
+    """Any network from one image to one image that spandrel recognises, as one of ours.
 
-    Sides are padded by repeating the edge to what the network wants and cropped after; value range 0–1.
+    Spandrel itself pads to the sides the network wants, crops after, and clips to 0–1.
 
     Args:
         descriptor: spandrel's `ImageModelDescriptor`.
@@ -30,12 +32,9 @@ class SpandrelNetwork(Network):
         tiling: "supported", "discouraged" or "internal" (it tiles by itself).
     """
 
-    value_range: ClassVar[float] = 1.0
-
     def __init__(self, descriptor: Any) -> None:
         super().__init__()
         self.model = descriptor.model
-        self._call = descriptor.call_fn if hasattr(descriptor, "call_fn") else None
         self._descriptor = descriptor
         self.architecture = str(descriptor.architecture.name)
         self.scale = int(descriptor.scale)
@@ -44,28 +43,59 @@ class SpandrelNetwork(Network):
         self.supports_half = bool(descriptor.supports_half)
         self.supports_bfloat16 = bool(descriptor.supports_bfloat16)
         self.tiling = str(descriptor.tiling.name).lower()
-        needs = descriptor.size_requirements
-        self._minimum = int(needs.minimum or 1)
-        self._multiple = int(needs.multiple_of or 1)
-        self._square = bool(needs.square)
-        self.tile_overlap = 32
-        self.settings = {}
-        if not self.supports_half:
-            self.half_unsafe = ("model",)  # type: ignore[misc]  # ours is per class, theirs per file
+        self.prefers_whole = self.tiling != "supported"
+        self.side_multiple = int(descriptor.size_requirements.multiple_of or 1)  # type: ignore[misc]  # per file
+        self.tile_overlap = OVERLAP
+        self.settings = {"architecture": self.architecture, "scale": self.scale}
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map B×C×H×W in 0–1 to B×C'×sH×sW."""
-        height, width = x.shape[-2:]
-        rows, columns = self._padded(height), self._padded(width)
-        if self._square:
-            rows = columns = max(rows, columns)
-        padded = F.pad(x, (0, columns - width, 0, rows - height), mode="replicate")
-        output: Tensor = self._descriptor(padded)
-        return output[..., : height * self.scale, : width * self.scale]
+        """Map B×C×H×W in 0–1 to B×C'×sH×sW in 0–1."""
+        # spandrel promises nothing for more than one image per call
+        return torch.cat([self._restored(image) for image in torch.split(x, 1)])
 
-    def _padded(self, side: int) -> int:
-        side = max(side, self._minimum)
-        return -(-side // self._multiple) * self._multiple
+    def _restored(self, image: Tensor) -> Tensor:
+        output: Tensor = self._descriptor(image)
+        return output
+
+
+class NoiseMapNetwork(SpandrelNetwork):
+    """DRUNet, told the photo's noise level by a channel (spandrel's own call always says sigma 15).
+
+    Source: Zhang et al., "Plug-and-Play Image Restoration with Deep Denoiser Prior", section 3.1: the noise
+    level map is constant, sigma on the image's own scale.
+    """
+
+    def __init__(self, descriptor: Any) -> None:
+        super().__init__(descriptor)
+        self.in_channels = int(descriptor.input_channels) + 1
+        self.extra_input = "noise map"
+
+    def _restored(self, image: Tensor) -> Tensor:
+        height, width = image.shape[-2:]
+        output: Tensor = self.model(pad_to_multiple(image, self.side_multiple))
+        return output[..., :height, :width].clamp(0, 1)
+
+
+class QualityMapNetwork(SpandrelNetwork):
+    """FBCNN, told the photo's JPEG quality by a channel, so that all tiles are restored alike.
+
+    Source: Jiang, Zhang, Timofte, "Towards Flexible Blind JPEG Artifacts Removal", section 3.2: the estimated
+    quality may be replaced by a given one. Network and map both count 1 − quality ÷ 100.
+    """
+
+    def __init__(self, descriptor: Any) -> None:
+        super().__init__(descriptor)
+        self.in_channels = int(descriptor.input_channels) + 1
+        self.extra_input = "quality map"
+
+    def _restored(self, image: Tensor) -> Tensor:
+        picture, quality = image[:, :-1], image[:, -1:].mean((2, 3))
+        output: Tensor = self.model(picture, quality)[0]
+        return output.clamp(0, 1)
+
+
+BY_ARCHITECTURE = {"DRUNet": NoiseMapNetwork, "FBCNN": QualityMapNetwork}
+"""Spandrel's id of an architecture → the class, where it is given a level beside the picture."""
 
 
 def load_spandrel(path: Path) -> SpandrelNetwork:
@@ -76,15 +106,18 @@ def load_spandrel(path: Path) -> SpandrelNetwork:
         CheckpointError: unsafe, damaged, not recognised, or no network from one image to one image.
     """
     spandrel = _spandrel(path)
-    checkpoint = read_checkpoint(path)
+    # our reader first: spandrel's own would run what hides in a TorchScript file
+    checkpoint = spandrel.canonicalize_state_dict(read_checkpoint(path))
     try:
         descriptor = spandrel.ModelLoader(device=torch.device("cpu")).load_from_state_dict(checkpoint)
-    except Exception as error:
-        raise CheckpointError(f"{path}: spandrel does not recognise it: {error}") from error
+    except spandrel.UnsupportedModelError as error:
+        raise CheckpointError(f"{path} is of no network that spandrel knows") from error
+    except Exception as error:  # whatever its detection stumbles over
+        raise CheckpointError(f"{path}: spandrel cannot build it: {first_line(error)}") from error
     if not isinstance(descriptor, spandrel.ImageModelDescriptor):
         raise CheckpointError(f"{path} is a {descriptor.architecture.name}, which wants more than one image")
-    network = SpandrelNetwork(descriptor)
-    return network.eval().requires_grad_(False)
+    kind = BY_ARCHITECTURE.get(str(descriptor.architecture.id), SpandrelNetwork)
+    return kind(descriptor).eval().requires_grad_(False)
 
 
 def recognise(path: Path) -> str:

@@ -26,8 +26,9 @@ class Network(nn.Module):
             with the tile; None where it does not.
         luma: what one-channel weights against JPEG artifacts were trained to see of a colour photo: "studio"
             (Y of ITU-R BT.601 in 16–235) or "full" (JPEG's own Y in 0–255).
-        extra_input: what the input holds after the picture's channels, constant over the picture: "noise map"
-            (sigma ÷ 255), "quality map" (1 − JPEG quality ÷ 100), "second view", or nothing.
+        extra_input: what the input holds after the picture's channels: "noise map" (sigma ÷ 255 everywhere),
+            "quality map" (1 − JPEG quality ÷ 100 everywhere), "second view", or nothing.
+        prefers_whole: whether tiles are to be avoided where memory allows, since they change the result.
     """
 
     value_range: ClassVar[float] = 1.0
@@ -43,6 +44,7 @@ class Network(nn.Module):
     tile_overlap: int = 16
     demosaic_input: str = "zeros-GRBG"
     extra_input: str = ""
+    prefers_whole: bool = False
     settings: dict[str, Any]
 
     def reseed(self, seed: int) -> None:
