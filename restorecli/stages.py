@@ -100,6 +100,8 @@ def _through(
     cancelled: threading.Event | None,
 ) -> Passed:
     need = stage.task.examine(passed.photo)
+    if stage.only_raw:
+        need = replace(need, notes=("camera RAW, developed first", *need.notes))
     if need.leave:
         notes = (*passed.notes, *need.notes, f"left as it is: {need.leave}")
         details = {**passed.details, **need.details, "left_as_it_is": need.leave}

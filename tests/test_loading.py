@@ -107,7 +107,6 @@ def test_a_stage_may_fix_how_the_engine_runs(shelf: Shelf) -> None:
     plain, even, asked = (
         models.get(request, run) for run in (None, {"alignment": 2}, lambda n: {"alignment": 2 * n.scale})
     )
-    assert shelf.loaded == ["s30"]
     tops = [{box.top % 2 for box in m.prepared.grid(70, 70).boxes} for m in (plain, even, asked)]
     assert tops == [{0, 1}, {0}, {0}]
 

@@ -19,6 +19,7 @@ from restorecli.cli.options import SharedOptions
 from restorecli.cli.plan import print_plan
 from restorecli.errors import ExitCode
 from restorecli.loading import Loaded, Models
+from restorecli.models.choose import ModelRequest
 from restorecli.models.resolve import Resolved
 from restorecli.photo import Depth
 from restorecli.photos.inputs import find_inputs, shard
@@ -28,6 +29,7 @@ from restorecli.report.events import PlanMade, Reporter
 from restorecli.report.jsonl import JsonLines
 from restorecli.results import Encoding
 from restorecli.stages import Stage
+from restorecli.tasks.demosaic import Demosaic, mosaic_run
 
 MakeStages = Callable[[Models], Sequence[Stage]]
 
@@ -116,8 +118,9 @@ def expect(stages: Sequence[Stage], models: Models, report: Reporter) -> tuple[l
 
 
 def with_raw(stages: Sequence[Stage], options: SharedOptions) -> list[Stage]:
-    """Return ``stages`` with, before them, the one that develops camera RAW."""
-    return list(stages)
+    """Return ``stages`` with, before them, the one that develops camera RAW by the usual model."""
+    wanted = ModelRequest("demosaic", license_policy=options.license_policy)
+    return [Stage(Demosaic(), wanted, only_raw=True, run=mosaic_run), *stages]
 
 
 def usual(stages: Sequence[Stage]) -> list[Stage]:

@@ -46,11 +46,11 @@ def upscale(
         raise UsageError(f"-x {scale:g} is not above 1 and up to {MOST}", "choose -x 2, 3 or 4, for example")
     if degradation not in (None, *DEGRADATIONS):
         raise UsageError(f"--degradation {degradation}", f"choose {' or '.join(DEGRADATIONS)}")
-    from restorecli.cli.restoring import restore
+    from restorecli.cli.restoring import restore, with_raw
     from restorecli.cli.upscale_stages import upscale_stages
 
     restore(
-        lambda models: upscale_stages(scale, degradation, models, options),
+        lambda models: with_raw(upscale_stages(scale, degradation, models, options), options),
         f"upscale-x{scale:g}",
         {"degradation": degradation or "usual"},
         options,
