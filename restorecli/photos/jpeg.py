@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import imagecodecs
 import numpy as np
 import simplejpeg  # type: ignore[import-untyped]
+from numpy.typing import NDArray
 
 from restorecli.errors import UnreadableError
+from restorecli.photo import Quantisation
 from restorecli.photos import iptc
 from restorecli.photos.raster import Raster, from_interleaved
 
@@ -17,6 +19,11 @@ _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _XMP = b"http://ns.adobe.com/xap/1.0/\x00"
 _LONG_XMP = b"http://ns.adobe.com/xmp/extension/\x00"
+# Where the k-th coefficient of the file lies in the 8×8 block, row by row (ITU-T T.81, figure A.6):
+# diagonal by diagonal, downwards on the odd ones.
+_ZIGZAG = np.array(
+    sorted(range(64), key=lambda at: (at // 8 + at % 8, at // 8 if (at // 8 + at % 8) % 2 else at % 8))
+)
 
 
 @dataclass
@@ -32,7 +39,18 @@ class Header:
     xmp: bytes | None = None
     iptc: bytes | None = None
     dpi: tuple[float, float] | None = None
+    tables: dict[int, NDArray[np.uint16]] = field(default_factory=dict)
+    sampling: list[tuple[int, int, int]] = field(default_factory=list)  # horizontal, vertical, table
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def quantisation(self) -> Quantisation | None:
+        """The tables of all components; None where one is missing or the file is lossless."""
+        tables = [self.tables.get(table) for _, _, table in self.sampling]
+        known = tuple(table for table in tables if table is not None)
+        if not known or len(known) != self.components:
+            return None
+        return Quantisation(known, tuple((across, down) for across, down, _ in self.sampling))
 
 
 def read_header(data: bytes, name: str) -> Header:
@@ -62,6 +80,10 @@ def read_header(data: bytes, name: str) -> Header:
             header.precision, header.height, header.width, header.components = struct.unpack_from(
                 ">BHHB", body
             )
+            parts = (body[at : at + 3] for at in range(6, min(len(body) - 2, 6 + 3 * body[5]), 3))
+            header.sampling = [(part[1] >> 4, part[1] & 15, part[2]) for part in parts]
+        elif marker == 0xDB:
+            header.tables |= _tables(body)
         elif marker == 0xE2 and body.startswith(b"ICC_PROFILE\x00") and len(body) > 14:
             profile_parts[body[12]] = body[14:]
             announced = body[13]
@@ -75,6 +97,22 @@ def read_header(data: bytes, name: str) -> Header:
         else:
             header.warnings.append("the colour profile is incomplete and was ignored")
     return header
+
+
+def _tables(body: bytes) -> dict[int, NDArray[np.uint16]]:
+    """The tables of one DQT segment (ITU-T T.81, B.2.4.1), each 8×8 with the constant part top left."""
+    tables: dict[int, NDArray[np.uint16]] = {}
+    at = 0
+    while at < len(body):
+        wide, number = body[at] >> 4, body[at] & 15
+        entries = body[at + 1 : at + 1 + (128 if wide else 64)]
+        at += 1 + (128 if wide else 64)
+        if at > len(body):
+            break
+        table = np.empty(64, np.uint16)
+        table[_ZIGZAG] = np.frombuffer(entries, ">u2" if wide else np.uint8)
+        tables[number] = table.reshape(8, 8)
+    return tables
 
 
 def _application_segment(header: Header, marker: int, body: bytes) -> None:
@@ -109,7 +147,7 @@ def decode(data: bytes, name: str) -> list[Raster]:
     header = read_header(data, name)
     raster = _decode_deep(data, header, name) if header.precision != 8 else _decode(data, header, name)
     raster.icc, raster.exif, raster.xmp, raster.dpi = header.icc, header.exif, header.xmp, header.dpi
-    raster.iptc = header.iptc
+    raster.iptc, raster.quantisation = header.iptc, header.quantisation
     raster.warnings += header.warnings
     return [raster]
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from restorecli.photo import Depth, FloatArray
+from restorecli.photo import Depth, FloatArray, Quantisation
 
 Samples = NDArray[Any]
 
@@ -59,6 +59,7 @@ class Raster:
     text: tuple[tuple[str, str], ...] = ()
     orientation: int | None = None
     stored: Depth | None = None
+    quantisation: Quantisation | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property

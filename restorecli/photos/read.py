@@ -166,6 +166,7 @@ def _photo(raster: Raster, kind: str, name: str) -> Photo:
         format=kind,
         metadata=carried,
         warnings=tuple(raster.warnings),
+        quantisation=raster.quantisation,
     )
 
 
