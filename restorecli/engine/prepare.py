@@ -23,6 +23,7 @@ from restorecli.engine.memory import (
 from restorecli.engine.precision import SAFER, choose, exact_arithmetic
 from restorecli.engine.settings import RunSettings
 from restorecli.engine.tiles import Grid, plan_grid
+from restorecli.engine.tuned import REASON, recall_tuned, use_tuned_threads
 from restorecli.errors import DeviceError, OutOfMemoryError
 
 
@@ -128,6 +129,7 @@ def prepare(network: nn.Module, settings: RunSettings) -> Prepared:
     devices, warnings = parse_devices(settings.device)
     if any(device.type == "cuda" for device in devices):
         exact_arithmetic()
+    use_tuned_threads(devices)
     choices = {str(device): choose(network, device, settings.precision) for device in devices}
     # Tiles of one picture in different precisions could show: all devices take the most exact choice.
     chosen = min(choices.values(), key=lambda choice: len(SAFER[choice.precision]))
@@ -195,8 +197,12 @@ def _plan(
         return settings.tile, settings.batch or 1, None, "asked for"
     curve = measure_curve(lane.replica(precision), facts, lane.device, precision)
     tile, reason = settings.tile, "asked for"
+    tuned = recall_tuned(facts, lane.device, precision)
+    if tile is None and tuned.tile is not None:
+        tile, reason = tuned.tile, REASON
     if tile is None and facts.prefers_whole:
         tile, reason = 0, "the network is not made for tiles; memory may demand them all the same"
     if tile is None:
         tile, reason = choose_tile(curve, facts, lane.device)
-    return tile, settings.batch or choose_batch(curve, tile, lane.device), curve, reason
+    batch = settings.batch or tuned.batch or choose_batch(curve, tile, lane.device)
+    return tile, batch, curve, reason
