@@ -13,6 +13,7 @@ from restorecli.cli.requests import request
 from restorecli.errors import RestoreError
 from restorecli.loading import Models
 from restorecli.models.choose import ModelRequest, choose
+from restorecli.models.registry import ModelEntry, load_registry
 from restorecli.stages import Stage
 from restorecli.tasks.upscale import Upscale
 
@@ -58,15 +59,22 @@ def _steps(factor: Fraction, wanted: ModelRequest, models: Models) -> tuple[Sequ
 
 
 def _available(wanted: ModelRequest) -> list[int]:
-    """Return the scales that the model has weights for, without fetching any."""
-    scales = []
+    """Return the scales that the model has weights for, without fetching any.
+
+    Where no model is named, they are those of one network: of the one that comes with the package, or else of
+    the best that needs no optional package.
+    """
+    found: dict[int, ModelEntry] = {}
     for scale in SCALES:
         try:
-            choose(replace(wanted, scale=scale))
+            found[scale] = choose(replace(wanted, scale=scale)).entry
         except RestoreError:
             continue
-        scales.append(scale)
-    return scales
+    if wanted.model is None and found:
+        loaders = {name: info.loader for name, info in load_registry().networks.items()}
+        best = min(found.values(), key=lambda e: (not e.ships, loaders[e.network] != "native", e.rank))
+        found = {scale: entry for scale, entry in found.items() if entry.network == best.network}
+    return list(found)
 
 
 def fewest(factor: Fraction, scales: Sequence[int]) -> Sequence[int]:

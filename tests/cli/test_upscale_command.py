@@ -172,6 +172,27 @@ def test_the_fewest_scales_that_reach_a_factor_are_taken(
     assert fewest(Fraction(factor), scales) == steps
 
 
+@pytest.mark.parametrize(
+    ("arguments", "weights", "said"),
+    [
+        (["-x8"], "nlsn-light-x2", "×2 and ×4"),
+        (["-x1.5"], "nlsn-light-x2", "resize by 0.75"),
+        (["-x2", "--degradation", "real"], "grl-base-real-x4", "×4, then a bicubic resize by 0.5"),
+        (["-x4", "--degradation", "real"], "grl-base-real-x4", ""),
+        (["-x3", "--model", "mirnet"], "mirnet-real-x3", ""),
+        (["-x4", "--model", "grl", "--variant", "tiny"], "grl-tiny-x4", ""),
+        (["-x6", "--model", "grl-tiny-x3"], "grl-tiny-x3", "×3 and ×3, then a bicubic resize by 0.667"),
+    ],
+)
+def test_which_weights_enlarge(
+    arguments: list[str], weights: str, said: str, restore: Run, photos: Path, tmp_path: Path
+) -> None:
+    done = restore("upscale", *arguments, photos / "a.png", "-o", tmp_path / "a.png", "-n", "--json")
+    assert done.code == 0, done.err
+    assert events(done, "plan")[0]["weights"] == weights
+    assert said in done.err
+
+
 def test_a_pipe_goes_from_standard_input_to_standard_output(
     restore: Run, weights: Path, photos: Path
 ) -> None:
