@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from restorecli import __version__
-from restorecli.cli import deblur, dejpeg, denoise, doctor, enhance, models, upscale
+from restorecli.cli import deblur, dejpeg, demosaic, denoise, doctor, enhance, models, upscale
 from restorecli.errors import ExitCode, RestoreError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(denoise.denoise)
+app.command()(demosaic.demosaic)
 app.command()(dejpeg.dejpeg)
 app.command()(upscale.upscale)
 app.command()(deblur.deblur)

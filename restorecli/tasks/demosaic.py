@@ -17,7 +17,7 @@ from torch import Tensor
 
 from restorecli import bayer, develop
 from restorecli.colour import linear_to_srgb, srgb_to_linear
-from restorecli.errors import UnsupportedError, WeightsError
+from restorecli.errors import UnsupportedError, UsageError, WeightsError
 from restorecli.networks.network import Network
 from restorecli.orientation import upright
 from restorecli.photo import FloatArray, Photo, Raw
@@ -25,6 +25,7 @@ from restorecli.resample import resize
 from restorecli.tasks.base import Job, Need, to_pixels, to_tensor
 
 NO_MATRIX = "the camera's colours are not known: its red, green and blue were taken for the output's"
+MOST_EXPOSURE = 10  # stops
 # What a network was trained to see → which symmetries keep the phase (with even sides).
 _SYMMETRIES = {
     "malvar-RGGB": ("identity", "transpose"),
@@ -69,6 +70,9 @@ class Demosaic:
         camera_rgb: leave RAW in the camera's linear RGB with the white balance divided out, neither cropped
             nor turned upright, for a linear DNG; white balance then only serves the interpolation, and
             highlights, space and exposure are the next program's.
+
+    Raises:
+        UsageError: an attribute is none of its choices.
     """
 
     pattern: str = "auto"
@@ -77,6 +81,20 @@ class Demosaic:
     color_space: str = "srgb"
     exposure: float = 0.0
     camera_rgb: bool = False
+
+    def __post_init__(self) -> None:
+        for option, value, known in (
+            ("--pattern", self.pattern, ("auto", *bayer.PATTERNS)),
+            ("--white-balance", self.white_balance, develop.WHITE_BALANCES),
+            ("--highlights", self.highlights, develop.HIGHLIGHTS),
+            ("--color-space", self.color_space, develop.COLOUR_SPACES),
+        ):
+            if value not in known:
+                raise UsageError(f"{option} {value}", f"choose {', '.join(known[:-1])} or {known[-1]}")
+        if not abs(self.exposure) <= MOST_EXPOSURE:
+            raise UsageError(
+                f"--exposure {self.exposure:g}", f"give at most {MOST_EXPOSURE} stops, up or down"
+            )
 
     @property
     def suffix(self) -> str:
