@@ -103,13 +103,17 @@ def choose(network: nn.Module, device: torch.device, asked: str) -> Choice:
         return Choice(asked, "asked for")
     if not candidates(device):
         return Choice("fp32", f"{device.type} has no faster precision here")
-    key = "|".join(["precision", facts.identity, device_key(device), torch.__version__])
-    known = recall(key)
+    known = recall(_choice_key(facts, device))
     if known is None or known.get("precision") not in DTYPES:
         choice = _measure(network, device)
-        remember(key, {"precision": choice.precision, "reason": choice.reason})
+        remember_choice(facts, device, choice)
         return choice
     return Choice(known["precision"], str(known.get("reason", "measured before")))
+
+
+def remember_choice(facts: Facts, device: torch.device, choice: Choice) -> None:
+    """Keep ``choice`` for later runs with ``--precision auto``."""
+    remember(_choice_key(facts, device), {"precision": choice.precision, "reason": choice.reason})
 
 
 def candidates(device: torch.device) -> tuple[str, ...]:
@@ -177,6 +181,10 @@ def timed(call: Callable[[Tensor], Tensor], x: Tensor, device: torch.device) -> 
 def exact_arithmetic() -> None:
     """Keep float32 convolutions in float32 on NVIDIA GPUs, which torch would round to 10 bits (TF32)."""
     torch.backends.cudnn.allow_tf32 = False
+
+
+def _choice_key(facts: Facts, device: torch.device) -> str:
+    return "|".join(["precision", facts.identity, device_key(device), torch.__version__])
 
 
 def _measure(network: nn.Module, device: torch.device) -> Choice:
