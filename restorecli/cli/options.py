@@ -186,23 +186,41 @@ class SharedOptions:
     ] = 0
 
 
-def with_shared_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give ``command(…, options: SharedOptions)`` every shared option on the command line."""
+def with_options(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that gives ``command(…, options: kind)`` every field of ``kind`` as an option.
 
-    @functools.wraps(command)
-    def wrapper(**values: Any) -> None:
-        shared = {entry.name: values.pop(entry.name) for entry in fields(SharedOptions)}
-        command(**values, options=SharedOptions(**shared))
+    Args:
+        kind: a dataclass whose fields are annotated as Typer wants them, all with defaults.
+    """
 
-    hints = get_type_hints(SharedOptions, include_extras=True)
-    shared = [
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def wrapper(**values: Any) -> None:
+            given = {entry.name: values.pop(entry.name) for entry in fields(kind)}
+            command(**values, options=kind(**given))
+
+        arranged = _parameters(command, kind)
+        wrapper.__signature__ = inspect.Signature(arranged)  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in arranged}
+        return wrapper
+
+    return decorate
+
+
+with_shared_options = with_options(SharedOptions)
+
+
+def _parameters(command: Callable[..., None], kind: type[Any]) -> list[inspect.Parameter]:
+    """Return the first field of ``kind``, the command's own parameters, then the other fields."""
+    hints = get_type_hints(kind, include_extras=True)
+    first, *others = [
         inspect.Parameter(
             entry.name,
             inspect.Parameter.KEYWORD_ONLY,
             annotation=hints[entry.name],
             default=None if entry.default is MISSING else entry.default,
         )
-        for entry in fields(SharedOptions)
+        for entry in fields(kind)
     ]
     own_hints = get_type_hints(command, include_extras=True)
     own = [
@@ -210,7 +228,4 @@ def with_shared_options(command: Callable[..., None]) -> Callable[..., None]:
         for name, parameter in inspect.signature(command).parameters.items()
         if name != "options"
     ]
-    arranged = [shared[0], *own, *shared[1:]]
-    wrapper.__signature__ = inspect.Signature(arranged)  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in arranged}
-    return wrapper
+    return [first, *own, *others]
