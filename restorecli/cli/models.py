@@ -233,7 +233,7 @@ def _download(entry: ModelEntry) -> Record | None:
 
     try:
         with tables.bar(entry.name) as progress:
-            record, fresh = fetch(entry, progress=progress)
+            record, fresh = fetch(entry, progress=progress, anew=True)
     except WeightsError as error:
         tables.say(f"error: {error.message}", *([f"hint: {error.hint}"] if error.hint else []))
         return None

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,6 +120,28 @@ def git_blob_of(path: Path) -> str:
         while chunk := stream.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def is_cut_off(path: Path) -> bool:
+    """Whether a checkpoint ends too early, as far as its container tells without being read.
+
+    A zip file (torch since 1.6) has its table at the end, a safetensors file begins with the lengths of its
+    table and, in it, of its tensors. Pickles of older torch tell nothing.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(8)
+        if head.startswith(b"PK\x03\x04"):
+            return not zipfile.is_zipfile(path)
+        if path.suffix != ".safetensors":
+            return False
+        length = int.from_bytes(head, "little")
+        table = stream.read(min(length, CHUNK * 64))
+    try:
+        told = json.loads(table)
+        ends = [tensor["data_offsets"][1] for name, tensor in told.items() if name != "__metadata__"]
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return True
+    return path.stat().st_size < 8 + length + max(ends, default=0)
 
 
 def make_folder(folder: Path) -> None:

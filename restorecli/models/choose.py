@@ -172,14 +172,14 @@ def _choice(entries: Sequence[ModelEntry], request: ModelRequest) -> Choice:
     """Pick by channels, then level, then rank."""
     entries = _by_channels(entries, request)
     levels = sorted({entry.level for entry in entries if entry.level is not None})
-    notes: tuple[str, ...] = ()
     if levels:
         level = nearest_level(levels, request.level, request.task)
         entries = [entry for entry in entries if entry.level in (level, None)]
-        if request.level is not None and level != request.level:
-            what = "JPEG quality" if request.task == "dejpeg" else "sigma"
-            notes = (f"weights for {what} {level:g} are used for {request.level:g}",)
-    return Choice(min(entries, key=lambda entry: entry.rank), notes=notes)
+    best = min(entries, key=lambda entry: entry.rank)
+    if request.level is None or best.level in (request.level, None):
+        return Choice(best)
+    what = "JPEG quality" if request.task == "dejpeg" else "sigma"
+    return Choice(best, notes=(f"weights for {what} {best.level:g} are used for {request.level:g}",))
 
 
 def _by_channels(entries: Sequence[ModelEntry], request: ModelRequest) -> Sequence[ModelEntry]:

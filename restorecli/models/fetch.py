@@ -16,6 +16,7 @@ from restorecli.models.cache import (
     cached,
     entry_path,
     git_blob_of,
+    is_cut_off,
     lock,
     native_copies,
     read_record,
@@ -31,17 +32,31 @@ Source = tuple[str, Callable[[Path, Expected, "Progress | None"], str]]
 """Where a file comes from (as a person would type it), and how to get it: → its sha256."""
 
 
+_failed: dict[Path, DownloadError] = {}
+"""Why a file could not be fetched in this process: it is not tried again for each photo."""
+
+
 def expected_of(entry: ModelEntry) -> Expected:
     """Return what the catalogue knows of the entry's bytes."""
     return Expected(entry.sha256, entry.git_blob, entry.bytes)
 
 
 def fetch(
-    entry: ModelEntry, *, allow_network: bool = True, progress: Progress | None = None
+    entry: ModelEntry,
+    *,
+    allow_network: bool = True,
+    progress: Progress | None = None,
+    anew: bool = False,
 ) -> tuple[Record, bool]:
     """Make sure that the entry's file is in the cache.
 
     Where the catalogue knows no digest, that of the first download is recorded and binds later ones.
+
+    Args:
+        entry: whose file.
+        allow_network: whether it may be downloaded.
+        progress: told of the bytes.
+        anew: whether to ask again for a file that could not be had a moment ago.
 
     Returns:
         The file's record, and whether it was fetched just now.
@@ -60,10 +75,18 @@ def fetch(
         raise DownloadError(
             f"{entry.name} is not in the cache, and downloads are switched off", by_hand(entry)
         )
+    if not anew and (failure := _failed.get(path)) is not None:
+        raise type(failure)(failure.message, failure.hint)
     with lock(path):
         if (record := cached(entry)) is not None:  # another process was faster
             return record, False
-        return _fetch_first(entry, path, progress), True
+        try:
+            record = _fetch_first(entry, path, progress)
+        except DownloadError as error:
+            _failed[path] = error
+            raise
+        _failed.pop(path, None)
+        return record, True
 
 
 def _fetch_first(entry: ModelEntry, path: Path, progress: Progress | None) -> Record:
@@ -72,12 +95,14 @@ def _fetch_first(entry: ModelEntry, path: Path, progress: Progress | None) -> Re
     for where, get in sources(entry):
         try:
             digest = get(path, expected, progress)
+            if not expected.pinned:
+                _see_that_it_is_whole(path, where)
         except DownloadError as error:
             complaints.append(error)
             continue
         trust = "pinned" if expected_of(entry).pinned else "first use"
         record = Record(digest, path.stat().st_size, where, trust, _now())
-        write_record(path, record)
+        _write_record(path, record)
         return record
     if expected.sha256 and not entry.sha256 and any(isinstance(e, ChecksumError) for e in complaints):
         raise ChecksumError(
@@ -148,7 +173,7 @@ def add(entry: ModelEntry, file: Path) -> Record:
             part.unlink(missing_ok=True)
         trust = "pinned" if expected.pinned else "first use"
         record = Record(digest, path.stat().st_size, "by hand", trust, _now())
-        write_record(path, record)
+        _write_record(path, record)
     return record
 
 
@@ -197,6 +222,21 @@ def _with_first_use(entry: ModelEntry, path: Path) -> Expected:
     if expected.pinned or record is None:
         return expected
     return dataclasses.replace(expected, sha256=record.sha256)
+
+
+def _write_record(path: Path, record: Record) -> None:
+    try:
+        write_record(path, record)
+    except OSError as error:
+        path.unlink(missing_ok=True)  # without its record it would not be found again
+        raise WeightsError(f"{record_path(path)} cannot be written: {error.strerror or error}") from error
+
+
+def _see_that_it_is_whole(path: Path, where: str) -> None:
+    """Drop a file that ends too early, where neither a digest nor the server's word for its length tells."""
+    if is_cut_off(path):
+        path.unlink()
+        raise DownloadError(f"{where} gives a file that ends too early", "try again")
 
 
 def _direct(url: str) -> Source:

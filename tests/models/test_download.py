@@ -157,14 +157,47 @@ def test_offline_touches_no_network(web: Web, tmp_path: Path, monkeypatch: pytes
     assert web.requests == []
 
 
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
 def test_a_proxy_of_the_environment_is_used(
-    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.delenv("NO_PROXY")
-    monkeypatch.setenv("http_proxy", web.url)
+    monkeypatch.setenv(variable, web.url)
     web.answer = lambda path: Page(BODY) if path == "http://far.invalid/w.pt" else None
     download("http://far.invalid/w.pt", tmp_path / "w.pt")
     assert (tmp_path / "w.pt").read_bytes() == BODY
+
+
+def test_a_proxy_that_lets_nothing_through_is_said_in_one_sentence(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv("HTTPS_PROXY", web.url)  # the server knows no CONNECT
+    with pytest.raises(DownloadError, match=r"https://far\.invalid/w\.pt .*501") as caught:
+        download("https://far.invalid/w.pt", tmp_path / "w.pt")
+    assert "HTTPSConnectionPool" not in caught.value.message
+
+
+def test_a_proxy_that_wants_a_password_is_said(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv("HTTP_PROXY", web.url)
+    web.answer = lambda path: Page(failures=[407])
+    with pytest.raises(DownloadError, match="407 Proxy Authentication Required"):
+        download("http://far.invalid/w.pt", tmp_path / "w.pt")
+
+
+def test_a_redirect_keeps_the_range_of_a_resumed_download(web: Web, tmp_path: Path) -> None:
+    web.add("/real", Page(BODY, cut=[100_000]))
+    download(web.add("/link", Page(location="/real")), tmp_path / "w.pt")
+    assert (tmp_path / "w.pt").read_bytes() == BODY
+    assert web.seen("/real")[1]["Range"] == "bytes=65536-"
+
+
+def test_redirects_in_a_circle_are_said(web: Web, tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match="redirects"):
+        download(web.add("/link", Page(location="/link")), tmp_path / "w.pt")
 
 
 def test_a_disk_known_to_be_too_small_is_said_before_writing(

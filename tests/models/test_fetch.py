@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import os
 import subprocess
@@ -8,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from restorecli.errors import ChecksumError, DownloadError, WeightsError
 from restorecli.models import cache, fetch
@@ -96,6 +99,72 @@ def test_a_file_of_another_size_than_recorded_is_fetched_again(web: Web) -> None
     cache.entry_path(one).write_bytes(b"damaged")
     assert fetch.fetch(one)[1]
     assert cache.entry_path(one).read_bytes() == BODY
+
+
+def test_what_could_not_be_had_is_asked_for_once_per_process(web: Web) -> None:
+    one = entry(web.url + "/gone")
+    for _ in range(2):
+        with pytest.raises(DownloadError, match="404") as caught:
+            fetch.fetch(one)
+        assert "models add" in caught.value.hint
+    assert len(web.requests) == 1
+    web.add("/gone", BODY)
+    assert fetch.fetch(one, anew=True)[1] and fetch.fetch(one)[1] is False
+
+
+def test_a_mirror_with_other_bytes_is_passed_over(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESTORE_MIRROR", web.url + "/mirror")
+    web.add("/mirror/nlsn/model_x2.pt", b"something else")
+    record, _ = fetch.fetch(entry(web.add("/w", BODY), sha256=hashlib.sha256(BODY).hexdigest()))
+    assert record.source == web.url + "/w"
+
+
+def test_a_mirror_is_not_asked_offline(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESTORE_MIRROR", web.url)
+    monkeypatch.setenv("RESTORE_OFFLINE", "1")
+    with pytest.raises(DownloadError, match="switched off"):
+        fetch.fetch(entry(web.add("/nlsn/model_x2.pt", BODY)))
+    assert web.requests == []
+
+
+@pytest.mark.parametrize("kind", ["zip", "safetensors"])
+def test_a_file_cut_short_by_a_server_that_tells_no_length_is_not_kept(
+    web: Web, tmp_path: Path, own_cache: Path, kind: str
+) -> None:
+    whole = tmp_path / f"whole.{kind}"
+    weights = {"weight": torch.rand(300)}
+    torch.save(weights, whole) if kind == "zip" else save_file(weights, whole)
+    body = whole.read_bytes()
+    one = entry(web.add("/w", Page(body, length=False, cut=[len(body) - 90])), file=whole.name)
+    with pytest.raises(DownloadError, match="ends too early"):
+        fetch.fetch(one)
+    assert [p for p in own_cache.rglob("*") if p.is_file() and p.suffix != ".lock"] == []
+    assert fetch.fetch(one, anew=True)[1] and cache.entry_path(one).read_bytes() == body
+
+
+def test_a_full_disk_while_the_record_is_written_leaves_no_file_without_one(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    one = entry(web.add("/w", BODY))
+    monkeypatch.setattr(cache, "write_whole", full)
+    with pytest.raises(WeightsError, match=r"model_x2.pt.json cannot be written: No space left"):
+        fetch.fetch(one)
+    assert not cache.entry_path(one).exists()
+
+
+def test_files_of_a_cache_that_became_read_only_are_used(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(folder: Path) -> None:
+        raise WeightsError(f"the cache of weights cannot be written: {folder}")
+
+    one = entry(web.add("/w", BODY))
+    record, _ = fetch.fetch(one)
+    monkeypatch.setattr(cache, "make_folder", refuse)
+    assert fetch.fetch(one) == (record, False)
+    with pytest.raises(WeightsError, match="cannot be written"):
+        fetch.fetch(entry(web.url + "/w", file="other.pt"))
 
 
 def test_a_cache_that_cannot_be_written_is_said(
