@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +15,7 @@ import psutil
 from restorecli.errors import TooLargeError, UnreadableError, UnsupportedError
 from restorecli.orientation import upright
 from restorecli.photo import Document, FloatArray, Photo
-from restorecli.photos import exif, jpeg, kinds, metadata, others, png, profiles, tiff
+from restorecli.photos import exif, jpeg, kinds, metadata, others, png, profiles, raw, tiff
 from restorecli.photos.raster import Raster, Samples, to_float
 
 MOST_PIXELS = 1_000_000_000
@@ -40,7 +41,7 @@ def read(source: Path | bytes, *, name: str | None = None, max_pixels: int | Non
 
     Raises:
         UnreadableError: the file is missing, damaged, cut short or not an image.
-        UnsupportedError: an animation, a camera RAW, or samples of an unknown kind.
+        UnsupportedError: an animation, or samples or a sensor of a kind that is not handled.
         TooLargeError: it states more pixels than allowed; nothing has been decoded then.
     """
     name = name or (str(source) if isinstance(source, Path) else "the data")
@@ -49,8 +50,12 @@ def read(source: Path | bytes, *, name: str | None = None, max_pixels: int | Non
         _check_sizes(_sizes(stream, kind, name), name, max_pixels)
         stream.seek(0)
         try:
-            rasters = _decode(stream, kind, name)
-            pages = tuple(_photo(raster, kind, name) for raster in rasters)
+            if kind == "raw":
+                pages: tuple[Photo, ...] = (raw.decode(stream, name),)
+            else:
+                pages = tuple(_photo(raster, kind, name) for raster in _decode(stream, kind, name))
+            if kind != "raw" and Path(name).suffix.lower() in kinds.RAW_SUFFIXES:
+                pages = (_doubted(pages[0], kind), *pages[1:])
         except MemoryError as error:
             raise TooLargeError(f"{name}: too large for this machine's memory") from error
         return Document(pages, kind, name, _fingerprint(stream))
@@ -64,7 +69,7 @@ def size(source: Path | bytes, *, name: str | None = None) -> tuple[int, int] | 
 
     Raises:
         UnreadableError: the file is missing, damaged or not an image.
-        UnsupportedError: a camera RAW.
+        UnsupportedError: a kind that is not handled.
     """
     name = name or (str(source) if isinstance(source, Path) else "the data")
     with _opened(source, name) as stream:
@@ -94,11 +99,8 @@ def _kind(stream: BinaryIO, name: str) -> str:
     kind = kinds.sniff(head)
     if kind == "" and Path(name).suffix.lower() in (".tga", ".pcx", ".sgi"):
         kind = Path(name).suffix.lower()[1:]  # formats without a signature
-    # A RAW file without a mosaic tag would be read as the thumbnail in it.
-    if kind in ("", "tiff") and Path(name).suffix.lower() in kinds.RAW_SUFFIXES:
-        kind = "raw"
-    if kind == "raw" or (kind == "tiff" and tiff.is_raw(stream)):
-        raise UnsupportedError(f"{name}: camera RAW cannot be developed yet", "develop it to a TIFF first")
+    if _is_raw(kind, stream, Path(name).suffix.lower()):
+        return "raw"
     if kind == "heic":
         raise UnsupportedError(f"{name}: HEIC", "convert it to PNG, TIFF or AVIF first")
     if kind == "":
@@ -106,8 +108,18 @@ def _kind(stream: BinaryIO, name: str) -> str:
     return kind
 
 
+def _is_raw(kind: str, stream: BinaryIO, suffix: str) -> bool:
+    """By content; the suffix counts where the content says nothing, or only that a camera made it."""
+    if kind != "tiff":
+        return kind == "raw" or (kind == "" and suffix in kinds.RAW_SUFFIXES)
+    # A plain TIFF must not be taken for a mosaic, nor a RAW without a mosaic's tags for the thumbnail in it.
+    return tiff.is_raw(stream) or (suffix in kinds.RAW_SUFFIXES - {".dng"} and tiff.names_camera(stream))
+
+
 def _sizes(stream: BinaryIO, kind: str, name: str) -> list[tuple[int, int, int]]:
     """Width, height and orientation of each page, as the headers state them; zeros where they do not."""
+    if kind == "raw":
+        return [(*raw.size(stream, name), 1)]
     if kind == "tiff":
         return tiff.sizes(stream, name)
     stream.seek(0)
@@ -168,6 +180,11 @@ def _photo(raster: Raster, kind: str, name: str) -> Photo:
         warnings=tuple(raster.warnings),
         quantisation=raster.quantisation,
     )
+
+
+def _doubted(photo: Photo, kind: str) -> Photo:
+    warning = f"its name is that of camera RAW, but it is a {kind.upper()} file"
+    return replace(photo, warnings=(*photo.warnings, warning))
 
 
 def _turned(array: FloatArray, orientation: int) -> FloatArray:

@@ -16,34 +16,52 @@ from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples
 # tifffile reports odd tags there; what matters is raised or warned of here.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
-_CFA, _LINEAR_RAW = 32803, 34892
+CFA, LINEAR_RAW = 32803, 34892
 _DNG_VERSION, _XMP, _ICC, _ORIENTATION = 50706, 700, 34675, 274
-_SUB_IFDS, _IPTC = 330, 33723
+_SUB_IFDS, _IPTC, _MAKE = 330, 33723, 271
 _REDUCED, _MASK = 1, 4
 _GRAY_WHITE_0, _GRAY, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB, _ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
 
 
-def _tag(page: Any, code: int, default: Any = None) -> Any:
-    tag = page.tags.get(code)
-    return default if tag is None else tag.value
+def tag(page: Any, code: int, default: Any = None) -> Any:
+    """The value of a tag of one of tifffile's pages, or `default` where it has none."""
+    found = page.tags.get(code)
+    return default if found is None else found.value
 
 
 def _photometric(page: Any) -> int:
-    return int(_tag(page, 262, _GRAY))
+    return int(tag(page, 262, _GRAY))
 
 
 def is_raw(stream: BinaryIO) -> bool:
-    """Whether a TIFF file is a camera RAW (DNG, NEF, ARW, PEF …): it says so, or it holds a mosaic."""
+    """Whether a TIFF file is a camera RAW (DNG, NEF, ARW, PEF …).
+
+    It says so, or it holds a mosaic, or its picture lies beside a thumbnail that comes first, as cameras and
+    film scanners write it.
+    """
     stream.seek(0)
     try:
         with tifffile.TiffFile(stream) as file:
             first = file.pages.first
-            if _tag(first, _DNG_VERSION) is not None:
+            if tag(first, _DNG_VERSION) is not None:
                 return True
-            pages = [first, *(first.pages or ())] if _tag(first, _SUB_IFDS) else [first]
-            return any(_photometric(page) in (_CFA, _LINEAR_RAW) for page in pages)
+            inner = [page.aspage() for page in first.pages or ()] if tag(first, _SUB_IFDS) else []
+            if any(_photometric(page) in (CFA, LINEAR_RAW) for page in (first, *inner)):
+                return True
+            whole = [page for page in inner if not int(tag(page, 254, 0)) & (_REDUCED | _MASK)]
+            return bool(whole and int(tag(first, 254, 0)) & _REDUCED and tag(first, _MAKE))
     except DECODE_ERRORS:
         return False
+
+
+def names_camera(stream: BinaryIO) -> bool:
+    """Whether a TIFF file names the maker of a camera or scanner."""
+    stream.seek(0)
+    try:
+        with tifffile.TiffFile(stream) as file:
+            return bool(tag(file.pages.first, _MAKE))
+    except DECODE_ERRORS:
+        return True  # some makers' files are no proper TIFF
 
 
 def sizes(stream: BinaryIO, name: str) -> list[tuple[int, int, int]]:
@@ -56,7 +74,7 @@ def sizes(stream: BinaryIO, name: str) -> list[tuple[int, int, int]]:
     try:
         with tifffile.TiffFile(stream) as file:
             return [
-                (int(page.imagewidth), int(page.imagelength), int(_tag(page, _ORIENTATION, 1)))
+                (int(page.imagewidth), int(page.imagelength), int(tag(page, _ORIENTATION, 1)))
                 for page in _pictures(file)
             ]
     except DECODE_ERRORS as error:
@@ -65,7 +83,7 @@ def sizes(stream: BinaryIO, name: str) -> list[tuple[int, int, int]]:
 
 def _pictures(file: tifffile.TiffFile) -> list[Any]:
     pages = [page.aspage() for page in file.pages]
-    whole = [page for page in pages if not int(_tag(page, 254, 0)) & (_REDUCED | _MASK)]
+    whole = [page for page in pages if not int(tag(page, 254, 0)) & (_REDUCED | _MASK)]
     return whole or pages[:1]
 
 
@@ -101,10 +119,10 @@ def _decode_page(page: Any, name: str) -> Raster:
     samples = _interleaved(page.asarray(), page)
     photometric = _photometric(page)
     raster = _interpret(samples, photometric, page, name)
-    raster.icc = _bytes(_tag(page, _ICC))
-    raster.xmp = _bytes(_tag(page, _XMP))
+    raster.icc = _bytes(tag(page, _ICC))
+    raster.xmp = _bytes(tag(page, _XMP))
     raster.iptc = _iptc(page)
-    orientation = int(_tag(page, _ORIENTATION, 1))
+    orientation = int(tag(page, _ORIENTATION, 1))
     raster.orientation = orientation if 1 <= orientation <= 8 else 1
     raster.dpi = _dpi(page)
     return raster
@@ -193,14 +211,14 @@ def _bytes(value: Any) -> bytes | None:
 
 def _iptc(page: Any) -> bytes | None:
     """The IPTC records, which some writers declare as 32-bit numbers."""
-    value = _tag(page, _IPTC)
+    value = tag(page, _IPTC)
     if isinstance(value, tuple) and value and max(value) > 0xFF:
         return np.array(value, page.parent.byteorder + "u4").tobytes().rstrip(b"\0")
     return _bytes(value)
 
 
 def _dpi(page: Any) -> tuple[float, float] | None:
-    x, y, unit = _tag(page, 282), _tag(page, 283), int(_tag(page, 296, 2))
+    x, y, unit = tag(page, 282), tag(page, 283), int(tag(page, 296, 2))
     if not (
         isinstance(x, tuple) and isinstance(y, tuple) and unit in (2, 3) and x[1] and y[1] and x[0] and y[0]
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import BinaryIO
 
 from restorecli.photos.exif import SIZES, STRUCTURE
@@ -11,6 +12,8 @@ _SUB_IFDS = frozenset((0x8769, 0x8825, 0xA005))  # EXIF, GPS, interoperability
 _DESCRIPTION = 0x010E  # where tifffile notes an array's shape, which the result has not
 _LONGEST = 32 << 20  # bytes of one value; more is damage
 _MOST_ENTRIES = 4096
+# Olympus and Panasonic mark their RAW files in their own way; what follows is TIFF.
+_MARKS = (b"II*\0", b"MM\0*", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
 
 
 class _Source:
@@ -19,7 +22,7 @@ class _Source:
     def __init__(self, stream: BinaryIO) -> None:
         self.stream = stream
         head = self.read(0, 8)
-        if head[:4] not in (b"II*\0", b"MM\0*"):
+        if head[:4] not in _MARKS:
             raise ValueError("not a classic TIFF")
         self.order = "<" if head[:1] == b"I" else ">"
         (self.first,) = struct.unpack(self.order + "I", head[4:])
@@ -51,10 +54,20 @@ class _Source:
         return found, struct.unpack_from(self.order + "I", table, 12 * count)[0]
 
 
+def _any(tag: int, level: int) -> bool:
+    return True
+
+
 def _packed(
-    source: _Source, entries: dict[int, tuple[int, int, bytes]], base: int, following: int, level: int
+    source: _Source,
+    entries: dict[int, tuple[int, int, bytes]],
+    base: int,
+    following: int,
+    level: int,
+    wanted: Callable[[int, int], bool] = _any,
 ) -> bytes:
     """A directory for offset `base`, its values and inner directories behind it."""
+    entries = {tag: entry for tag, entry in entries.items() if wanted(tag, level)}
     table = struct.pack(source.order + "H", len(entries))
     values = b""
     start = base + 2 + 12 * len(entries) + 4
@@ -63,7 +76,7 @@ def _packed(
         if tag in _SUB_IFDS and len(value) == 4 and level < 3:
             inner, _ = source.entries(struct.unpack(source.order + "I", value)[0])
             value = struct.pack(source.order + "I", start + len(values))
-            values += _packed(source, inner, start + len(values), 0, level + 1)
+            values += _packed(source, inner, start + len(values), 0, level + 1, wanted)
         elif len(value) > 4:
             pointer = struct.pack(source.order + "I", start + len(values))
             values += value + bytes(len(value) % 2)
@@ -72,8 +85,12 @@ def _packed(
     return table + struct.pack(source.order + "I", following) + values
 
 
-def extract(stream: BinaryIO) -> bytes | None:
+def extract(stream: BinaryIO, wanted: Callable[[int, int], bool] = _any) -> bytes | None:
     """The tags of a TIFF file that tell of the photo and not of its samples, as an EXIF block.
+
+    Args:
+        stream: the file.
+        wanted: whether to keep a tag of the first directory (level 0) or of one inside (level 1 and on).
 
     Returns:
         The block, or None where there are no such tags.
@@ -86,12 +103,14 @@ def extract(stream: BinaryIO) -> bytes | None:
     kept = {
         tag: entry
         for tag, entry in entries.items()
-        if tag not in STRUCTURE and not (tag == _DESCRIPTION and entry[2].startswith(b'{"shape"'))
+        if tag not in STRUCTURE
+        and wanted(tag, 0)
+        and not (tag == _DESCRIPTION and entry[2].startswith(b'{"shape"'))
     }
     if not kept:
         return None
     head = (b"II*\0" if source.order == "<" else b"MM\0*") + struct.pack(source.order + "I", 8)
-    return head + _packed(source, kept, 8, 0, 0)
+    return head + _packed(source, kept, 8, 0, 0, wanted)
 
 
 def graft(stream: BinaryIO, block: BinaryIO) -> None:
