@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from restorecli import __version__
-from restorecli.cli import deblur, dejpeg, demosaic, denoise, doctor, enhance, models, upscale
+from restorecli.cli import bench, deblur, dejpeg, demosaic, denoise, doctor, enhance, models, upscale
 from restorecli.errors import ExitCode, RestoreError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command()(dejpeg.dejpeg)
 app.command()(upscale.upscale)
 app.command()(deblur.deblur)
 app.command()(enhance.enhance)
+app.command()(bench.bench)
 app.add_typer(models.app, name="models")
 app.command()(doctor.doctor)
 

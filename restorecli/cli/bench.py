@@ -1,0 +1,54 @@
+"""``restore bench``: how fast networks are, how good, and how fast the whole tool is."""
+
+from __future__ import annotations
+
+from restorecli.cli.bench_options import BenchOptions
+from restorecli.cli.options import with_options
+from restorecli.errors import UsageError
+
+MODES = ("compare", "folder", "table", "data", "pairs", "sweep")
+"""Options that each ask for another measurement than run times; at most one may be given."""
+
+
+@with_options(BenchOptions)
+def bench(*, options: BenchOptions) -> None:
+    """Measure networks on this machine: run times, or with --data, --pairs or --table, quality.
+
+    Example: restore bench
+
+    Example: restore bench --model all --variant paper --size 128 --json > times.json
+
+    Example: restore bench --sweep tile --task upscale --tune
+
+    Example: restore bench --data set5/ -x 2 -x 4 --save-images compared/
+    """
+    asked = [name for name in MODES if getattr(options, name) is not None]
+    if len(asked) > 1:
+        raise UsageError(f"--{asked[0]} and --{asked[1]} are two measurements", "run restore bench twice")
+    if options.tune and options.sweep is None:
+        raise UsageError("--tune keeps what a sweep finds", "add --sweep tile, batch, precision or threads")
+    if options.plot is not None:
+        from restorecli.report.plots import check_plot
+
+        check_plot(options.plot)
+    mode = asked[0] if asked else "times"
+    if mode == "compare":
+        from restorecli.cli.bench_compare import compare_files
+
+        compare_files(options)
+    elif mode == "folder":
+        from restorecli.cli.bench_folder import measure_folder
+
+        measure_folder(options)
+    elif mode in ("data", "pairs", "table"):
+        from restorecli.cli.bench_quality import measure_quality
+
+        measure_quality(options)
+    elif mode == "sweep":
+        from restorecli.cli.bench_sweep import measure_sweep
+
+        measure_sweep(options)
+    else:
+        from restorecli.cli.bench_times import measure_times
+
+        measure_times(options)

@@ -1,0 +1,213 @@
+"""The options of ``restore bench``, declared once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from restorecli.cli.options import ENGINE, MODEL, OUTPUT, RUN, option
+
+WHAT, QUALITY = "What to measure", "Quality"
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """Everything ``restore bench`` can be asked; see its help."""
+
+    task: Annotated[
+        list[str] | None,
+        option(
+            "--task",
+            help="upscale, denoise, dejpeg, demosaic, deblur or enhance; repeatable. Default: all.",
+            panel=WHAT,
+            metavar="TASK",
+        ),
+    ] = None
+    model: Annotated[
+        list[str] | None,
+        option(
+            "--model",
+            "-m",
+            help="A model, or all for the five networks; repeatable. Default: each task's light one.",
+            panel=MODEL,
+            metavar="NAME|all",
+        ),
+    ] = None
+    variant: Annotated[
+        str | None,
+        option(
+            "--variant",
+            help="light or paper, or a size such as small. Speed is measured with random weights where the "
+            "paper's are not on this machine.",
+            panel=MODEL,
+            metavar="light|paper|NAME",
+        ),
+    ] = None
+    weights: Annotated[
+        Path | None, option("--weights", help="Measure this checkpoint.", panel=MODEL, metavar="FILE")
+    ] = None
+    scale: Annotated[
+        list[int] | None,
+        option("--scale", "-x", help="Of upscaling; repeatable. Default: 4.", panel=MODEL, metavar="N"),
+    ] = None
+    size: Annotated[
+        list[str] | None,
+        option(
+            "--size",
+            help="Of the input in pixels, one number for a square; repeatable. Default: 256x256.",
+            panel=WHAT,
+            metavar="WxH",
+        ),
+    ] = None
+    sweep: Annotated[
+        str | None,
+        option(
+            "--sweep",
+            help="Vary one setting and name its best value.",
+            panel=WHAT,
+            metavar="size|batch|precision|tile|threads",
+        ),
+    ] = None
+    tune: Annotated[
+        bool, option("--tune", help="Keep what --sweep found best for later runs.", panel=WHAT)
+    ] = False
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        option(
+            "--compare",
+            help="Compare two files of restore bench --json; nothing is measured.",
+            panel=WHAT,
+            metavar="A.json B.json",
+        ),
+    ] = None
+    folder: Annotated[
+        Path | None,
+        option(
+            "--folder",
+            help="Restore the photos there, end to end, and tell where the time goes. No result is kept.",
+            panel=WHAT,
+            metavar="PHOTOS",
+        ),
+    ] = None
+    data: Annotated[
+        Path | None,
+        option(
+            "--data",
+            help="Clean images: degrade them as the papers do, restore, score.",
+            panel=QUALITY,
+            metavar="FOLDER",
+        ),
+    ] = None
+    pairs: Annotated[
+        tuple[Path, Path] | None,
+        option(
+            "--pairs",
+            help="Degraded and clean images of the same names: restore, score.",
+            panel=QUALITY,
+            metavar="LQ HQ",
+        ),
+    ] = None
+    table: Annotated[
+        str | None,
+        option(
+            "--table",
+            help="What a network's paper reports, for the sets under --data-root.",
+            panel=QUALITY,
+            metavar="NETWORK",
+        ),
+    ] = None
+    data_root: Annotated[
+        Path | None,
+        option(
+            "--data-root",
+            help="Folder of test sets (set5, set14, b100, kodak24, …) for --table.",
+            panel=QUALITY,
+            metavar="FOLDER",
+        ),
+    ] = None
+    sigma: Annotated[
+        list[str] | None,
+        option(
+            "--sigma", help="Noise on the 0–255 scale; repeatable, or 15,25,50.", panel=QUALITY, metavar="N"
+        ),
+    ] = None
+    quality: Annotated[
+        list[str] | None,
+        option("--quality", help="JPEG quality; repeatable, or 10,20,30,40.", panel=QUALITY, metavar="N"),
+    ] = None
+    noisy: Annotated[
+        str,
+        option(
+            "--noisy",
+            help="float: noise is not clipped (KAIR, SwinIR, GRL); 8bit: clipped and rounded (RNAN, PANet).",
+            panel=QUALITY,
+            metavar="float|8bit",
+        ),
+    ] = "float"
+    gray: Annotated[
+        bool, option("--gray", help="Measure on luma: gray noise, or the Y of a JPEG.", panel=QUALITY)
+    ] = False
+    limit: Annotated[
+        int | None, option("--limit", help="Only the first N images of a set.", panel=QUALITY, metavar="N")
+    ] = None
+    save_images: Annotated[
+        Path | None,
+        option(
+            "--save-images",
+            help="Keep degraded, baseline, restored and clean images side by side.",
+            panel=QUALITY,
+            metavar="FOLDER",
+        ),
+    ] = None
+    device: Annotated[
+        str, option("--device", "-d", help="auto, cpu, cuda, cuda:1, mps or xpu.", panel=ENGINE)
+    ] = "auto"
+    precision: Annotated[
+        str,
+        option(
+            "--precision", help="Number format of the network.", panel=ENGINE, metavar="auto|fp32|fp16|bf16"
+        ),
+    ] = "auto"
+    batch: Annotated[int, option("--batch", help="Images per pass.", panel=ENGINE, min=1)] = 1
+    tile: Annotated[
+        str,
+        option(
+            "--tile",
+            help="Tile side for quality and --folder; quality takes whole images by default.",
+            panel=ENGINE,
+            metavar="auto|N|0",
+        ),
+    ] = ""
+    self_ensemble: Annotated[
+        bool,
+        option("--self-ensemble", help="Average over the 8 flips and rotations.", panel=ENGINE),
+    ] = False
+    compile: Annotated[bool, option("--compile", help="Compile the network first.", panel=ENGINE)] = False
+    runs: Annotated[
+        str,
+        option(
+            "--runs",
+            help="Timed passes. auto: until the median is known to ±2 %, for about 3 seconds.",
+            panel=RUN,
+            metavar="auto|N",
+        ),
+    ] = "auto"
+    warmup: Annotated[int, option("--warmup", help="Passes before that do not count.", panel=RUN, min=0)] = 1
+    seed: Annotated[int, option("--seed", help="Of noise and of NLSN's hashing.", panel=RUN)] = 0
+    as_json: Annotated[bool, option("--json", help="One JSON document on standard output.", panel=OUTPUT)] = (
+        False
+    )
+    csv: Annotated[
+        Path | None, option("--csv", help="Write the rows to a CSV file too.", panel=OUTPUT, metavar="FILE")
+    ] = None
+    plot: Annotated[
+        Path | None,
+        option(
+            "--plot",
+            help="Draw time against pixels, a sweep, or quality against time; .png or .svg.",
+            panel=OUTPUT,
+            metavar="FILE",
+        ),
+    ] = None
+    quiet: Annotated[bool, option("--quiet", "-q", help="No talk on standard error.", panel=OUTPUT)] = False
