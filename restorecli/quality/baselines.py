@@ -1,0 +1,98 @@
+"""What can be had without a learned network: the classical methods that results are set beside."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import numpy as np
+from PIL import Image
+
+from restorecli import bayer
+from restorecli.photo import FloatArray
+from restorecli.quality.degrade import Bytes, jpeg, to_bytes
+
+
+def lanczos(image: Bytes, scale: int) -> Bytes:
+    """Enlarge H×W×C uint8 by Lanczos interpolation over three lobes (Pillow's)."""
+    height, width = image.shape[:2]
+    small = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+    large = np.asarray(small.resize((width * scale, height * scale), Image.Resampling.LANCZOS))
+    return large.reshape(height * scale, width * scale, -1)
+
+
+def has_non_local_means() -> bool:
+    """Tell whether scikit-image, which the baseline of denoising needs, is installed."""
+    return find_spec("skimage") is not None
+
+
+def non_local_means(noisy: FloatArray, sigma: float) -> Bytes:
+    """Denoise by non-local means (Buades, Coll and Morel, CVPR 2005; scikit-image's fast form).
+
+    Patches of 5×5, searched within 6 pixels, h = 0.6 σ with the noise's own distance subtracted.
+
+    Args:
+        noisy: H×W×C float32, 0–1 and beyond.
+        sigma: of the noise, on the 0–255 scale.
+    """
+    from skimage.restoration import denoise_nl_means
+
+    level, gray = sigma / 255, noisy.shape[2] == 1
+    clean = denoise_nl_means(
+        noisy[:, :, 0] if gray else noisy,
+        patch_size=5,
+        patch_distance=6,
+        h=0.6 * level,
+        sigma=level,
+        fast_mode=True,
+        channel_axis=None if gray else 2,
+    )
+    return to_bytes(np.asarray(clean).reshape(noisy.shape))
+
+
+def shifted_jpeg(image: Bytes, quality: int) -> Bytes:
+    """Take out blocks by compressing again at all 64 shifts of the block grid, and averaging.
+
+    A. Nosratinia, Enhancement of JPEG-compressed images by re-application of JPEG, J. VLSI Signal Processing
+    27, 2001.
+
+    Args:
+        image: H×W×C uint8, as decoded from a JPEG of ``quality``.
+        quality: libjpeg's, 1–100.
+    """
+    height, width = image.shape[:2]
+    padded = np.pad(image, ((8, 8), (8, 8), (0, 0)), mode="edge")
+    total = np.zeros(image.shape, np.float64)
+    for top in range(8):
+        for left in range(8):
+            moved = np.ascontiguousarray(padded[top : top + height + 8, left : left + width + 8])
+            again = compressed(moved, quality)
+            total += again[8 - top : 8 - top + height, 8 - left : 8 - left + width]
+    return np.rint(total / 64).astype(np.uint8)
+
+
+def compressed(image: Bytes, quality: int) -> Bytes:
+    """Return H×W×C uint8 through JPEG: one channel as gray, three with 4:2:0 chroma."""
+    plane = image[:, :, 0] if image.shape[2] == 1 else image
+    return jpeg(plane, quality).reshape(image.shape)
+
+
+def bilinear(mosaic: FloatArray, pattern: str) -> Bytes:
+    """Demosaic H×W by bilinear interpolation: H×W×3."""
+    return to_bytes(bayer.bilinear(mosaic, pattern))
+
+
+def malvar(mosaic: FloatArray, pattern: str) -> Bytes:
+    """Demosaic H×W by Malvar, He and Cutler's linear filters (ICASSP 2004): H×W×3."""
+    return to_bytes(bayer.malvar(mosaic, pattern))
+
+
+def has_menon() -> bool:
+    """Tell whether colour-demosaicing, which has Menon's method, is installed."""
+    return find_spec("colour_demosaicing") is not None
+
+
+def menon(mosaic: FloatArray, pattern: str) -> Bytes:
+    """Demosaic H×W by Menon, Andriani and Calvagno's directional filtering (IEEE TIP 16(1), 2007): H×W×3."""
+    from colour_demosaicing import demosaicing_CFA_Bayer_Menon2007
+
+    return to_bytes(np.asarray(demosaicing_CFA_Bayer_Menon2007(mosaic.astype(np.float64), pattern)))

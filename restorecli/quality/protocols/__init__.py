@@ -1,0 +1,54 @@
+"""One way to measure each task, the one its papers use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from restorecli.errors import UsageError
+from restorecli.models.registry import TASKS
+from restorecli.quality.protocols.base import Protocol
+from restorecli.quality.protocols.dejpeg import DejpegProtocol
+from restorecli.quality.protocols.demosaic import DemosaicProtocol
+from restorecli.quality.protocols.denoise import DenoiseProtocol
+from restorecli.quality.protocols.same_size import DeblurProtocol, EnhanceProtocol
+from restorecli.quality.protocols.upscale import UpscaleProtocol
+
+__all__ = ["Protocol", "protocols"]
+
+
+def protocols(
+    task: str,
+    *,
+    scales: Sequence[int] = (),
+    sigmas: Sequence[float] = (),
+    qualities: Sequence[int] = (),
+    rounded: bool = False,
+    gray: bool = False,
+) -> list[Protocol]:
+    """Return the protocols of ``task``, one per scale, sigma or quality.
+
+    Args:
+        task: one of `models.registry.TASKS`.
+        scales: of upscaling; none for ×4.
+        sigmas: of noise on the 0–255 scale; none for 25.
+        qualities: of JPEG; none for 10.
+        rounded: noisy images are clipped and rounded to 8 bit.
+        gray: denoise and dejpeg are measured on luma.
+
+    Raises:
+        UsageError: there is no such task.
+    """
+    if task == "upscale":
+        return [UpscaleProtocol(scale) for scale in scales or (4,)]
+    if task == "denoise":
+        return [DenoiseProtocol(sigma, rounded, gray) for sigma in sigmas or (25.0,)]
+    if task == "dejpeg":
+        return [DejpegProtocol(quality, gray) for quality in qualities or (10,)]
+    single: dict[str, type[Protocol]] = {
+        "demosaic": DemosaicProtocol,
+        "deblur": DeblurProtocol,
+        "enhance": EnhanceProtocol,
+    }
+    if task not in single:
+        raise UsageError(f"unknown task: {task}", f"known: {', '.join(TASKS)}")
+    return [single[task]()]
