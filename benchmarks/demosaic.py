@@ -1,9 +1,9 @@
 """PSNR of demosaicing, ours beside the classical methods: ``python -m benchmarks.demosaic --data FOLDER``.
 
 The protocol of the papers: a clean 8-bit picture is sampled by RGGB without noise; PSNR over R, G and B of
-the 8-bit result, whole picture, mean over the set. LibRaw's methods see the same mosaic, as a DNG whose linear
-values are the picture's values (×257), with all colour conversion, scaling and brightening off; the row "LibRaw
-linear" is only there to show that this way loses nothing: it is bilinear, but for the outermost pixels.
+the 8-bit result, whole picture, mean over the set. LibRaw's methods see the same mosaic, as a DNG whose
+linear values are the picture's values (×257), with all colour conversion, scaling and brightening off; the
+row "LibRaw linear" is only there to show that this loses nothing: it is bilinear, but for the border.
 """
 
 from __future__ import annotations
