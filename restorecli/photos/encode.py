@@ -13,7 +13,7 @@ import imageio.v3 as iio
 import numpy as np
 from PIL import Image
 
-from restorecli.photo import Depth, FloatArray, Photo
+from restorecli.photo import Depth, FloatArray, Photo, Raw
 from restorecli.photos import iptc, png, profiles
 from restorecli.photos import metadata as md
 from restorecli.photos.formats import FORMATS
@@ -39,6 +39,7 @@ class Page:
         iptc: IPTC records, or None.
         dpi: resolution, or None.
         text: PNG text entries.
+        raw: what a DNG tells of its pixels.
         warnings: what the format could not hold; encoders add to it.
     """
 
@@ -50,6 +51,7 @@ class Page:
     iptc: bytes | None = None
     dpi: tuple[float, float] | None = None
     text: tuple[tuple[str, str], ...] = ()
+    raw: Raw | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -79,6 +81,11 @@ def quantized(values: FloatArray, depth: Depth, out: Samples | None = None) -> S
 
 def prepare(photo: Photo, name: str, depth: Depth, strip: bool, provenance: Mapping[str, str]) -> Page:
     """A page for format `name`: colours in the file's own space, alpha joined or flattened, metadata true."""
+    if name == "dng":
+        # Few runs write DNG, and tifffile takes a while to import.
+        from restorecli.photos import dng
+
+        return dng.prepare(photo, strip, provenance)
     warnings: list[str] = []
     form = FORMATS[name]
     colour, profile = profiles.from_working(photo.pixels, photo.metadata, depth)
@@ -241,5 +248,9 @@ def encode(pages: Sequence[Page], name: str, stream: BinaryIO, quality: int) -> 
         from restorecli.photos import tiffwrite
 
         tiffwrite.encode(pages, stream)
+    elif name == "dng":
+        from restorecli.photos import dng
+
+        dng.encode(pages[0], stream)
     else:
         _ENCODERS[name](pages[0], stream, quality)

@@ -45,8 +45,10 @@ FORMATS: dict[str, Format] = {
     "ppm": Format(".ppm", (_8, _16), False, 2**31 - 1),
     "tga": Format(".tga", (_8,), True, 65535),
     "qoi": Format(".qoi", (_8,), True, 2**31 - 1),
+    "dng": Format(".dng", (_16,), False, 65535, metadata=frozenset({"exif", "xmp"})),
 }
 WRITABLE: tuple[str, ...] = tuple(FORMATS)
+RAW_ONLY = frozenset({"dng"})  # what holds camera RAW and nothing else
 
 _ALIASES = {
     "jpeg": "jpg",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from restorecli.errors import CollisionError, PhotoError, UsageError
+from restorecli.errors import CollisionError, PhotoError, UnsupportedError, UsageError
 from restorecli.photos import formats, kinds
 from restorecli.photos.distinct import Wish, key, portable, separate, spread_folders
 from restorecli.photos.inputs import STDIN, Found
@@ -90,8 +90,11 @@ def plan_names(
     photos = []
     for wish in wishes:
         planned = PlannedPhoto(wish.found, wish.target, wish.format, warnings=tuple(wish.warnings))
-        planned = _settled(planned, records, inputs, identities, taken, if_exists, settings or {})
-        photos.append(planned)
+        if wish.format in formats.RAW_ONLY and wish.kind not in ("", "tiff", "raw"):
+            refusal = f"{wish.found.path}: {wish.format} is for camera RAW, and this is a {wish.kind} file"
+            photos.append(replace(planned, error=UnsupportedError(refusal, "choose another --format")))
+            continue
+        photos.append(_settled(planned, records, inputs, identities, taken, if_exists, settings or {}))
     return Plan(_without_twins(photos), _notes(wishes, format))
 
 

@@ -55,7 +55,7 @@ def decode(stream: BinaryIO, name: str) -> Photo:
             pixel_aspect=float(file.sizes.pixel_aspect),
             camera=camera,
         )
-    warnings = [*sensor.warnings, *_doubts(raw)]
+    warnings = list(sensor.warnings)
     if not np.isfinite(sensor.pixels).all():
         warnings.append("not-a-number and infinite samples were replaced")
         np.nan_to_num(sensor.pixels, copy=False)
@@ -148,14 +148,3 @@ def _crop(file: Any, tags: RawTags, area: Area) -> Area:
     above, before, rows, columns = stated
     fits = 0 <= above <= above + rows <= height and 0 <= before <= before + columns <= width
     return stated if fits and min(rows, columns) >= 2 else (0, 0, height, width)
-
-
-def _doubts(raw: Raw) -> tuple[str, ...]:
-    """What the file does not tell, for the user."""
-    doubts = []
-    if "camera" not in raw.gains and not raw.balanced:
-        instead = ": daylight is taken" if "daylight" in raw.gains else ""
-        doubts.append(f"its white balance as shot is not known{instead}")
-    if raw.camera_from_xyz is None and not raw.balanced:
-        doubts.append("its camera's colour matrix is not known")
-    return tuple(doubts)

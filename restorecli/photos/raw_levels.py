@@ -57,7 +57,8 @@ def check_picture(samples: NDArray[Any], black: Table, white: float, name: str) 
         )
     if least == most and not black.min() < least < white:
         raise UnreadableError(f"{name}: it opens, but holds no picture: every sample is {least}")
-    if most > _BEYOND * white and np.mean(samples > _BEYOND * white) > _MOST_BEYOND:
+    whole_numbers = samples.dtype.kind == "u"  # float samples may lie beyond white
+    if whole_numbers and most > _BEYOND * white and np.mean(samples > _BEYOND * white) > _MOST_BEYOND:
         raise UnreadableError(
             f"{name}: it opens, but holds no picture: its samples reach {most}, its white level is {white:g}"
         )

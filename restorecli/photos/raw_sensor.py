@@ -109,7 +109,7 @@ def _mosaic(stream: BinaryIO, file: Any, tags: RawTags, pattern: str, name: str)
     if min(area[2:]) < 2:
         raise UnreadableError(f"{name}: {area[3]}×{area[2]} pixels are no mosaic")
     places = [(place // 2, place % 2, "RGB".index(letter)) for place, letter in enumerate(pattern)]
-    exact = raw_tags.float_samples(stream) if tags.is_dng else None
+    exact = raw_tags.float_samples(stream, name) if tags.is_float else None
     stored = file.raw_image if exact is None else exact
     samples = _cut(stored, area)
     white = float(file.white_level) if exact is None else _float_white(tags)
@@ -158,7 +158,7 @@ def _per_colour(table: raw_levels.Table, places: list[tuple[int, int, int]]) -> 
 def _linear(stream: BinaryIO, file: Any, tags: RawTags, name: str) -> Sensor:
     """Pixels that hold all three colours already: linear DNG, reduced RAW, film scanners."""
     area = area_of(file, tags)
-    exact = raw_tags.float_samples(stream) if tags.is_dng else None
+    exact = raw_tags.float_samples(stream, name) if tags.is_float else None
     samples = _cut(file.raw_image if exact is None else exact, area)[:, :, :3]
     if exact is None:
         white = float(file.white_level)

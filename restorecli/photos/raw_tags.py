@@ -12,6 +12,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from restorecli.errors import UnreadableError
 from restorecli.photo import FloatArray
 from restorecli.photos.raster import DECODE_ERRORS
 from restorecli.photos.tiff import CFA, LINEAR_RAW, tag
@@ -37,6 +38,7 @@ class RawTags:
         camera_from_xyz: 3×3, CIE XYZ to camera RGB, of the calibration whose light is nearest to D65.
         damage: why the samples cannot be there; "" where nothing is wrong.
         jpeg_xl: whether the samples are coded in JPEG XL.
+        is_float: whether they are floating-point numbers.
     """
 
     is_dng: bool = False
@@ -49,6 +51,7 @@ class RawTags:
     camera_from_xyz: NDArray[np.float64] | None = None
     damage: str = ""
     jpeg_xl: bool = False
+    is_float: bool = False
 
 
 def read(stream: BinaryIO) -> RawTags:
@@ -63,17 +66,18 @@ def read(stream: BinaryIO) -> RawTags:
         return RawTags()
 
 
-def float_samples(stream: BinaryIO) -> FloatArray | None:
-    """Decode the samples of a floating-point DNG, H×W or H×W×C, where they can be: LibRaw keeps 14 bits."""
+def float_samples(stream: BinaryIO, name: str) -> FloatArray:
+    """Decode the samples of a floating-point DNG, H×W or H×W×C; LibRaw keeps 14 bits of them.
+
+    Raises:
+        UnreadableError: they are damaged, or coded in a way that is not known.
+    """
     stream.seek(0)
     try:
         with tifffile.TiffFile(stream) as file:
-            main = _main_page(file)
-            if main is None or int(tag(main, 339, (1,))[0]) != _FLOAT:
-                return None
-            return np.asarray(main.asarray(), np.float32)
-    except (*DECODE_ERRORS, TypeError, IndexError):
-        return None
+            return np.asarray(_main_page(file).asarray(), np.float32)
+    except DECODE_ERRORS as error:
+        raise UnreadableError(f"{name}: its floating-point samples cannot be decoded: {error}") from error
 
 
 def _main_page(file: tifffile.TiffFile) -> Any:
@@ -96,6 +100,7 @@ def _facts(first: Any, main: Any) -> RawTags:
         "repeat": (int(repeat[0]), int(repeat[1])) if repeat is not None else None,
         "damage": _damage(main, compression),
         "jpeg_xl": compression == _JPEG_XL,
+        "is_float": int(np.atleast_1d(tag(main, 339, 1))[0]) == _FLOAT,
     }
     if not is_dng:
         return RawTags(**facts)

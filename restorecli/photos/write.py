@@ -14,7 +14,8 @@ from typing import BinaryIO
 from restorecli.errors import RestoreError, TooLargeError, UnsupportedError, WriteError
 from restorecli.photo import Depth, Document, Photo
 from restorecli.photos import encode, read, records
-from restorecli.photos.formats import FORMATS, check_format, kept_format, nearest_depth
+from restorecli.photos.formats import FORMATS, RAW_ONLY, check_format, kept_format, nearest_depth
+from restorecli.photos.raw import upright_size
 
 TEMPORARY_PREFIX = ".restore-"
 TEMPORARY_SUFFIX = ".part"
@@ -66,7 +67,7 @@ def write(
     Raises:
         WriteError: the folder or the disk refuses; nothing is left behind.
         TooLargeError: the format cannot hold so many pixels.
-        UnsupportedError: several pages for a format of one.
+        UnsupportedError: several pages for a format of one; a DNG of what is no RAW, or RAW as anything else.
     """
     photos = list(pages.pages if isinstance(pages, Document) else pages)
     first = photos[0]
@@ -86,18 +87,25 @@ def write(
                 )
             prepared.append(page)
         if isinstance(target, Path):
-            sides = (first.width, first.height)
+            sides = _sides(first, name)
             length = _to_file(
                 lambda stream: encode.encode(prepared, name, stream, jpeg_quality), target, sides, record
             )
         else:
             buffer = io.BytesIO()
             encode.encode(prepared, name, buffer, jpeg_quality)
-            length = buffer.tell() if name != "tiff" else buffer.seek(0, os.SEEK_END)
+            length = buffer.seek(0, os.SEEK_END)
             target.write(buffer.getbuffer())
             target.flush()
     warnings = tuple(dict.fromkeys(text for page in prepared for text in page.warnings))
-    return WrittenInfo(warnings, length, name, first.width, first.height)
+    return WrittenInfo(warnings, length, name, *_sides(first, name))
+
+
+def _sides(photo: Photo, name: str) -> tuple[int, int]:
+    """Width and height of what a viewer shows."""
+    if photo.raw is None or name not in RAW_ONLY:
+        return photo.width, photo.height
+    return upright_size(photo.raw)
 
 
 def write_copy(
@@ -130,6 +138,9 @@ def write_copy(
 
 
 def _check(photos: Sequence[Photo], name: str, label: str) -> None:
+    if any((photo.raw is None) == (name in RAW_ONLY) for photo in photos):
+        what = "is for camera RAW" if name in RAW_ONLY else "cannot hold RAW that is not developed"
+        raise UnsupportedError(f"{label}: {name} {what}", "use --format tiff")
     if len(photos) > 1 and name != "tiff":
         raise UnsupportedError(f"{label}: {name} cannot hold {len(photos)} pages", "use --format tiff")
     side = max(max(photo.width, photo.height) for photo in photos)
