@@ -54,7 +54,7 @@ def prepare(photo: Photo, strip: bool, provenance: Mapping[str, str]) -> Page:
     raw = photo.raw
     if raw is None or photo.is_gray:
         raise UnsupportedError(
-            "a DNG holds camera RAW that is not developed yet", "use --format tiff for other pictures"
+            "a linear DNG holds camera RAW that is demosaiced and no more", "use --format tiff"
         )
     if photo.pixels.size * 2 > _LARGEST:
         raise TooLargeError(
