@@ -17,10 +17,16 @@ from restorecli.networks.network import Network
 from restorecli.photo import FloatArray, Photo
 from restorecli.tasks.base import Job, Need
 from restorecli.tasks.channels import fit, merge
+from restorecli.tasks.estimate_jpeg import JpegEstimate, quality_from_pixels, quality_from_tables
 from restorecli.tasks.same_size import check_size_kept, picture_inputs, put_back, visible, with_pixels
 
 STUDIO = (16 / 255, 219 / 255)
 """Offset and gain from full-range Y to that of ITU-R BT.601 in 16–235, both on the 0–1 scale."""
+
+
+CLEAN_QUALITY = 98
+"""From this JPEG quality on a photo is left alone: what is lost is about the rounding to 8 bit."""
+FOUND_IN = {"tables": "the file's quantisation tables", "pixels": "the blocks in the pixels"}
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,16 @@ class Dejpeg:
         channels = 1 if photo.is_gray else 3
         if self.quality is not None:
             return Need(channels, self.quality, details={"quality": self.quality, "quality_source": "given"})
-        raise NotImplementedError
+        estimate = _estimate(photo)
+        if estimate is None:
+            return Need(channels, leave="its pixels show no JPEG compression; --quality N tells of one")
+        quality = estimate.quality
+        details: dict[str, str | float] = {"quality": quality, "quality_source": estimate.source}
+        if estimate.offset != (0, 0):
+            details["grid_offset"] = f"{estimate.offset[0]},{estimate.offset[1]}"
+        notes = (f"quality {quality}, from {FOUND_IN[estimate.source]}",)
+        leave = "so little was lost" if quality >= CLEAN_QUALITY else ""
+        return Need(channels, quality, leave, notes, details)
 
     def prepare(self, photo: Photo, need: Need, network: Network) -> Job:
         """Give a colour network the colours; give a luma network what it was trained to see of them.
@@ -73,6 +88,13 @@ class Dejpeg:
         offset, gain = job.levels
         restored = (merge(outputs, True) - np.float32(offset)) / np.float32(gain)
         return with_pixels(job.photo, with_luma(visible(job.photo), restored))
+
+
+def _estimate(photo: Photo) -> JpegEstimate | None:
+    """Return the quality by the file's own tables, or by what a decoded file's pixels still show."""
+    if photo.quantisation is not None:
+        return quality_from_tables(photo.quantisation)
+    return quality_from_pixels(photo.pixels)
 
 
 def with_luma(rgb: FloatArray, wanted: FloatArray) -> FloatArray:

@@ -10,6 +10,7 @@ from torch import Tensor
 from restorecli.networks.network import Network
 from restorecli.photo import Photo
 from restorecli.tasks.base import Job, Need
+from restorecli.tasks.estimate_noise import noise_sigma
 from restorecli.tasks.same_size import picture_inputs, put_back
 
 
@@ -29,7 +30,14 @@ class Denoise:
         channels = 1 if photo.is_gray else 3
         if self.sigma is not None:
             return Need(channels, self.sigma, details={"sigma": self.sigma, "sigma_source": "given"})
-        raise NotImplementedError
+        estimate = noise_sigma(photo.pixels)
+        if estimate is None:
+            return Need(channels, leave="it is too small to tell its noise; --sigma N says it")
+        sigma = round(estimate.sigma, 1)
+        details: dict[str, str | float] = {"sigma": sigma, "sigma_source": "estimated"}
+        notes = (f"sigma {sigma:g}, estimated from the pixels",)
+        leave = "it has no more noise than fine texture" if estimate.is_clean else ""
+        return Need(channels, sigma, leave, notes, details)
 
     def prepare(self, photo: Photo, need: Need, network: Network) -> Job:
         """Give the network the colours, or gray in as many channels as it takes, and the noise level."""
