@@ -25,6 +25,7 @@ def license_of(entry: ModelEntry) -> str:
 def facts(entry: ModelEntry, here: bool) -> dict[str, Any]:
     """Return everything the catalogue knows of an entry, what is unknown left out."""
     told = {key: value for key, value in dataclasses.asdict(entry).items() if value not in (None, "", (), {})}
+    told.pop("gmac", None)  # told with the costs
     return {**told, "cached": here}
 
 
@@ -41,7 +42,7 @@ def listing(rows: Sequence[tuple[ModelEntry, bool]]) -> Table:
             entry.name,
             entry.task,
             made_for(entry),
-            str(entry.channels),
+            str(entry.out_channels or entry.channels),
             megabytes(entry),
             "yes" if here else "no",
             entry.commercial_use,
@@ -140,7 +141,7 @@ def info(
     for title, value in (
         ("network", network.name),
         ("what", network.summary),
-        ("paper", f"{network.title} ({network.authors}; {network.venue} {network.year or ''})"),
+        ("paper", _paper(network)),
         ("link", network.link),
         ("code", f"{network.code} @ {network.commit[:10]}" if network.commit else network.code),
         ("code licence", network.code_license or "none stated"),
@@ -157,6 +158,12 @@ def info(
         parts.append(_cost_table(counted))
     parts.append(_weights_table(entries))
     return [Group(*_spaced(parts))]
+
+
+def _paper(network: NetworkInfo) -> str:
+    place = " ".join(word for word in (network.venue, str(network.year or "")) if word)
+    told = "; ".join(part for part in (network.authors, place) if part)
+    return f"{network.title} ({told})" if told else network.title
 
 
 def _cost_table(counted: Sequence[Cost]) -> Table:

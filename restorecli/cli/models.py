@@ -100,6 +100,7 @@ def download(
     everything: Annotated[bool, typer.Option("--all", help="All weights that there are.")] = False,
     task: Task = None,
     license_policy: Policy = None,
+    as_json: Json = False,
 ) -> None:
     """Fetch weights into the cache, so that later runs need no network.
 
@@ -117,7 +118,10 @@ def download(
     allowed = [entry for entry in wanted if entry.allowed(policy)]
     if len(allowed) < len(wanted):
         tables.say(f"{len(wanted) - len(allowed)} left out by the licence policy {policy}")
-    failed = [entry.name for entry in allowed if not _download(entry)]
+    records = {entry.name: _download(entry) for entry in allowed}
+    failed = [name for name, record in records.items() if record is None]
+    if as_json:
+        _print_json([_place(entry, records[entry.name]) for entry in allowed])
     tables.say(f"{len(allowed) - len(failed)} of {len(allowed)} are in the cache")
     if failed:
         raise WeightsError(f"{len(failed)} could not be fetched: {', '.join(failed)}")
@@ -135,7 +139,7 @@ def verify(names: Names = None, as_json: Json = False) -> None:
     from restorecli.models.cache import entry_path
 
     entries = _entries(names) if names else list(load_registry().entries)
-    entries = [entry for entry in entries if names or entry_path(entry).is_file()]
+    entries = [entry for entry in entries if entry.name in (names or ()) or entry_path(entry).is_file()]
     rows = [(entry, fetch.verify(entry)) for entry in entries]
     if as_json:
         _print_json([{"name": entry.name, "ok": not wrong, "problem": wrong} for entry, wrong in rows])
@@ -143,9 +147,11 @@ def verify(names: Names = None, as_json: Json = False) -> None:
         tables.show(tables.verification(rows))
     bad = [entry.name for entry, wrong in rows if wrong]
     if bad:
+        there = [entry.name for entry, wrong in rows if wrong and entry_path(entry).is_file()]
+        first = f"restore models remove {' '.join(there)}, then " if there else ""
         raise WeightsError(
             f"{len(bad)} of {len(rows)} files are not right: {', '.join(bad)}",
-            f"restore models remove {' '.join(bad)}, then download again",
+            f"{first}restore models download {' '.join(bad)}",
         )
 
 
@@ -183,7 +189,10 @@ def add(
 
 @app.command()
 def where(
-    name: Annotated[str | None, typer.Argument(help="A model; without it, the cache folder is told.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A model or a network; without it, the cache folder is told.")
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """Print where the weights are (or would be) kept.
 
@@ -193,12 +202,19 @@ def where(
     """
     from restorecli.models.cache import entry_path, root
 
-    typer.echo(entry_path(load_registry().find(name)) if name else root())
+    if as_json:
+        _print_json([_place(entry) for entry in _entries([name])] if name else {"folder": str(root())})
+        return
+    if name is not None and name in load_registry().networks:
+        typer.echo(root() / "released" / name)
+    else:
+        typer.echo(entry_path(load_registry().find(name)) if name else root())
 
 
 @app.command()
 def remove(
     names: Annotated[list[str], typer.Argument(help="Names of models, or of whole networks.")],
+    as_json: Json = False,
 ) -> None:
     """Delete weights from the cache.
 
@@ -208,14 +224,17 @@ def remove(
     """
     from restorecli.models import fetch
 
-    for entry in _entries(names):
-        if entry.ships and entry.name not in names:
-            continue  # a network's name means what was fetched of it
-        deleted = fetch.remove(entry)
-        for path in deleted:
+    # a network's name means what was fetched of it
+    doomed = [entry for entry in _entries(names) if not entry.ships or entry.name in names]
+    deleted = {entry.name: [str(path) for path in fetch.remove(entry)] for entry in doomed}
+    if as_json:
+        _print_json([{"name": name, "deleted": paths} for name, paths in deleted.items()])
+        return
+    for name, paths in deleted.items():
+        for path in paths:
             typer.echo(path)
-        if not deleted and entry.name in names:
-            tables.say(f"{entry.name} was not in the cache")
+        if not paths and name in names:
+            tables.say(f"{name} was not in the cache")
 
 
 def _entries(names: list[str] | None) -> list[ModelEntry]:
@@ -226,6 +245,14 @@ def _entries(names: list[str] | None) -> list[ModelEntry]:
         own = registry.select(network=name) if name in registry.networks else [registry.find(name)]
         found.update((entry.name, entry) for entry in own)
     return list(found.values())
+
+
+def _place(entry: ModelEntry, record: Record | None = None) -> dict[str, Any]:
+    from restorecli.models.cache import cached, entry_path
+
+    record = record or cached(entry)
+    told = {"sha256": record.sha256, "trust": record.trust} if record else {}
+    return {"name": entry.name, "path": str(entry_path(entry)), "cached": record is not None, **told}
 
 
 def _download(entry: ModelEntry) -> Record | None:
