@@ -63,7 +63,8 @@ class Dejpeg:
         details: dict[str, str | float] = {"quality": quality, "quality_source": estimate.source}
         if estimate.offset != (0, 0):
             details["grid_offset"] = f"{estimate.offset[0]},{estimate.offset[1]}"
-        notes = (f"quality {quality}, from {FOUND_IN[estimate.source]}",)
+        about = "" if estimate.exact else "about "
+        notes = (f"quality {about}{quality}, from {FOUND_IN[estimate.source]}",)
         leave = "so little was lost" if quality >= CLEAN_QUALITY else ""
         return Need(channels, quality, leave, notes, details)
 
@@ -91,10 +92,15 @@ class Dejpeg:
 
 
 def _estimate(photo: Photo) -> JpegEstimate | None:
-    """Return the quality by the file's own tables, or by what a decoded file's pixels still show."""
-    if photo.quantisation is not None:
-        return quality_from_tables(photo.quantisation)
-    return quality_from_pixels(photo.pixels)
+    """Return the quality by the file's own tables, or by what a decoded file's pixels still show.
+
+    Fine tables do not tell of an earlier, coarser compression; then the pixels are asked too.
+    """
+    told = None if photo.quantisation is None else quality_from_tables(photo.quantisation)
+    if told is not None and told.quality < CLEAN_QUALITY:
+        return told
+    seen = quality_from_pixels(photo.pixels)
+    return told if told is not None and (seen is None or seen.quality >= CLEAN_QUALITY) else seen
 
 
 def with_luma(rgb: FloatArray, wanted: FloatArray) -> FloatArray:

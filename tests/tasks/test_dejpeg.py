@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
 from skimage.color import rgb2ycbcr
 
 from restorecli.photo import Photo
+from restorecli.photos.read import read
 from restorecli.tasks.dejpeg import Dejpeg
 from tests.tasks.stubs import Stub, restored
 
@@ -89,3 +93,41 @@ def test_alpha_and_the_colours_it_hides_stay() -> None:
         assert result.alpha is alpha
         assert np.array_equal(result.pixels[:, :8], pixels[:, :8])
         assert not np.allclose(result.pixels[:, 8:], pixels[:, 8:], atol=0.01)
+
+
+def stored(picture: Image.Image, quality: int) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "jpeg", quality=quality)
+    return file.getvalue()
+
+
+def test_fine_tables_do_not_hide_an_earlier_coarse_compression() -> None:
+    rows, columns = np.mgrid[0:128, 0:128]
+    waves = 128 + 60 * np.sin(rows / 7) * np.cos(columns / 5) + RNG.normal(0, 6, (128, 128))
+    first = Image.fromarray(waves.round().clip(0, 255).astype(np.uint8))
+    second = Image.open(io.BytesIO(stored(first, 20)))
+    alone, after = (
+        Dejpeg().examine(read(data, name="x").pages[0]) for data in (stored(first, 99), stored(second, 99))
+    )
+    assert (alone.details["quality"], alone.details["quality_source"]) == (99, "tables")
+    assert alone.leave
+    assert after.details["quality"] == pytest.approx(20, abs=3)
+    assert after.details["quality_source"] == "pixels"
+    assert not after.leave
+
+
+def test_the_offset_of_the_blocks_of_a_cropped_photo_is_told() -> None:
+    rows, columns = np.mgrid[0:160, 0:160]
+    waves = 128 + 60 * np.sin(rows / 7) * np.cos(columns / 5) + RNG.normal(0, 6, (160, 160))
+    first = Image.fromarray(waves.round().clip(0, 255).astype(np.uint8))
+    pixels = np.asarray(Image.open(io.BytesIO(stored(first, 15))), dtype=np.float32)[3:, 5:, None] / 255
+    need = Dejpeg().examine(Photo(pixels))
+    assert need.details["grid_offset"] == "5,3"  # the first whole block begins there
+    assert need.level == pytest.approx(15, abs=3)
+
+
+@pytest.mark.parametrize("quality", [5, 99])
+def test_a_quality_that_is_given_is_not_questioned(quality: int) -> None:
+    need = Dejpeg(quality).examine(Photo(picture()))
+    assert (need.level, need.leave) == (quality, "")
+    assert need.details == {"quality": quality, "quality_source": "given"}

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from restorecli.engine.prepare import prepare
+from restorecli.engine.settings import RunSettings
+from restorecli.errors import WeightsError
+from restorecli.loading import Loaded
+from restorecli.models.choose import ModelRequest
+from restorecli.models.resolve import Resolved
+from restorecli.networks.network import Network
+from restorecli.photo import Photo, Raw
+from restorecli.stages import Stage, pass_through
+from restorecli.tasks.demosaic import Demosaic, mosaic_run
+from restorecli.tasks.denoise import Denoise
+from restorecli.tasks.upscale import Upscale
+
+
+class Nearest(Network):
+    """Enlarges by repeating pixels."""
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        self.scale, self.settings = scale, {"scale": scale}
+        self.one = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.repeat_interleave(self.scale, 2).repeat_interleave(self.scale, 3) * self.one
+
+
+class Shelf:
+    """Networks by scale; notes who asked how."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[ModelRequest, Mapping[str, Any]]] = []
+
+    def get(self, request: ModelRequest, run: Any) -> Loaded:
+        network = Nearest(request.scale or 1).eval()
+        fixed = run(network) if callable(run) else run
+        self.asked.append((request, fixed))
+        settings = RunSettings(tile=0, precision="fp32", device="cpu", **fixed)
+        name = f"{request.task}-{network.scale}"
+        return Loaded(Resolved("rnan", "light", name, None, None), network, prepare(network, settings))
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+def upscale(scale: int) -> Stage:
+    return Stage(Upscale(scale), ModelRequest("upscale", scale=scale))
+
+
+RAW_FIRST = Stage(Demosaic(), ModelRequest("demosaic"), only_raw=True, run=mosaic_run)
+
+
+def camera_raw() -> Photo:
+    raw = Raw("RGGB", {"camera": (1.0, 1.0, 1.0)}, None, orientation=6, crop=(2, 2, 8, 12))
+    return Photo(np.full((12, 16, 1), 0.25, dtype=np.float32), format="raw", raw=raw)
+
+
+def test_stages_enlarge_what_the_one_before_has_made(shelf: Shelf) -> None:
+    pixels = np.random.default_rng(0).random((3, 5, 3), dtype=np.float32)
+    passed = pass_through(Photo(pixels), [upscale(2), upscale(4)], shelf)
+    assert np.array_equal(passed.photo.pixels, pixels.repeat(8, axis=0).repeat(8, axis=1))
+    assert [used.name for used in passed.used] == ["upscale-2", "upscale-4"]
+    assert passed.tiles == 2
+
+
+def test_camera_raw_is_developed_before_another_task(shelf: Shelf) -> None:
+    passed = pass_through(camera_raw(), [RAW_FIRST, upscale(2)], shelf)
+    assert [request.task for request, _ in shelf.asked] == ["demosaic", "upscale"]
+    assert shelf.asked[0][1]["alignment"] == 2
+    assert shelf.asked[1][1] == {}
+    assert passed.photo.raw is None
+    assert passed.photo.pixels.shape == (24, 16, 3)  # cropped to 8×12, turned, enlarged
+    assert any("camera RAW" in note for note in passed.notes)
+
+
+def test_developed_raw_may_be_left_alone_by_the_task(shelf: Shelf) -> None:
+    passed = pass_through(camera_raw(), [RAW_FIRST, Stage(Denoise(), ModelRequest("denoise"))], shelf)
+    assert [request.task for request, _ in shelf.asked] == ["demosaic"]
+    assert passed.photo.pixels.shape == (12, 8, 3)
+    assert "left_as_it_is" in passed.details
+
+
+def test_other_photos_are_not_developed(shelf: Shelf) -> None:
+    photo = Photo(np.zeros((4, 4, 3), dtype=np.float32))
+    pass_through(photo, [RAW_FIRST, upscale(2)], shelf)
+    assert [request.task for request, _ in shelf.asked] == ["upscale"]
+
+
+def test_weights_of_another_scale_are_refused(shelf: Shelf) -> None:
+    stage = Stage(Denoise(25), ModelRequest("denoise", scale=2))
+    with pytest.raises(WeightsError, match="enlarge by 2"):
+        pass_through(Photo(np.zeros((4, 4, 3), dtype=np.float32)), [stage], shelf)
