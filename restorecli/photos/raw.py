@@ -10,7 +10,7 @@ import numpy as np
 
 from restorecli.errors import TooLargeError, UnreadableError, UnsupportedError
 from restorecli.photo import Depth, Metadata, Photo, Raw
-from restorecli.photos import raw_colour, raw_exif, raw_sensor, raw_tags
+from restorecli.photos import raw_colour, raw_exif, raw_probe, raw_sensor, raw_tags
 from restorecli.photos.raw_sensor import Area
 from restorecli.photos.raw_tags import RawTags
 
@@ -39,6 +39,9 @@ def decode(stream: BinaryIO, name: str) -> Photo:
         file.unpack()
         sensor = raw_sensor.read(stream, file, tags, name)
         matrix = raw_colour.camera_matrix(file, tags)
+        if matrix is None and sensor.pattern and not tags.is_dng:
+            hidden = raw_probe.srgb_from_camera(file)
+            matrix = None if hidden is None else raw_colour.from_balanced(hidden)
         gains = raw_colour.white_balance(file, tags, matrix)
         block, camera = raw_exif.read(stream, file, name)
         balanced = not sensor.pattern and not tags.is_dng and matrix is None and "camera" not in gains

@@ -43,6 +43,13 @@ def camera_matrix(file: Any, tags: RawTags) -> NDArray[np.float64] | None:
     return table if _is_usable(table) else None
 
 
+def from_balanced(to_srgb: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """The camera matrix of a camera whose values are balanced for daylight, from what makes them sRGB."""
+    if not _is_usable(to_srgb):
+        return None
+    return np.asarray(np.linalg.inv(to_srgb) @ np.linalg.inv(_XYZ_FROM_SRGB), np.float64)
+
+
 def _is_usable(matrix: NDArray[np.float64]) -> bool:
     return bool(
         np.isfinite(matrix).all() and np.abs(matrix).max() > 0 and np.linalg.cond(matrix) < _MOST_CONDITION
