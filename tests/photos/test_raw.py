@@ -285,7 +285,7 @@ def test_x_trans_is_left_to_libraw_and_says_so_once(margins):
         xtrans_dng(stored(mosaic, black, 65535), XTRANS, black=1000, margins=margins, neutral=(0.5, 1, 0.5))
     )
     assert raw.pattern == ""
-    assert photo.pixels[8:-8, 8:-8] == pytest.approx(np.broadcast_to(colour, (500, 512, 3)), abs=2e-3)
+    assert np.abs(photo.pixels - colour)[8:-8, 8:-8].max() < 2e-3
     assert raw.gains["camera"] == pytest.approx((2, 1, 2))
     assert len(photo.warnings) == 1
     assert "X-Trans" in photo.warnings[0]
