@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib.util import find_spec
 
 import numpy as np
@@ -93,6 +94,8 @@ def has_menon() -> bool:
 
 def menon(mosaic: FloatArray, pattern: str) -> Bytes:
     """Demosaic H×W by Menon, Andriani and Calvagno's directional filtering (IEEE TIP 16(1), 2007): H×W×3."""
-    from colour_demosaicing import demosaicing_CFA_Bayer_Menon2007
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it imports names that newer releases of SciPy call old
+        from colour_demosaicing import demosaicing_CFA_Bayer_Menon2007
 
     return to_bytes(np.asarray(demosaicing_CFA_Bayer_Menon2007(mosaic.astype(np.float64), pattern)))
