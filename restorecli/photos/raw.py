@@ -11,6 +11,7 @@ import numpy as np
 from restorecli.errors import TooLargeError, UnreadableError, UnsupportedError
 from restorecli.photo import Depth, Metadata, Photo, Raw
 from restorecli.photos import raw_colour, raw_exif, raw_probe, raw_sensor, raw_tags
+from restorecli.photos.raster import DECODE_ERRORS
 from restorecli.photos.raw_sensor import Area
 from restorecli.photos.raw_tags import RawTags
 
@@ -127,7 +128,7 @@ def _opened(stream: BinaryIO, tags: RawTags, name: str) -> Iterator[Any]:
         ) from error
     except (rawpy.LibRawTooBigError, rawpy.LibRawUnsufficientMemoryError) as error:
         raise TooLargeError(f"{name}: LibRaw finds it too large") from error
-    except rawpy.LibRawError as error:
+    except (rawpy.LibRawError, *DECODE_ERRORS) as error:
         raise UnreadableError(f"{name}: damaged or cut short: {_reason(error)}") from error
     finally:
         file.close()

@@ -84,7 +84,11 @@ def _pattern(file: Any, tags: RawTags) -> str:
     `raw_pattern` is that of the stored picture's corner, masked border included, and wrong for X-Trans; only
     `raw_color` within the visible area can be trusted.
     """
-    if tags.repeat == (6, 6) or file.raw_pattern.shape == (6, 6):
+    try:
+        period = file.raw_pattern.shape
+    except NotImplementedError:  # patterns that LibRaw numbers and rawpy does not know
+        return ""
+    if tags.repeat == (6, 6) or period == (6, 6):
         return _X_TRANS
     top, left = file.sizes.top_margin, file.sizes.left_margin
     letters = bytes(file.color_desc).decode("ascii", "replace")
@@ -104,12 +108,22 @@ def _cut(samples: NDArray[Any], area: Area) -> NDArray[Any]:
     return samples[top : top + height, left : left + width]
 
 
+def _exact(stream: BinaryIO, file: Any, tags: RawTags, name: str) -> FloatArray | None:
+    """Floating-point samples as the file has them; None for whole numbers, which LibRaw gives exactly."""
+    if not tags.is_float:
+        return None
+    samples = raw_tags.float_samples(stream, name)
+    if samples.shape[:2] != file.raw_image.shape[:2] or samples.ndim != file.raw_image.ndim:
+        raise UnreadableError(f"{name}: its directories contradict each other")
+    return samples
+
+
 def _mosaic(stream: BinaryIO, file: Any, tags: RawTags, pattern: str, name: str) -> Sensor:
     area = area_of(file, tags)
     if min(area[2:]) < 2:
         raise UnreadableError(f"{name}: {area[3]}×{area[2]} pixels are no mosaic")
     places = [(place // 2, place % 2, "RGB".index(letter)) for place, letter in enumerate(pattern)]
-    exact = raw_tags.float_samples(stream, name) if tags.is_float else None
+    exact = _exact(stream, file, tags, name)
     stored = file.raw_image if exact is None else exact
     samples = _cut(stored, area)
     white = float(file.white_level) if exact is None else _float_white(tags)
@@ -158,7 +172,7 @@ def _per_colour(table: raw_levels.Table, places: list[tuple[int, int, int]]) -> 
 def _linear(stream: BinaryIO, file: Any, tags: RawTags, name: str) -> Sensor:
     """Pixels that hold all three colours already: linear DNG, reduced RAW, film scanners."""
     area = area_of(file, tags)
-    exact = raw_tags.float_samples(stream, name) if tags.is_float else None
+    exact = _exact(stream, file, tags, name)
     samples = _cut(file.raw_image if exact is None else exact, area)[:, :, :3]
     if exact is None:
         white = float(file.white_level)

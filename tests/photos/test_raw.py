@@ -334,6 +334,21 @@ def test_lossless_jpeg_of_less_than_a_bit_per_sample_is_no_picture():
         read(data)
 
 
+def test_damaged_directories_fail_with_an_error_of_ours_or_not_at_all():
+    whole = [cfa_dng(samples(), crop=(1, 1, 20, 20)), cfa_dng(samples().astype(np.float32) / 65535)]
+    rng = np.random.default_rng(1)
+    refused = 0
+    for turn in range(120):
+        data = bytearray(whole[turn % 2])
+        for _ in range(3):
+            data[rng.integers(8, 700)] = rng.integers(0, 256)
+        try:
+            read(bytes(data))
+        except PhotoError:
+            refused += 1
+    assert 0 < refused < 120
+
+
 def test_a_uniform_picture_between_black_and_white_is_a_picture():
     photo, _ = page(cfa_dng(np.full((30, 40), 8000, np.uint16)))
     assert photo.pixels == pytest.approx(8000 / 65535)
