@@ -25,6 +25,7 @@ from restorecli.photos.naming import PlannedPhoto
 from restorecli.photos.read import read
 from restorecli.photos.write import WrittenInfo
 from restorecli.report.events import FileDone, FileFailed, FileSkipped, Reporter, RunSummary
+from restorecli.report.stopwatch import Stopwatch
 from restorecli.results import Encoding, Result, Source, write_result
 from restorecli.stages import Details, Networks, Stage, pass_through
 
@@ -44,6 +45,8 @@ class Run:
         fail_fast: stop at the first photo that fails.
         stdin: where the photo called "-" is read from.
         stdout: where a photo without a target is written to.
+        watch: told where the time goes: "decode" and "encode" in their threads; in this one "restore", of
+            which "device" in the engine, and "wait for decoding" and "wait for encoding".
     """
 
     photos: tuple[PlannedPhoto, ...]
@@ -54,6 +57,7 @@ class Run:
     fail_fast: bool = False
     stdin: BinaryIO = field(default_factory=lambda: sys.stdin.buffer)
     stdout: BinaryIO = field(default_factory=lambda: sys.stdout.buffer)
+    watch: Stopwatch = field(default_factory=Stopwatch)
 
 
 @dataclass
@@ -103,7 +107,9 @@ def run(work: Run, report: Reporter, cancelled: Flag) -> Tally:
     try:
         for photo, document in _documents(work, readers, report, tally, cancelled):
             with _photo_errors(photo, report, tally):
-                writings.append(_restore(work, photo, document(), writers, report, cancelled))
+                with work.watch.of("wait for decoding"):
+                    source = document()
+                writings.append(_restore(work, photo, source, writers, report, cancelled))
             _collect(writings, work, report, tally, all_of_them=False)
             if work.fail_fast and tally.failed:
                 break
@@ -138,7 +144,7 @@ def _documents(
             if work.fail_fast:
                 break
         else:
-            ahead.append((photo, readers.submit(_read, photo, work.stdin)))
+            ahead.append((photo, readers.submit(_read, photo, work)))
         if len(ahead) > work.jobs:
             first, future = ahead.popleft()
             yield first, future.result
@@ -147,11 +153,12 @@ def _documents(
         yield first, future.result
 
 
-def _read(photo: PlannedPhoto, stdin: BinaryIO) -> Source:
-    if photo.found.is_stdin:
-        data = stdin.read()
-        return Source(read(data, name="standard input"), data)
-    return Source(read(photo.found.path))
+def _read(photo: PlannedPhoto, work: Run) -> Source:
+    with work.watch.of("decode"):
+        if photo.found.is_stdin:
+            data = work.stdin.read()
+            return Source(read(data, name="standard input"), data)
+        return Source(read(photo.found.path))
 
 
 def _restore(
@@ -166,13 +173,15 @@ def _restore(
     began = time.monotonic()
     pages = []
     for number, page in enumerate(source.document.pages, 1):
-        passed = pass_through(
-            page,
-            work.stages,
-            work.networks,
-            progress=lambda done, total: report.tiles(_name(photo), done, total),
-            cancelled=cancelled,
-        )
+        with work.watch.of("restore"):
+            passed = pass_through(
+                page,
+                work.stages,
+                work.networks,
+                progress=lambda done, total: report.tiles(_name(photo), done, total),
+                cancelled=cancelled,
+            )
+        work.watch.add("device", passed.seconds)
         pages.append(passed)
         if passed.notes:
             place = f" page {number}" if len(source.document.pages) > 1 else ""
@@ -192,7 +201,8 @@ def _restore(
 
 def _write(work: Run, photo: PlannedPhoto, result: Result) -> tuple[WrittenInfo, float]:
     """Write a result; return what was written and when it was finished."""
-    return write_result(result, photo, work.encoding, work.stdout), time.monotonic()
+    with work.watch.of("encode"):
+        return write_result(result, photo, work.encoding, work.stdout), time.monotonic()
 
 
 def _collect(
@@ -207,7 +217,8 @@ def _collect(
             return
         writing = writings.popleft()
         with _photo_errors(writing.photo, report, tally):
-            info, finished = writing.future.result()
+            with work.watch.of("wait for encoding"):
+                info, finished = writing.future.result()
             tally.done += 1
             tally.megapixels += info.width * info.height / 1e6
             report.event(

@@ -53,6 +53,7 @@ class Passed:
         notes: what was found and chosen for it, for the user.
         details: the same for machines.
         warnings: what did not go as asked, beyond the photo's own warnings.
+        seconds: spent in the engine.
     """
 
     photo: Photo
@@ -61,6 +62,7 @@ class Passed:
     notes: tuple[str, ...] = ()
     details: Details = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
 
 
 def pass_through(
@@ -112,11 +114,12 @@ def _through(
         return replace(passed, photo=made, notes=notes, details=details)
     loaded = networks.get(request_for(stage.request, need), stage.run)
     job = stage.task.prepare(passed.photo, need, loaded.network)
-    outputs, tiles, warnings = [], 0, list(loaded.resolved.warnings)
+    outputs, tiles, seconds, warnings = [], 0, 0.0, list(loaded.resolved.warnings)
     for tensor in job.inputs:
         result = run_engine(loaded.prepared, tensor, progress=progress, cancelled=cancelled)
         outputs.append(result.output)
         tiles += result.tiles
+        seconds += result.seconds
         warnings += result.warnings
     return Passed(
         photo=stage.task.finish(job, outputs),
@@ -125,6 +128,7 @@ def _through(
         notes=(*passed.notes, *need.notes, *_notes(need, loaded.resolved)),
         details={**passed.details, **need.details, **_details(loaded.resolved)},
         warnings=(*passed.warnings, *warnings),
+        seconds=passed.seconds + seconds,
     )
 
 
