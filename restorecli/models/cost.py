@@ -86,7 +86,7 @@ def cost_of(entry: ModelEntry, *, may_run: bool = True) -> dict[str, Any]:
     kept = ", ".join(network.half_unsafe)
     return {
         "parameters": parameter_count(network),
-        "gmac_per_megapixel": gmac_per_megapixel(entry, may_run=may_run),
+        "gmac_per_megapixel": entry.gmac or gmac_per_megapixel(entry, may_run=may_run),
         "side_multiple": network.side_multiple,
         "tile_overlap": entry.tile_overlap or network.tile_overlap,
         "value_range": network.value_range,

@@ -100,6 +100,8 @@ def identify(file: Path, name: str | None, registry: Registry) -> ModelEntry:
         UsageError: no entry has that name.
         CheckpointError: the file does not load, or could be several entries.
     """
+    if not file.is_file():
+        raise CheckpointError(f"no such file of weights: {file}")
     if name is not None:
         entry = registry.find(name)
         if registry_loader(registry, entry.network) == "spandrel":

@@ -93,6 +93,7 @@ class ModelEntry:
         sha256: of the file, where known; ``git_blob`` its git object id, where that is what is known.
         bytes: exact size, where known; ``bytes_estimate`` follows from the parameter count.
         parameters: learned values.
+        gmac: billions of multiply-adds per million input pixels, where counting them takes long.
         results: data set → published numbers, as the network's ``results_measure`` explains them.
         tile: side of the tiles the authors test with, where they do.
         tile_overlap: pixels neighbouring tiles should share, where it differs from the network's own.
@@ -123,6 +124,7 @@ class ModelEntry:
     bytes: int | None = None
     bytes_estimate: int | None = None
     parameters: int | None = None
+    gmac: float | None = None
     code_license: str = ""
     weights_license: str = ""
     commercial_use: str = "unstated"
@@ -164,7 +166,7 @@ class Registry:
             if entry.name == name:
                 return entry
         names = [entry.name for entry in self.entries]
-        near = difflib.get_close_matches(name, [*names, *self.networks], n=3, cutoff=0.5)
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         hint = f"near names: {', '.join(near)}" if near else "`restore models list` shows all names"
         raise UsageError(f"no model is called {name}", hint)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,9 @@ def load_spandrel(path: Path) -> SpandrelNetwork:
     # our reader first: spandrel's own would run what hides in a TorchScript file
     checkpoint = spandrel.canonicalize_state_dict(read_checkpoint(path))
     try:
-        descriptor = spandrel.ModelLoader(device=torch.device("cpu")).load_from_state_dict(checkpoint)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch says of foreign code is nothing the user can mend
+            descriptor = spandrel.ModelLoader(device=torch.device("cpu")).load_from_state_dict(checkpoint)
     except spandrel.UnsupportedModelError as error:
         raise CheckpointError(f"{path} is of no network that spandrel knows") from error
     except Exception as error:  # whatever its detection stumbles over

@@ -203,7 +203,7 @@ def test_redirects_in_a_circle_are_said(web: Web, tmp_path: Path) -> None:
 def test_a_disk_known_to_be_too_small_is_said_before_writing(
     web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000})())
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
     with pytest.raises(DownloadError, match=r"no space left.*300000 bytes are needed"):
         download(web.add("/w.pt", BODY), tmp_path / "w.pt")
     assert leftovers(tmp_path / "w.pt") == []

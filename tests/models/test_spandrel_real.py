@@ -12,6 +12,8 @@ from torch import nn
 from restorecli.models.load import load
 from restorecli.models.resolve import ModelRequest, resolve
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # of code that is not ours
+
 
 @pytest.fixture
 def architectures() -> Any:
