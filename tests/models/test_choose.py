@@ -130,6 +130,14 @@ def test_maps_are_only_for_callers_that_can_give_them() -> None:
         choose(ModelRequest("denoise", model="map"), known)
 
 
+def test_weights_that_take_a_map_serve_every_level() -> None:
+    mapped = entry("map", channels=2, out_channels=1, extra_input="noise map", rank=1)
+    fixed = entry("s50", channels=1, level=50, rank=2)
+    request = ModelRequest("denoise", channels=1, level=23, extra_inputs=frozenset({"noise map"}))
+    choice = choose(request, registry(mapped, fixed))
+    assert choice.entry.name == "map" and choice.notes == ()
+
+
 @pytest.mark.parametrize("by_environment", [True, False])
 def test_the_commercial_policy_falls_to_light_and_says_so(
     monkeypatch: pytest.MonkeyPatch, by_environment: bool

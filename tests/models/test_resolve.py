@@ -68,6 +68,15 @@ def test_without_a_light_variant_out_of_reach_is_an_error(tmp_path: Path) -> Non
         resolve(UPSCALE, registry=catalogue(tmp_path, paper(GONE)))
 
 
+def test_a_network_tells_what_its_entry_says_of_maps(released: Path, tmp_path: Path) -> None:
+    known = catalogue(tmp_path, paper(GONE, extra_input="noise map"))
+    fetch.add(known.find("tiny-x2"), released)
+    able = ModelRequest("upscale", model="nlsn", extra_inputs=frozenset({"noise map"}))
+    assert load(resolve(able, registry=known)).extra_input == "noise map"
+    plain = resolve(ModelRequest("upscale", weights=released), registry=catalogue(tmp_path, paper(GONE)))
+    assert load(plain).extra_input == ""
+
+
 def test_paper_weights_in_the_cache_go_before_light(released: Path, light: Path, tmp_path: Path) -> None:
     known = catalogue(tmp_path, paper(GONE), light_table(light))
     fetch.add(known.find("tiny-x2"), released)
