@@ -63,11 +63,11 @@ def measured(options: BenchOptions) -> list[Scores]:
     """
     clean = options.pairs[1] if options.pairs is not None else options.data
     assert clean is not None
+    asked = wanted(options)
     images = open_set(clean).first(options.limit)
     degraded = None if options.pairs is None else open_set(options.pairs[0])
     results, models = [], networks(options)
     both = [models, networks(options, self_ensemble=True)] if options.self_ensemble else [models]
-    asked = wanted(options)
     for protocol in asked:
         say(options, f"{protocol.title}; {len(images.files)} images of {images.name}")
         named = requests(options, protocol)

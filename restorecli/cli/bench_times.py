@@ -166,8 +166,10 @@ def curves(rows: Sequence[Row]) -> list[Series]:
 
 
 def _axes(rows: Sequence[Row], machine: str) -> Axes:
-    several = len({row.width * row.height for row in rows}) > 1
-    return Axes(machine, "input, megapixels", "seconds per pass, median", log_x=several, log_y=True)
+    places = {row.batch * row.width * row.height / 1e6: f"{row.width}×{row.height}" for row in rows}
+    ticks = sorted(places.items()) if len(places) <= 8 else ()
+    several = len(places) > 1
+    return Axes(machine, "input, pixels", "seconds per pass, median", log_x=several, log_y=True, ticks=ticks)
 
 
 def _cells(row: Row) -> list[str]:

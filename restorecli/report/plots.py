@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from restorecli.errors import UsageError, WriteError
 
@@ -94,6 +95,8 @@ def draw(path: Path, series: Sequence[Series], axes: Axes) -> None:
         plot.set_yscale("log")
     else:
         plot.margins(y=0.1)
+    for axis in (plot.xaxis, plot.yaxis):
+        _plain_numbers(axis)
     if axes.ticks:
         plot.set_xticks([place for place, _ in axes.ticks], [text for _, text in axes.ticks], minor=False)
         plot.set_xticks([], minor=True)
@@ -105,3 +108,12 @@ def draw(path: Path, series: Sequence[Series], axes: Axes) -> None:
         figure.savefig(path, dpi=150)
     except OSError as error:
         raise WriteError(f"{path}: {error.strerror}") from error
+
+
+def _plain_numbers(axis: Any) -> None:
+    """Write 0.04 where a logarithmic axis would write 4×10⁻²."""
+    from matplotlib.ticker import LogFormatter
+
+    if axis.get_scale() == "log":
+        axis.set_major_formatter(LogFormatter(labelOnlyBase=False))
+        axis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.4)))
