@@ -2,8 +2,8 @@
 
 Each set of clean images gets noise, or is compressed and decoded, and the estimates are compared with the
 truth. Noise: white and Gaussian, with the image's number as seed plus 1000 × the repetition's; once as
-floating-point values, once clipped and rounded to 8 bit. JPEG: by Pillow (libjpeg-turbo), 3 rows and 5 columns
-cropped after decoding, so that the grid has to be found too.
+floating-point values, once clipped and rounded to 8 bit. JPEG: by Pillow (libjpeg-turbo), 3 rows and 5
+columns cropped after decoding, so that the grid has to be found too.
 """
 
 from __future__ import annotations
@@ -58,9 +58,8 @@ def noise_rows(name: str, clean: list[Image.Image], seeds: int) -> None:
     without = [noise_sigma(values(image)) for image in clean]
     found = np.array([one.sigma for one in without if one])
     called = sum(one is not None and one.is_clean for one in without)
-    print(
-        f"| {name} | none | | {found.mean():.2f} | {found.min():.2f}–{found.max():.2f} | {called} of {len(clean)} |"
-    )
+    spread = f"{found.min():.2f}–{found.max():.2f}"
+    print(f"| {name} | none | | {found.mean():.2f} | {spread} | {called} of {len(clean)} |", flush=True)
     for sigma in SIGMAS:
         for rounded in (False, True):
             estimates = []
@@ -91,11 +90,11 @@ def jpeg_rows(name: str, clean: list[Image.Image]) -> None:
             found = [quality_from_pixels(pixels) for pixels in decoded]
             errors = [abs(one.quality - quality) for one in found if one]
             grids = sum(one is not None and one.offset == (5, 3) for one in found)
-            print(
-                f"| {name} | {quality} | {label} | {sum(error == 0 for error in errors)} of {len(clean)} exact, "
-                f"worst error {max(errors, default=0)}, {len(clean) - len(errors)} not seen | {grids} grids |",
-                flush=True,
+            right, missed = sum(error == 0 for error in errors), len(clean) - len(errors)
+            verdict = (
+                f"{right} of {len(clean)} exact, worst error {max(errors, default=0)}, {missed} not seen"
             )
+            print(f"| {name} | {quality} | {label} | {verdict} | {grids} grids |", flush=True)
 
 
 def twice_rows(name: str, clean: list[Image.Image]) -> None:

@@ -36,7 +36,8 @@ CHROMINANCE[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47
 
 # Log-likelihood ratios that count as proof: in all, and for each coefficient that tells something.
 _PROOF, _PROOF_EACH = 30.0, 0.03
-_STANDARD = 0.8  # the standard tables must explain this share of what the best steps do
+# Share of what the best steps explain that standard tables must: at all, and to be the only ones.
+_STANDARD, _ALONE = 0.4, 0.8
 
 
 @dataclass(frozen=True)
@@ -72,16 +73,9 @@ def quality_from_tables(tables: Quantisation) -> JpegEstimate:
                 any(np.array_equal(table, one) for one in standard) for table in given[1:]
             ):
                 return JpegEstimate(quality, True, "tables")
-    return JpegEstimate(_closest(given[0], np.ones((8, 8), bool)), False, "tables")
-
-
-def _closest(table: Integers, known: NDArray[np.bool_]) -> int:
-    """Return the quality that is as coarse on average over the steps that are known."""
-    wanted = np.mean(table[known] / LUMINANCE[known])
-    return min(
-        range(1, 101),
-        key=lambda q: abs(np.mean(scaled_table(LUMINANCE, q, 32767)[known] / LUMINANCE[known]) - wanted),
-    )
+    coarseness = [np.mean(scaled_table(LUMINANCE, quality, 32767) / LUMINANCE) for quality in range(1, 101)]
+    nearest = int(np.argmin(np.abs(np.array(coarseness) - np.mean(given[0] / LUMINANCE))))
+    return JpegEstimate(nearest + 1, False, "tables")
 
 
 def quality_from_pixels(pixels: FloatArray) -> JpegEstimate | None:
@@ -100,18 +94,16 @@ def quality_from_pixels(pixels: FloatArray) -> JpegEstimate | None:
     if traces is None:
         return None
     best = traces.best
-    if best.sum() - max(0.0, traces.elsewhere) < _PROOF + _PROOF_EACH * traces.count:
+    if best.sum() < _PROOF + (_PROOF_EACH + max(0.0, traces.elsewhere)) * traces.count:
         return None
     standard = np.array([_explained(traces, quality) for quality in range(1, 101)])
     quality = int(standard.argmax()) + 1
+    share = standard[quality - 1] / best.sum()
+    if share < _STANDARD:
+        return JpegEstimate(_nearest(traces), False, "pixels", traces.offset)
     earlier = _earlier(traces, quality)
-    if earlier is not None:
-        return JpegEstimate(earlier, False, "pixels", traces.offset)
-    if standard[quality - 1] >= _STANDARD * best.sum():
-        return JpegEstimate(quality, True, "pixels", traces.offset)
-    table, known = np.ones((8, 8), np.int64), np.zeros((8, 8), bool)
-    table[USED], known[USED] = traces.steps, best > _PROOF
-    return JpegEstimate(_closest(table, known) if known.any() else quality, False, "pixels", traces.offset)
+    exact = earlier is None and bool(share > _ALONE)
+    return JpegEstimate(earlier or quality, exact, "pixels", traces.offset)
 
 
 def _steps(quality: int) -> Integers:
@@ -122,6 +114,14 @@ def _steps(quality: int) -> Integers:
 def _explained(traces: Traces, quality: int) -> float:
     steps = _steps(quality)
     return float(traces.likelihoods[np.arange(len(steps)), steps].sum())
+
+
+def _nearest(traces: Traces) -> int:
+    """Return the quality that is as coarse on average over the steps that are sure."""
+    sure = traces.best > min(_PROOF, float(traces.best.max()) / 2)
+    standard = LUMINANCE[USED][sure]
+    coarseness = [np.mean(_steps(quality)[sure] / standard) for quality in range(1, 101)]
+    return int(np.argmin(np.abs(np.array(coarseness) - np.mean(traces.steps[sure] / standard)))) + 1
 
 
 def _earlier(traces: Traces, quality: int) -> int | None:

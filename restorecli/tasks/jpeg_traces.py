@@ -35,6 +35,8 @@ _MOST_WINDOWS = 6000
 _WINDOWS = 2000
 _FEW_WINDOWS = 600
 _FEWEST_WINDOWS = 8
+_FEW_DETAILED = 60
+_STRONG = 4.0
 _STRAYS = 0.05  # share of coefficients that were clipped or painted over since
 _STRAYS_BEFORE = 0.1
 _BASIS = np.cos(np.pi / 8 * np.outer(np.arange(8), np.arange(8) + 0.5)) / 2
@@ -50,7 +52,8 @@ class Traces:
         coefficients: N×K of N blocks, in 8-bit units; K are those of `USED`, row by row.
         likelihoods: K×256: for each step how much better (natural logarithm of the ratio, summed over the
             blocks) multiples of it explain the coefficients than a smooth distribution does.
-        elsewhere: what the best steps reach half a block away from the grid, where they explain nothing.
+        elsewhere: what the best steps reach, for each coefficient, half a block away from the grid; in
+            pictures without JPEG that is as much as in it.
         count: of coefficients that tell something.
     """
 
@@ -90,11 +93,12 @@ def find_traces(pixels: FloatArray) -> Traces | None:
     windows = _windows(luminance, clipped)
     if len(windows) < _FEWEST_WINDOWS:
         return None
-    found = [_at(windows, offset) for offset in _candidates(luminance, windows)]
-    offset, coefficients, likelihoods = max(found, key=_clarity)
-    _, _, shifted = _at(windows, ((offset[0] + 4) % 8, (offset[1] + 4) % 8))
+    few = windows[:_FEW_WINDOWS]
+    offset = max(_candidates(luminance, few), key=lambda one: _clarity(*_at(few, one)))
+    elsewhere = _clarity(*_at(few, ((offset[0] + 4) % 8, (offset[1] + 4) % 8)))
+    coefficients, likelihoods = _at(windows, offset)
     count = int((np.abs(coefficients) > NONZERO).sum())
-    return Traces(offset, coefficients, likelihoods, float(shifted[:, 1:].max(1).sum()), count)
+    return Traces(offset, coefficients, likelihoods, elsewhere, count)
 
 
 def compressed_before(traces: Traces, steps: Integers, earlier: Integers) -> float:
@@ -131,8 +135,9 @@ def _gain(multiples: Integers, step: float, former: float) -> float:
     distance = np.abs(every * step - np.rint(every * step / former) * former)
     near = distance <= step / 2 + SPREAD
     share = float(((1 - ratio) * ratio ** (every - 1.0))[near].sum())
-    if not 0 < share < 0.8:
+    if share > 0.8:
         return 0.0
+    share = max(share, 1e-3)
     hits = near[multiples - 1].sum()
     return float(
         hits * np.log((1 - _STRAYS_BEFORE) / share)
@@ -166,7 +171,7 @@ def _spectra(windows: FloatArray, offset: tuple[int, int]) -> Array:
 def _candidates(luminance: FloatArray, windows: FloatArray) -> list[tuple[int, int]]:
     """Return the offsets where most coefficients are zero, and the one with the clearest edges of blocks."""
     zeros = {
-        offset: np.mean(np.abs(_spectra(windows[:_FEW_WINDOWS], offset)[:, _ORDER > 0]) < 1)
+        offset: np.mean(np.abs(_spectra(windows, offset)[:, _ORDER > 0]) < 1)
         for offset in product(range(8), range(8))
     }
     likely = sorted(zeros, key=lambda offset: float(zeros[offset]), reverse=True)[:3]
@@ -181,16 +186,19 @@ def _edges(luminance: FloatArray) -> int:
     return (int(np.argmax([excess[phase::8].mean() for phase in range(8)])) + 2) % 8
 
 
-def _clarity(found: tuple[tuple[int, int], Array, Array]) -> float:
+def _clarity(coefficients: Array, likelihoods: Array) -> float:
     """Return what the best steps explain of each coefficient: the wrong grid has more that are not zero."""
-    _, coefficients, likelihoods = found
     return float(likelihoods[:, 1:].max(1).sum() / max(1, (np.abs(coefficients) > NONZERO).sum()))
 
 
-def _at(windows: FloatArray, offset: tuple[int, int]) -> tuple[tuple[int, int], Array, Array]:
-    """Return the offset, its N×K coefficients and their K×256 log-likelihood ratios."""
-    coefficients = _spectra(windows, offset)[:, USED]
-    return offset, coefficients, np.stack([_likelihoods(column) for column in coefficients.T])
+def _at(windows: FloatArray, offset: tuple[int, int]) -> tuple[Array, Array]:
+    """Return the N×K coefficients of the grid at ``offset``, and their K×256 log-likelihood ratios."""
+    spectra = _spectra(windows, offset)
+    detail = (np.abs(spectra[:, _ORDER > 0]) > _STRONG).sum(1)
+    # In a block of hardly any detail the rounding errors repeat from row to row, and add up.
+    enough = next((most for most in (4, 3, 2, 1) if (detail >= most).sum() >= _FEW_DETAILED), 0)
+    coefficients = spectra[detail >= enough][:, USED]
+    return coefficients, np.stack([_likelihoods(column) for column in coefficients.T])
 
 
 def _likelihoods(values: Array) -> Array:
