@@ -29,9 +29,10 @@ class BenchOptions:
         option(
             "--model",
             "-m",
-            help="A model, or all for the five networks; repeatable. Default: each task's light one.",
+            help="A model, or all for the five networks; repeatable. Default: each task's light one. Quality "
+            "takes none, too: classical methods alone.",
             panel=MODEL,
-            metavar="NAME|all",
+            metavar="NAME|all|none",
         ),
     ] = None
     variant: Annotated[

@@ -127,6 +127,8 @@ def requests(options: BenchOptions, protocol: Protocol) -> list[ModelRequest]:
     named: Sequence[str | None] = options.model or [None]
     if "all" in named:
         named = list(NETWORKS)
+    if "none" in named:
+        named = []
     return [
         ModelRequest(
             protocol.task,

@@ -94,6 +94,8 @@ def find_subjects(
     if weights is not None:
         yield _found(ModelRequest(tasks[0] if tasks else "upscale", weights=weights, scale=_only(scales)))
         return
+    if "none" in models:
+        raise UsageError("--model none leaves nothing to measure", "it is for quality: --data or --pairs")
     named: list[str | None] = list(NETWORKS) if "all" in models else list(models) or [None]
     for model in named:
         having = _tasks_of(model, variant)
