@@ -163,7 +163,7 @@ def _allowed(
             return allowed
     names = ", ".join(entry.name for entry in [*entries, *otherwise][:4])
     raise WeightsError(
-        f"no weights to {request.task} are known to allow commercial use ({names} do not say so)",
+        f"no weights to {request.task} are known to allow commercial use (found: {names})",
         "use --license-policy any if your use is not commercial",
     )
 

@@ -98,7 +98,13 @@ def save_native(network: Network, path: Path, *, name: str, extra: Mapping[str, 
 
 
 def convert(
-    released: Path, network: str, settings: Mapping[str, Any], *, sha256: str, license: str = ""
+    released: Path,
+    network: str,
+    settings: Mapping[str, Any],
+    *,
+    sha256: str,
+    license: str = "",
+    extra_input: str = "",
 ) -> Path:
     """Return our copy of a released checkpoint, made now if it is not there yet.
 
@@ -108,6 +114,7 @@ def convert(
         settings: what its shapes do not tell.
         sha256: of ``released``.
         license: of the weights, kept in the copy's metadata.
+        extra_input: what the network takes beside the picture, kept there too.
 
     Raises:
         CheckpointError: unsafe, damaged, or not of that network.
@@ -120,6 +127,8 @@ def convert(
         if not target.is_file():
             built = build(released, network, settings)
             told = {"source_file": released.name, "source_sha256": sha256, "license": license}
+            if extra_input:
+                told["extra_input"] = extra_input
             save_native(built, target, name=network, extra=told)
     return target
 
@@ -132,7 +141,14 @@ def convert_entry(entry: ModelEntry, sha256: str) -> Path:
         WeightsError: the cache cannot be written.
     """
     licence = entry.weights_license or "none stated"
-    return convert(entry_path(entry), entry.network, entry.settings, sha256=sha256, license=licence)
+    return convert(
+        entry_path(entry),
+        entry.network,
+        entry.settings,
+        sha256=sha256,
+        license=licence,
+        extra_input=entry.extra_input,
+    )
 
 
 def build(released: Path, network: str, settings: Mapping[str, Any]) -> Network:

@@ -37,8 +37,10 @@ def _built(resolved: Resolved) -> Network:
     native = native_metadata(resolved.path)
     if native is None:  # a cache that cannot be written holds the authors' file alone
         return build(resolved.path, resolved.network, resolved.settings)
-    network, settings, _ = native
+    name, settings, told = native
     try:
-        return from_native(network, load_file(resolved.path), settings)
+        network = from_native(name, load_file(resolved.path), settings)
+        network.extra_input = told.get("extra_input", network.extra_input)
+        return network
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{resolved.path} is damaged: {error}", "remove it and try again") from error

@@ -72,9 +72,10 @@ def test_a_network_tells_what_its_entry_says_of_maps(released: Path, tmp_path: P
     known = catalogue(tmp_path, paper(GONE, extra_input="noise map"))
     fetch.add(known.find("tiny-x2"), released)
     able = ModelRequest("upscale", model="nlsn", extra_inputs=frozenset({"noise map"}))
-    assert load(resolve(able, registry=known)).extra_input == "noise map"
-    plain = resolve(ModelRequest("upscale", weights=released), registry=catalogue(tmp_path, paper(GONE)))
-    assert load(plain).extra_input == ""
+    found = resolve(able, registry=known)
+    assert load(found).extra_input == "noise map"
+    copy = resolve(ModelRequest("upscale", weights=found.path), registry=known)
+    assert copy.entry is None and load(copy).extra_input == "noise map"
 
 
 def test_paper_weights_in_the_cache_go_before_light(released: Path, light: Path, tmp_path: Path) -> None:
@@ -132,7 +133,7 @@ class TestWeightsFile:
         known = catalogue(tmp_path, paper(GONE))
         found = resolve(ModelRequest("upscale", weights=released), registry=known)
         assert found.name == "model_x2.pt" and found.notes == ("model_x2.pt is taken for tiny-x2",)
-        assert load(found).settings["chunk_size"] == 32
+        assert load(found).settings["chunk_size"] == 32 and load(found).extra_input == ""
 
     def test_an_entry_name_tells_the_settings(self, released: Path, tmp_path: Path) -> None:
         file = released.rename(tmp_path / "mine.pth")
