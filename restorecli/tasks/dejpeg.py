@@ -26,6 +26,10 @@ STUDIO = (16 / 255, 219 / 255)
 
 CLEAN_QUALITY = 98
 """From this JPEG quality on a photo is left alone: what is lost is about the rounding to 8 bit."""
+FINE_QUALITY = 75
+"""From this quality of the file's tables on, an earlier compression can be seen behind it."""
+MUCH_COARSER = 8
+"""How far below the tables' quality that of the pixels must lie to count."""
 FOUND_IN = {"tables": "the file's quantisation tables", "pixels": "the blocks in the pixels"}
 
 
@@ -97,10 +101,10 @@ def _estimate(photo: Photo) -> JpegEstimate | None:
     Fine tables do not tell of an earlier, coarser compression; then the pixels are asked too.
     """
     told = None if photo.quantisation is None else quality_from_tables(photo.quantisation)
-    if told is not None and told.quality < CLEAN_QUALITY:
+    if told is not None and told.quality < FINE_QUALITY:
         return told
     seen = quality_from_pixels(photo.pixels)
-    return told if told is not None and (seen is None or seen.quality >= CLEAN_QUALITY) else seen
+    return told if told and (seen is None or seen.quality > told.quality - MUCH_COARSER) else seen
 
 
 def with_luma(rgb: FloatArray, wanted: FloatArray) -> FloatArray:

@@ -101,16 +101,18 @@ def stored(picture: Image.Image, quality: int) -> bytes:
     return file.getvalue()
 
 
-def test_fine_tables_do_not_hide_an_earlier_coarse_compression() -> None:
+@pytest.mark.parametrize("fine", [80, 90, 99])
+def test_fine_tables_do_not_hide_an_earlier_coarse_compression(fine: int) -> None:
     rows, columns = np.mgrid[0:128, 0:128]
     waves = 128 + 60 * np.sin(rows / 7) * np.cos(columns / 5) + RNG.normal(0, 6, (128, 128))
     first = Image.fromarray(waves.round().clip(0, 255).astype(np.uint8))
     second = Image.open(io.BytesIO(stored(first, 20)))
     alone, after = (
-        Dejpeg().examine(read(data, name="x").pages[0]) for data in (stored(first, 99), stored(second, 99))
+        Dejpeg().examine(read(data, name="x").pages[0])
+        for data in (stored(first, fine), stored(second, fine))
     )
-    assert (alone.details["quality"], alone.details["quality_source"]) == (99, "tables")
-    assert alone.leave
+    assert (alone.details["quality"], alone.details["quality_source"]) == (fine, "tables")
+    assert bool(alone.leave) == (fine == 99)
     assert after.details["quality"] == pytest.approx(20, abs=3)
     assert after.details["quality_source"] == "pixels"
     assert not after.leave
