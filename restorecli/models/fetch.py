@@ -110,7 +110,12 @@ def _fetch_first(entry: ModelEntry, path: Path, progress: Progress | None) -> Re
             f"if you trust the new one: restore models remove {entry.name}, and again",
         )
     worst = next((error for error in complaints if isinstance(error, ChecksumError)), complaints[-1])
-    raise type(worst)(f"{entry.name} could not be fetched: {worst.message}", by_hand(entry)) from worst
+    mirror = f"; the mirror: {complaints[0].message}" if os.environ.get("RESTORE_MIRROR") else ""
+    if worst is complaints[0]:
+        mirror = ""
+    raise type(worst)(
+        f"{entry.name} could not be fetched: {worst.message}{mirror}", by_hand(entry)
+    ) from worst
 
 
 def sources(entry: ModelEntry) -> list[Source]:

@@ -119,6 +119,13 @@ def test_a_mirror_with_other_bytes_is_passed_over(web: Web, monkeypatch: pytest.
     assert record.source == web.url + "/w"
 
 
+def test_what_was_wrong_with_the_mirror_is_said_too(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESTORE_MIRROR", web.url + "/mirror")
+    web.add("/mirror/nlsn/model_x2.pt", Page(b"<html>log in</html>", kind="text/html"))
+    with pytest.raises(DownloadError, match=r"/gone: .*404.*; the mirror: .* gives a web page"):
+        fetch.fetch(entry(web.url + "/gone"))
+
+
 def test_a_mirror_is_not_asked_offline(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RESTORE_MIRROR", web.url)
     monkeypatch.setenv("RESTORE_OFFLINE", "1")
