@@ -22,7 +22,7 @@ def bench(*, options: BenchOptions) -> None:
 
     Example: restore bench --data set5/ -x 2 -x 4 --save-images compared/
     """
-    asked = [name for name in MODES if getattr(options, name) is not None]
+    asked = [name for name in MODES if getattr(options, name)]
     if len(asked) > 1:
         raise UsageError(f"--{asked[0]} and --{asked[1]} are two measurements", "run restore bench twice")
     if options.tune and options.sweep is None:

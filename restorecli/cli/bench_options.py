@@ -92,10 +92,10 @@ class BenchOptions:
         ),
     ] = None
     data: Annotated[
-        Path | None,
+        list[Path] | None,
         option(
             "--data",
-            help="Clean images: degrade them as the papers do, restore, score.",
+            help="Clean images: degrade them as the papers do, restore, score. Repeatable.",
             panel=QUALITY,
             metavar="FOLDER",
         ),

@@ -21,7 +21,7 @@ from restorecli.networks import NETWORKS
 from restorecli.photo import Photo
 from restorecli.photos.write import write
 from restorecli.quality.degrade import Bytes
-from restorecli.quality.evaluate import MAPS, Contender, Saver, Score, Scores, evaluate
+from restorecli.quality.evaluate import MAPS, Contender, Extra, Saver, Score, Scores, evaluate
 from restorecli.quality.papers import repeat_paper, reported
 from restorecli.quality.perceptual import Lpips, has_lpips
 from restorecli.quality.protocols import Protocol, protocols
@@ -56,35 +56,37 @@ def measure_quality(options: BenchOptions) -> None:
 
 
 def measured(options: BenchOptions) -> list[Scores]:
-    """Return the scores of every protocol that was asked for.
+    """Return the scores of every protocol that was asked for, on every set.
 
     Raises:
         RestoreError: see `quality.evaluate.evaluate`.
     """
-    clean = options.pairs[1] if options.pairs is not None else options.data
-    assert clean is not None
     asked = wanted(options)
-    images = open_set(clean).first(options.limit)
+    clean = options.data if options.pairs is None else [options.pairs[1]]
     degraded = None if options.pairs is None else open_set(options.pairs[0])
-    results, models = [], networks(options)
-    both = [models, networks(options, self_ensemble=True)] if options.self_ensemble else [models]
+    sets = [open_set(path).first(options.limit) for path in clean or []]
+    sources = [networks(options)]
+    if options.self_ensemble:
+        sources.append(networks(options, self_ensemble=True))
+    extra: Extra = Lpips() if has_lpips() else lambda result, truth: {}
+    results = []
     for protocol in asked:
-        say(options, f"{protocol.title}; {len(images.files)} images of {images.name}")
         named = requests(options, protocol)
         strict = len(asked) == len(named) == 1
-        contenders = [each for request in named for each in _of(request, both, options, strict=strict)]
-        results.append(
-            evaluate(
+        contenders = [each for request in named for each in _of(request, sources, options, strict=strict)]
+        for images in sets:
+            say(options, f"{images.name}, {len(images.files)} images: {protocol.title}")
+            scores = evaluate(
                 protocol,
                 images,
                 contenders,
                 degraded=degraded,
                 seed=options.seed,
-                extra=Lpips() if has_lpips() else lambda result, truth: {},
+                extra=extra,
                 save=saver(options.save_images, protocol) if options.save_images else None,
                 told=lambda score: _tell(options, score),
             )
-        )
+            results.append(scores)
     return results
 
 

@@ -30,6 +30,8 @@ def show_scores(options: BenchOptions, results: Sequence[Scores]) -> None:
             means(scores),
             "",
         ]
+    if len(results) > 1:
+        lines += [overview(results), ""]
     show(
         options,
         "quality",
@@ -55,6 +57,19 @@ def per_image(scores: Scores) -> str:
         rows.append([image, *cells])
     titles = ["image", *scores.methods]
     return Table(titles, rows).markdown()
+
+
+def overview(results: Sequence[Scores]) -> str:
+    """Return the Markdown table of all means: a line per protocol and method, a column per set."""
+    sets = list(dict.fromkeys(scores.images.name for scores in results))
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    for scores in results:
+        values = [name for name in NAMES if name in scores.rows[0].values]
+        for method in scores.methods:
+            text = " / ".join(f"{scores.mean(method, name):.{PLACES[name]}f}" for name in values)
+            cells.setdefault((scores.protocol.name, method), {})[scores.images.name] = text
+    rows = [[*line, *(own.get(name, "–") for name in sets)] for line, own in cells.items()]
+    return Table(["protocol", "method", *sets], rows).markdown()
 
 
 def means(scores: Scores) -> str:

@@ -96,6 +96,9 @@ class Scores:
         return statistics.median(row.seconds / (row.pixels / 1e6) for row in self.of(method))
 
 
+Extra = Callable[[Bytes, Bytes], dict[str, float]]
+"""Given a result and the clean image; returns further scores by name."""
+
 Saver = Callable[[str, Sequence[tuple[str, Bytes]]], None]
 """Given an image's name, and (method, picture) of all methods and the clean image last."""
 
@@ -107,7 +110,7 @@ def evaluate(
     *,
     degraded: ImageSet | None = None,
     seed: int = 0,
-    extra: Callable[[Bytes, Bytes], dict[str, float]] = lambda result, truth: {},
+    extra: Extra = lambda result, truth: {},
     save: Saver | None = None,
     told: Callable[[Score], None] = lambda score: None,
 ) -> Scores:

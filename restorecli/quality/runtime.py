@@ -38,7 +38,7 @@ class Setup:
         precision: "auto" takes what the engine would choose; else "fp32", "fp16" or "bf16".
         batch: images per pass.
         runs: timed passes; None goes on until the median is known (see `timing.repeat`).
-        warmup: passes before, one at least; two more then count work and memory.
+        warmup: passes before, one at least; one more then counts work and memory.
         budget: seconds of timed passes, where ``runs`` is None.
         self_ensemble: average over the eight symmetries.
         compiled: run through `torch.compile`.
@@ -224,11 +224,13 @@ def _run(plain: Call, call: Call, x: Tensor, setup: Setup) -> tuple[Work, int, T
         # First: what a network makes at its first pass and keeps (a composed kernel) is not a pass's work.
         for _ in range(max(1, setup.warmup)):
             once()
-        work = count(plain, x)
-        peak = peak_memory(once, setup.device)
+        counted: list[Work] = []
+        peak = peak_memory(lambda: counted.append(count(plain, x)), setup.device)
+        if setup.compiled:
+            peak = peak_memory(once, setup.device)
         with EnergyMeter(setup.device) as meter:
             times = repeat(once, setup.device, runs=setup.runs, warmup=0, budget=setup.budget)
-        return work, peak, times, meter
+        return counted[0], peak, times, meter
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise

@@ -78,7 +78,8 @@ def repeat(
         call: what to time; all its work is on ``device`` or the host.
         device: waited for before the clock is read.
         runs: how many calls; None goes on until the median is known to ±2 %, between `LEAST_RUNS` and
-            `MOST_RUNS`, for about ``budget`` seconds at most but 3 calls at least.
+            `MOST_RUNS`, for about ``budget`` seconds at most, but 3 calls at least if those take no longer
+            than four times the budget.
         warmup: calls before that do not count.
         budget: seconds; see ``runs``.
     """
@@ -98,7 +99,9 @@ def _enough(seconds: Sequence[float], runs: int | None, budget: float) -> bool:
     done = len(seconds)
     if runs is not None:
         return done >= runs
-    if done >= 3 and (sum(seconds) >= budget or done >= MOST_RUNS):
+    if done and sum(seconds) >= (budget if done >= 3 else 4 * budget):
+        return True
+    if done >= MOST_RUNS:
         return True
     if done < LEAST_RUNS:
         return False

@@ -181,6 +181,21 @@ def test_quality_is_scored_per_image_with_gains(restore: Restore, tmp_path: Path
     )
 
 
+def test_several_sets_end_in_one_table_of_their_means(restore: Restore, tmp_path: Path) -> None:
+    first, second = photos(tmp_path / "one", "a"), photos(tmp_path / "two", "b", "c")
+    common = ("bench", "--data", first, "--data", second, "-x", "2", "-x", "3", "--model", "none")
+    done = restore(*common)
+    assert done.code == 0, done.err
+    table = done.out[done.out.index("| protocol | method | one | two |") :].splitlines()
+    assert len(table) == 2 + 2 * 2
+    means = document(restore(*common, "--json"))["means"]
+    lanczos = next(
+        m for m in means if (m["set"], m["protocol"], m["method"]) == ("two", "upscale-x3", "Lanczos")
+    )
+    line = next(line for line in table if line.startswith("| upscale-x3 | Lanczos |"))
+    assert line.endswith(f"| {lanczos['psnr']:.2f} / {lanczos['ssim']:.4f} |")
+
+
 def test_lists_and_repeated_options_are_the_same(restore: Restore, tmp_path: Path) -> None:
     source = photos(tmp_path / "clean", "a")
     common = ("bench", "--data", source, "--model", "none", "--json", "--quiet")

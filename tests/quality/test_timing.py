@@ -63,9 +63,10 @@ def test_scattered_times_are_repeated_until_the_budget_is_spent(clock: Clock) ->
     assert sum(times.seconds) == pytest.approx(1.0, abs=0.04)
 
 
-def test_slow_calls_are_made_three_times(clock: Clock) -> None:
-    clock.durations = [60.0]
-    assert len(repeat(clock.call, CPU, warmup=0, budget=3.0).seconds) == 3
+@pytest.mark.parametrize(("duration", "calls"), [(3.5, 3), (7.0, 2), (60.0, 1)])
+def test_slow_calls_are_made_three_times_at_most(duration: float, calls: int, clock: Clock) -> None:
+    clock.durations = [duration]
+    assert len(repeat(clock.call, CPU, warmup=0, budget=3.0).seconds) == calls
 
 
 def test_a_number_of_runs_is_kept_to(clock: Clock) -> None:
