@@ -110,6 +110,65 @@ def test_download_verify_where_remove(known: Registry, web: Web) -> None:
     assert "was not in the cache" in run("remove", "tiny-x2").stderr
 
 
+def test_every_command_that_acts_can_tell_it_as_json(known: Registry) -> None:
+    place = json.loads(run("where", "tiny-x2", "--json").stdout)
+    assert place == [{"name": "tiny-x2", "path": place[0]["path"], "cached": False}]
+    (fetched,) = json.loads(run("download", "tiny-x2", "--json").stdout)
+    assert fetched["cached"] and fetched["trust"] == "first use" and len(fetched["sha256"]) == 64
+    assert fetched["path"] == place[0]["path"] and Path(fetched["path"]).is_file()
+    assert json.loads(run("where", "--json").stdout) == {"folder": str(cache.root())}
+    (removed,) = json.loads(run("remove", "tiny-x2", "--json").stdout)
+    assert removed["name"] == "tiny-x2" and fetched["path"] in removed["deleted"]
+
+
+def test_a_failed_download_is_in_the_json_too(known: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESTORE_OFFLINE", "1")
+    result = run("download", "tiny-x2", "--json")
+    assert json.loads(result.stdout)[0]["cached"] is False and failure(result).exit_code == 4
+
+
+def test_download_by_task_takes_what_the_task_has(known: Registry, web: Web) -> None:
+    assert run("download", "--task", "upscale").exit_code == 0 and len(web.requests) == 1
+
+
+def test_download_asks_again_for_what_failed_before(known: Registry, web: Web) -> None:
+    body = web.pages.pop("/w.pt")
+    assert isinstance(failure(run("download", "tiny-x2")), WeightsError)
+    web.pages["/w.pt"] = body
+    assert run("download", "tiny-x2").exit_code == 0
+
+
+def test_verify_of_a_network_reads_what_is_here_and_of_a_name_misses_it(known: Registry) -> None:
+    assert run("verify", "nlsn").exit_code == 0
+    error = failure(run("verify", "tiny-x2"))
+    assert error.exit_code == 4 and error.hint == "restore models download tiny-x2"
+
+
+def test_where_of_a_network_is_its_folder(known: Registry) -> None:
+    assert Path(run("where", "nlsn").stdout.strip()) == cache.root() / "released" / "nlsn"
+
+
+def test_weights_of_the_package_stay() -> None:
+    assert "stays" in failure(run("remove", "nlsn-light-x2")).message
+
+
+def test_add_of_a_missing_file_is_said(known: Registry) -> None:
+    assert "no such file" in failure(run("add", "none.pt")).message
+    assert "no such file" in failure(run("add", "none.pt", "--as", "tiny-x2")).message
+
+
+def test_info_tells_the_cost_of_every_size_of_grl() -> None:
+    told = json.loads(run("info", "grl", "--json").stdout)
+    assert len(told["costs"]) > 10
+    assert all(cost["gmac_per_megapixel"] > 500 for cost in told["costs"])
+
+
+def test_info_of_a_companion_leaves_out_what_is_unknown() -> None:
+    text = run("info", "fbcnn").stdout
+    assert "Towards Flexible Blind JPEG Artifacts Removal\n" in "\n".join(map(str.rstrip, text.splitlines()))
+    assert "GMAC" not in text and "quality map" in text
+
+
 def test_where_alone_tells_the_cache_folder() -> None:
     assert run("where").stdout.strip() == str(cache.root())
 

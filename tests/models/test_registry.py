@@ -101,3 +101,16 @@ def test_the_cost_of_nlsn_is_that_of_its_convolutions_and_more() -> None:
     gmac = gmac_per_megapixel(entry)
     # every weight before the upsampler is used once per input pixel: at least 40 000 GMAC per megapixel
     assert gmac is not None and 40_000 < gmac < 60_000
+
+
+def test_every_grl_file_states_its_cost_since_counting_takes_long() -> None:
+    cost = {entry.name: entry.gmac or 0 for entry in ENTRIES if entry.network == "grl" and not entry.ships}
+    assert all(cost.values())
+    assert cost["grl-tiny-x4"] < cost["grl-small-x4"] < cost["grl-base-x4"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["grl-tiny-x3", "grl-small-demosaic"])
+def test_a_stated_cost_is_what_is_counted(name: str) -> None:
+    entry = load_registry().find(name)
+    assert gmac_per_megapixel(entry) == pytest.approx(entry.gmac, rel=1e-4)
