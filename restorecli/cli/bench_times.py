@@ -35,18 +35,13 @@ def measure_times(options: BenchOptions) -> None:
     facts = machine(bench.setup.device)
     rows: list[Row] = []
     missing: list[Missing] = []
-    for subject in subjects(options, missing):
-        say(options, f"measuring {subject.name} …")
-        measured: Sequence[Row | RestoreError]
-        try:
-            measured = bench.measure(subject, wanted)
-        except RestoreError as error:
-            measured = [error]
-        for row in measured:
-            if isinstance(row, Row):
-                rows.append(row)
-            else:
-                missing.append(Missing(subject.task, subject.name, row.message))
+    interrupted = False
+    try:
+        for subject in subjects(options, missing):
+            _measure(subject, bench, wanted, rows, missing, options)
+    except KeyboardInterrupt:  # what was measured is worth its time
+        interrupted = True
+        say(options, "stopped: what was measured so far follows")
     tell_missing(options, missing)
     if not rows:
         raise missing_error(missing)
@@ -68,6 +63,31 @@ def measure_times(options: BenchOptions) -> None:
     )
     if options.plot is not None:
         draw(options.plot, curves(rows), _axes(rows, header(facts)))
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+def _measure(
+    subject: Subject,
+    bench: Bench,
+    wanted: Sequence[tuple[int, int]],
+    rows: list[Row],
+    missing: list[Missing],
+    options: BenchOptions,
+) -> None:
+    """Add a network's rows, or why there are none."""
+    say(options, f"measuring {subject.name} …")
+    measured: Sequence[Row | RestoreError]
+    try:
+        measured = bench.measure(subject, wanted)
+    except RestoreError as error:
+        measured = [error]
+    for row in measured:
+        if isinstance(row, Row):
+            say(options, f"  {row.width}×{row.height}: {significant(row.times.median * 1e3)} ms")
+            rows.append(row)
+        else:
+            missing.append(Missing(subject.task, subject.name, row.message))
 
 
 def setup(options: BenchOptions) -> Setup:
