@@ -56,8 +56,8 @@ def add_noise(image: Bytes, sigma: float, seed: int | tuple[int, ...]) -> NDArra
         The image's shape, float32, 0–1 for the image and beyond by the noise.
     """
     noise = np.random.default_rng(seed).standard_normal(image.shape, dtype=np.float32)
-    noisy: NDArray[np.float32] = (image.astype(np.float32) + np.float32(sigma) * noise) / np.float32(255)
-    return noisy
+    noisy = (image.astype(np.float32) + np.float32(sigma) * noise) / np.float32(255)
+    return noisy.astype(np.float32, copy=False)
 
 
 def jpeg(image: Bytes, quality: int, subsampling: str = "4:2:0") -> Bytes:
