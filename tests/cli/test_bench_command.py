@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 
 from restorecli.quality import calibrate, sweep
+from restorecli.quality.runtime import Bench
 
 QUICK = (
     "--task",
@@ -273,3 +274,20 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip().splitlines()[-1] == "[]"
+
+
+def test_a_stopped_measurement_shows_what_it_has(restore: Restore, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, asked = Bench.measure, []
+
+    def stopping(self: Bench, subject: Any, sizes: Any) -> Any:
+        asked.append(subject.name)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return real(self, subject, sizes)
+
+    monkeypatch.setattr(Bench, "measure", stopping)
+    done = restore("bench", *QUICK, "-x", "3")
+    assert done.code == 130
+    assert asked == ["nlsn-light-x2", "nlsn-light-x3"]
+    assert "| nlsn-light-x2 | light |" in done.out
+    assert "nlsn-light-x3" not in done.out
