@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional as F
 
 from restorecli.engine.memory import is_out_of_memory, release
 from restorecli.engine.precision import DTYPES
@@ -23,7 +24,8 @@ class Calibration:
 
     Attributes:
         precision: "fp32", "fp16" or "bf16".
-        macs: multiply-adds per second of a large square matrix product in that precision.
+        macs: multiply-adds per second of a large square matrix product in that precision, by the library for
+            products or that for convolutions (a 1×1 convolution is a product), whichever is faster.
         bandwidth: bytes per second, read and written, of a large copy (as the STREAM benchmark counts).
     """
 
@@ -40,6 +42,10 @@ def calibrate(device: torch.device, precision: str) -> Calibration:
         left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
         product = torch.empty_like(left)
         seconds = _best(lambda: torch.mm(left, right, out=product), device)
+        # on CPUs the two are different libraries, and the one for products may not know the processor
+        image = left.view(1, side, 32, -1).contiguous(memory_format=torch.channels_last)
+        bank = right.view(side, side, 1, 1).contiguous(memory_format=torch.channels_last)
+        seconds = min(seconds, _best(lambda: F.conv2d(image, bank), device))
         bandwidth = _copy_bandwidth(COPIED[kind], device)
     return Calibration(precision, side**3 / seconds, bandwidth)
 
