@@ -43,7 +43,7 @@ def measure_quality(options: BenchOptions) -> None:
             raise UsageError("--table needs test sets", "add --data-root FOLDER, which holds set5, set14, …")
         models = networks(options)
         rows = repeat_paper(
-            reported(options.table, options.task or []),
+            reported(options.table, options.task or [], options.scale or []),
             list(known_sets(options.data_root)),
             models,
             limit=options.limit,

@@ -21,8 +21,14 @@ INPUTS, MODEL, ENGINE, OUTPUT, RUN = "Inputs", "Model", "Speed and memory", "Out
 def option(*names: str, help: str, panel: str, metavar: str | None = None, **more: Any) -> Any:
     """Return a Typer option that can also be set by ``RESTORE_…``, named after its first long name."""
     long = next(name for name in names if name.startswith("--")).split("/")[0]
-    variable = "RESTORE_" + long.removeprefix("--").upper().replace("-", "_")
-    return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar, envvar=variable, **more)
+    return typer.Option(
+        *names, help=help, rich_help_panel=panel, metavar=metavar, envvar=variable_of(long), **more
+    )
+
+
+def variable_of(option: str) -> str:
+    """Return the environment variable of a long option's name: ``RESTORE_TILE`` of ``--tile``."""
+    return "RESTORE_" + option.removeprefix("--").upper().replace("-", "_")
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,13 @@ class PaperRow:
         return None if self.ours is None or not self.is_papers else self.ours[0] - self.published[0]
 
 
-def reported(network: str, tasks: Sequence[str] = ()) -> list[ModelEntry]:
+def reported(network: str, tasks: Sequence[str] = (), scales: Sequence[int] = ()) -> list[ModelEntry]:
     """Return the entries of ``network`` whose results are published and can be measured from clean images.
+
+    Args:
+        network: whose paper.
+        tasks: only these; empty for all.
+        scales: of upscaling, only these (and no other task); empty for all.
 
     Raises:
         UsageError: there is no such network, or nothing of the kind is known of it.
@@ -61,7 +66,10 @@ def reported(network: str, tasks: Sequence[str] = ()) -> list[ModelEntry]:
     entries = [
         entry
         for entry in registry.select(network=network)
-        if entry.results and protocol_of(entry) is not None and (not tasks or entry.task in tasks)
+        if entry.results
+        and protocol_of(entry) is not None
+        and (not tasks or entry.task in tasks)
+        and (not scales or (entry.task == "upscale" and entry.scale in scales))
     ]
     if not entries:
         raise UsageError(f"no published results to repeat for {network}", f"known: {', '.join(having)}")

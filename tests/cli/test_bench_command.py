@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import pytest
 import torch
 from PIL import Image
 
+from restorecli.cli.bench import APPLIES
+from restorecli.cli.bench_options import BenchOptions
 from restorecli.quality import calibrate, sweep
 from restorecli.quality.runtime import Bench
 
@@ -256,6 +259,10 @@ def test_a_folder_is_measured_end_to_end_and_left_alone(restore: Restore, tmp_pa
         (["--data", ".", "--sigma", "loud"], "--sigma"),
         (["--data", ".", "--noisy", "6bit"], "--noisy"),
         (["--device", "abacus"], "abacus"),
+        (["--sigma", "20"], "--sigma"),
+        (["--table", "nlsn", "--data-root", ".", "--save-images", "x"], "--save-images"),
+        (["--data", ".", "--runs", "3"], "--runs"),
+        (["--folder", ".", "--gray"], "--gray"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments: list[str], word: str, restore: Restore) -> None:
@@ -263,6 +270,19 @@ def test_what_makes_no_sense_is_refused(arguments: list[str], word: str, restore
     assert done.code in (2, 5)
     assert word in done.err
     assert not done.out
+
+
+def test_every_option_means_something_to_some_measurement() -> None:
+    known = {field.name for field in fields(BenchOptions)}
+    assert set().union(*APPLIES.values()) == known
+
+
+def test_a_variable_meant_for_other_commands_is_no_error(
+    restore: Restore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RESTORE_SIGMA", "20")
+    done = restore("bench", "--compare", str(tmp_path / "a.json"), str(tmp_path / "b.json"))
+    assert "--sigma" not in done.err
 
 
 def test_help_imports_nothing_heavy() -> None:
