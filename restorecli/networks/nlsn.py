@@ -221,7 +221,7 @@ class NLSN(Network):
         self.body = nn.Sequential(*body, conv3(features, features))
         self.upsampler = Upsampler(features, scale)
         self.to_image = conv3(features, channels)
-        self.tail = FusedTail(self.upsampler, self.to_image, scale) if scale > 1 else self.to_image
+        self.tail = FusedTail(self.upsampler, self.to_image, scale) if scale > 1 else None
 
     def reseed(self, seed: int) -> None:
         """Hash with other random projections: those of ``seed``."""
@@ -245,8 +245,10 @@ class NLSN(Network):
                 deep = layer(deep, next(given) if given is not None else None)
             else:
                 deep = layer(deep)
-        restored: Tensor = self.tail(deep + shallow)
-        return x + restored if self.mean_shift is None else self.mean_shift.add(restored).to(x.dtype)
+        if self.mean_shift is None or self.tail is None:
+            residual: Tensor = self.to_image(deep + shallow)
+            return x + residual
+        return self.mean_shift.add(self.tail(deep + shallow)).to(x.dtype)
 
 
 def _infer(state: Mapping[str, Tensor]) -> dict[str, Any]:
