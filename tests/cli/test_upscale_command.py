@@ -202,6 +202,17 @@ def test_a_pipe_goes_from_standard_input_to_standard_output(
         assert (restored.format, restored.size) == ("PNG", (28, 20))
 
 
+def test_standard_input_goes_to_a_named_file(
+    restore: Run, weights: Path, photos: Path, tmp_path: Path
+) -> None:
+    done = upscale(restore, weights, "-", "-o", tmp_path / "b.png", stdin=(photos / "a.png").read_bytes())
+    assert done.code == 0, done.err
+    with Image.open(tmp_path / "b.png") as restored:
+        assert restored.size == (28, 20)
+    again = upscale(restore, weights, "-", "-o", tmp_path / "b.png", stdin=(photos / "a.png").read_bytes())
+    assert "1 skipped" in again.err
+
+
 def test_paths_are_read_from_a_list(restore: Run, weights: Path, photos: Path, tmp_path: Path) -> None:
     listed = b"\0".join(str(photos / name).encode() for name in ("a.png", "deep/gray.png")) + b"\0"
     done = upscale(
