@@ -89,7 +89,7 @@ def write_result(result: Result, planned: PlannedPhoto, encoding: Encoding, stdo
     source = result.source.document
     target = planned.target if planned.target is not None else stdout
     record = None
-    if planned.target is not None and not planned.found.is_stdin:  # nothing to compare a next run's input with
+    if planned.target is not None and not planned.found.is_stdin:  # standard input cannot be compared later
         record = Record(planned.found.path, source.fingerprint, encoding.settings, result.details)
     if result.untouched and _bytes_fit(source, planned.format, encoding):
         data = result.source.data
