@@ -11,7 +11,7 @@ from restorecli.cli.bench_options import BenchOptions
 from restorecli.cli.bench_paper import show_paper
 from restorecli.cli.bench_scores import show_scores
 from restorecli.cli.bench_show import say
-from restorecli.cli.checked import number
+from restorecli.cli.checked import between, number
 from restorecli.engine.settings import RunSettings
 from restorecli.errors import RestoreError, UsageError, WriteError
 from restorecli.loading import Models
@@ -206,13 +206,5 @@ def _numbers(texts: Sequence[str] | None, name: str, least: float, most: float) 
     Raises:
         UsageError: one is no number between ``least`` and ``most``.
     """
-    values = []
-    for text in ",".join(texts or []).split(",") if texts else []:
-        try:
-            value = float(text)
-        except ValueError:
-            raise UsageError(f"{name} {text} is no number") from None
-        if not least <= value <= most:
-            raise UsageError(f"{name} {text} is not between {least:g} and {most:g}")
-        values.append(value)
-    return values
+    listed = ",".join(texts).split(",") if texts else []
+    return [between(text, name, least, most) for text in listed]

@@ -61,12 +61,19 @@ def level(text: str, name: str, least: float, most: float) -> float | None:
     Raises:
         UsageError: it is neither, or not between ``least`` and ``most``.
     """
-    if text == "auto":
-        return None
+    return None if text == "auto" else between(text, name, least, most, "neither auto nor a number")
+
+
+def between(text: str, name: str, least: float, most: float, otherwise: str = "no number") -> float:
+    """Return the number that ``text``, given for the option ``name``, stands for.
+
+    Raises:
+        UsageError: it is ``otherwise``, or not between ``least`` and ``most``.
+    """
     try:
         value = float(text)
     except ValueError:
-        raise UsageError(f"{name} {text} is neither auto nor a number") from None
+        raise UsageError(f"{name} {text} is {otherwise}") from None
     if not least <= value <= most:
         raise UsageError(f"{name} {text} is not between {least:g} and {most:g}")
     return value

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restorecli.bayer import malvar, sample
+from restorecli.colour import luma
 from restorecli.quality.degrade import Bytes, add_noise, jpeg
 
 Float = NDArray[np.float32]
 Options = Mapping[str, Any]
 Degrade = Callable[[Bytes, np.random.Generator, Options], tuple[Float, Bytes]]
-LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 JPEG_GRID = 16  # pixels after which the blocks of a 4:2:0 JPEG repeat
 
 
@@ -86,8 +86,8 @@ def degrade(task: str, clean: Bytes, rng: np.random.Generator, options: Options)
 def _sometimes_gray(clean: Bytes, rng: np.random.Generator, options: Options) -> Bytes:
     if rng.random() >= options.get("gray", 0.0):
         return clean
-    luma = np.rint(clean @ LUMA).astype(np.uint8)
-    return np.repeat(luma[:, :, None], 3, axis=2)
+    gray = np.rint(luma(clean.astype(np.float32))).astype(np.uint8)
+    return np.repeat(gray, 3, axis=2)
 
 
 def _is_gray(clean: Bytes) -> bool:
