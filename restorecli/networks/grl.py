@@ -47,6 +47,7 @@ from torch import Tensor, nn
 from restorecli.networks.checkpoint import Layout
 from restorecli.networks.fused_tail import FusedTail
 from restorecli.networks.grl_attention import CHUNK_TOKENS, MixedAttention, as_weight, linear
+from restorecli.networks.grl_bias import tracks_gradients
 from restorecli.networks.grl_keys import (
     DROPPED,
     RENAMES,
@@ -100,8 +101,9 @@ class Block(nn.Module):
         tokens = x.flatten(0, 2)
         out = torch.empty_like(tokens)
         project = self.attention.project
-        for first in range(0, len(tokens), CHUNK_TOKENS):
-            part = slice(first, first + CHUNK_TOKENS)
+        step = max(1, len(tokens)) if tracks_gradients(tokens, project.weight) else CHUNK_TOKENS
+        for first in range(0, len(tokens), step):
+            part = slice(first, first + step)
             y = tokens[part] + self.norm_attention(linear(attended[part], project.weight, project.bias))
             if local is not None:
                 y = y + local[part]

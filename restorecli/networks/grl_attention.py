@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +37,9 @@ BATCHED_PAIRS = 2**16
 """Up to this many pairs per window, windows are multiplied in one batch rather than one by one."""
 CHUNK_TOKENS = 2**13
 """Tokens taken through the linear layers at a time."""
+
+Found = tuple[Tensor, Tensor]
+"""Numbers of tokens, and what attention found for each: a row of C/2."""
 
 
 def _onednn_linear() -> Callable[..., Tensor] | None:
@@ -195,38 +198,42 @@ class MixedAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map B×H×W×C to the concatenated result before the projection, B×(H·W)×C."""
         batch, height, width, channels = x.shape
-        tokens = x.view(batch, height * width, channels)
+        tokens = x.view(batch * height * width, channels)
         dtype = self.qkv.weight.dtype
         if torch.is_autocast_enabled(x.device.type):
             dtype = torch.get_autocast_dtype(x.device.type)
+        windows = self._windows(tokens, x.shape)
+        stripes = self._stripes(tokens, self._pool(x), x.shape)
+        if tracks_gradients(x, self.qkv.weight):
+            halves = [_assembled(found, len(tokens), dtype) for found in (windows, stripes)]
+            return torch.cat(halves, dim=1).view(batch, -1, channels)
         out = torch.empty_like(tokens, dtype=dtype)
-        anchors = self._pool(x)
-        for image in range(batch):
-            self._windows(tokens[image], (height, width), out[image])
-            self._stripes(tokens[image], anchors[image], (height, width), out[image])
-        return out
+        for half, found in ((slice(self.share), windows), (slice(self.share, None), stripes)):
+            for places, rows in found:
+                out[:, half].index_copy_(0, places, rows.to(dtype))
+        return out.view(batch, -1, channels)
 
     def _pool(self, x: Tensor) -> Tensor:
-        """Return the anchors of B×H×W×C pixels, B×(anchors)×C/2."""
+        """Return the anchors of B×H×W×C pixels, (B·anchors)×C/2."""
         pooled: Tensor = F.avg_pool2d(x.permute(0, 3, 1, 2), (self.stripe[0].factor, self.stripe[1].factor))
         flat = pooled.permute(0, 2, 3, 1).reshape(-1, x.shape[3])
-        return linear(flat, self.anchors.weight, self.anchors.bias).view(len(x), -1, self.share)
+        return linear(flat, self.anchors.weight, self.anchors.bias)
 
-    def _windows(self, tokens: Tensor, size: tuple[int, int], out: Tensor) -> None:
+    def _windows(self, tokens: Tensor, shape: Sequence[int]) -> Iterator[Found]:
         table = self.within_window.table()
         weight, bias = self.qkv.weight[: 3 * self.share], self.qkv.bias[: 3 * self.share]
-        for group in self._groups(self.window, size, tokens.device, cut=table.cut):
+        for group in self._groups(self.window, shape, tokens.device, cut=table.cut):
             position = HankelBias(table.backward, group, queries_are_pixels=False)
             for pixels, backwards in _chunks(group):
                 qkv = linear(tokens.index_select(0, pixels.flatten()), weight, bias)
                 q, k, v = qkv.view(*pixels.shape, 3, self.window_heads, -1).unbind(2)
                 found = attend(directions(q, table.scale).flip(2), directions(k), by_head(v), position)
-                _put(out[:, : self.share], backwards, found)
+                yield _by_token(backwards, found)
 
-    def _stripes(self, tokens: Tensor, anchors: Tensor, size: tuple[int, int], out: Tensor) -> None:
+    def _stripes(self, tokens: Tensor, anchors: Tensor, shape: Sequence[int]) -> Iterator[Found]:
         inward, outward = self.anchors_to_pixels.table(), self.pixels_to_anchors.table()
         weight, bias = self.qkv.weight[3 * self.share :], self.qkv.bias[3 * self.share :]
-        for group in self._groups(self.stripe, size, tokens.device, cut=inward.cut and outward.cut):
+        for group in self._groups(self.stripe, shape, tokens.device, cut=inward.cut and outward.cut):
             to_pixels = HankelBias(inward.backward, group, queries_are_pixels=False)
             to_anchors = HankelBias(outward.forward, group, queries_are_pixels=True)
             for pixels, summaries in _chunks(group):
@@ -236,19 +243,15 @@ class MixedAttention(nn.Module):
                 picked = picked.view(*summaries.shape, self.stripe_heads, -1)
                 summary = attend(directions(picked, inward.scale), directions(k), by_head(v), to_pixels)
                 found = attend(directions(q, outward.scale), directions(picked), summary, to_anchors)
-                _put(out[:, self.share :], pixels, found)
+                yield _by_token(pixels, found)
 
     def _groups(
-        self,
-        tilings: tuple[AxisTiling, AxisTiling],
-        size: tuple[int, int],
-        device: torch.device,
-        *,
-        cut: bool,
+        self, tilings: tuple[AxisTiling, AxisTiling], shape: Sequence[int], device: torch.device, *, cut: bool
     ) -> tuple[WindowGroup, ...]:
+        batch, height, width, _ = shape
         return self.groups.get(
-            (tilings, size, cut, device),
-            lambda: window_groups(size, tilings, cut=cut, device=device),
+            (tilings, batch, height, width, cut, device),
+            lambda: window_groups((height, width), tilings, batch=batch, cut=cut, device=device),
             group_bytes,
         )
 
@@ -259,7 +262,12 @@ def _chunks(group: WindowGroup) -> list[tuple[Tensor, Tensor]]:
     return list(zip(torch.split(group.pixels, count), torch.split(group.anchors, count), strict=True))
 
 
-def _put(out: Tensor, tokens: Tensor, found: Tensor) -> None:
-    """Write n×heads×L×d results to the rows ``tokens`` (n×L) of ``out``."""
-    rows = found.transpose(1, 2).reshape(tokens.numel(), -1)
-    out.index_copy_(0, tokens.flatten(), rows.to(out.dtype))
+def _by_token(tokens: Tensor, found: Tensor) -> Found:
+    """Return the n·L numbers of ``tokens`` (n×L) and their results (n×heads×L×d) as rows of heads·d."""
+    return tokens.flatten(), found.transpose(1, 2).reshape(tokens.numel(), -1)
+
+
+def _assembled(parts: Iterable[Found], count: int, dtype: torch.dtype) -> Tensor:
+    """Put all parts at their places of count×C/2 at once: autograd pays for each write by a whole copy."""
+    places, rows = (torch.cat(column) for column in zip(*parts, strict=True))
+    return rows.new_empty(count, rows.shape[1], dtype=dtype).index_copy(0, places, rows.to(dtype))

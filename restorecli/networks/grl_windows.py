@@ -109,10 +109,10 @@ def axis_spans(size: int, tiling: AxisTiling, cut: bool) -> tuple[AxisSpan, ...]
 
 @dataclass(frozen=True)
 class WindowGroup:
-    """All windows of one shape in an image.
+    """All windows of one shape in a batch of images.
 
     Attributes:
-        pixels: n×L indices into the H·W tokens, row-major within a window.
+        pixels: n×L indices into the B·H·W tokens, row-major within a window.
         anchors: n×K indices into the anchors, **last first**, so that a pair's row in the position table is
             a sum, not a difference (see `grl_attention.HankelBias`).
         rows: the span of its rows.
@@ -131,9 +131,17 @@ class WindowGroup:
 
 
 def window_groups(
-    size: tuple[int, int], tilings: tuple[AxisTiling, AxisTiling], *, cut: bool, device: torch.device
+    size: tuple[int, int],
+    tilings: tuple[AxisTiling, AxisTiling],
+    *,
+    cut: bool,
+    device: torch.device,
+    batch: int = 1,
 ) -> tuple[WindowGroup, ...]:
-    """Return an image's windows grouped by shape; ``size`` (H, W) is a multiple of the windows' sides."""
+    """Return the windows of ``batch`` images grouped by shape.
+
+    ``size`` (H, W) is a multiple of the windows' sides. Tokens are numbered through all images.
+    """
     height, width = size
     vertical, horizontal = tilings
     anchor_height, anchor_width = height // vertical.factor, width // horizontal.factor
@@ -150,7 +158,9 @@ def window_groups(
                 _ranges(columns.anchor_starts, columns.anchor_length, anchor_width),
                 anchor_width,
             )
-            groups.append(WindowGroup(pixels.to(device), anchors.flip(1).to(device), rows, columns))
+            pixels = _repeated(pixels, batch, height * width).to(device)
+            anchors = _repeated(anchors.flip(1), batch, anchor_height * anchor_width).to(device)
+            groups.append(WindowGroup(pixels, anchors, rows, columns))
     return tuple(groups)
 
 
@@ -162,6 +172,11 @@ def _rectangles(rows: Tensor, columns: Tensor, width: int) -> Tensor:
     """Combine a×h row and b×w column indices into (a·b)×(h·w) token indices."""
     tokens = rows[:, None, :, None] * width + columns[None, :, None, :]
     return tokens.reshape(len(rows) * len(columns), -1)
+
+
+def _repeated(tokens: Tensor, batch: int, per_image: int) -> Tensor:
+    """Repeat one image's n×L indices for all images: (batch·n)×L."""
+    return (tokens + per_image * torch.arange(batch)[:, None, None]).flatten(0, 1)
 
 
 def relative_coordinates(tilings: tuple[AxisTiling, AxisTiling]) -> Tensor:

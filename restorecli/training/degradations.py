@@ -22,10 +22,15 @@ JPEG_GRID = 16  # pixels after which the blocks of a 4:2:0 JPEG repeat
 
 
 def noisy(clean: Bytes, rng: np.random.Generator, options: Options) -> tuple[Float, Bytes]:
-    """Add noise of a sigma drawn from ``options["sigma"]``, to gray patches in a share of ``gray``."""
+    """Add noise of a sigma between the two of ``sigma``, to gray patches in a share of ``gray``.
+
+    ``sigma_power`` above 1 draws small sigmas more often: a uniform number is raised to it.
+    """
     clean = _sometimes_gray(clean, rng, options)
     gray = _is_gray(clean)
-    sigma, seed = rng.uniform(*options["sigma"]), int(rng.integers(2**62))
+    low, high = options["sigma"]
+    sigma = low + (high - low) * rng.uniform() ** options.get("sigma_power", 1.0)
+    seed = int(rng.integers(2**62))
     degraded = add_noise(clean[:, :, :1] if gray else clean, sigma, seed)
     return (np.repeat(degraded, 3, axis=2) if gray else degraded), clean
 

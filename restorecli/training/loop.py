@@ -1,4 +1,4 @@
-"""The training loop: Adam, warm-up and cosine, moving average, checkpoints that resume to the step."""
+"""The training loop: warm-up and cosine, moving average, checkpoints that resume to the step."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from restorecli.networks import layout
 from restorecli.networks.network import Network
 from restorecli.quality.degrade import to_bytes
 from restorecli.quality.scores import luma, psnr
+from restorecli.training.muon import Muon, is_matrix
 from restorecli.training.patches import Pair, PatchSampler, batches, tensor
 from restorecli.training.recipe import Recipe
 
@@ -37,11 +38,11 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": F.l1_loss, "charb
 
 @dataclass
 class State:
-    """All that a run needs to go on: the network, its moving average, the optimiser, where it stands."""
+    """All that a run needs to go on: the network, its moving average, the optimisers, where it stands."""
 
     network: Network
     average: dict[str, Tensor]
-    optimiser: torch.optim.Optimizer
+    optimisers: list[torch.optim.Optimizer]
     step: int = 0
     seconds: float = 0.0
 
@@ -74,7 +75,16 @@ def start(recipe: Recipe, weights: Path, device: torch.device) -> State:
         network.load_state_dict(known, strict=False)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = {key: value.detach().clone() for key, value in network.state_dict().items()}
-    return State(network, average, torch.optim.Adam(network.parameters(), betas=(0.9, 0.99)))
+    return State(network, average, optimisers(recipe, network))
+
+
+def optimisers(recipe: Recipe, network: Network) -> list[torch.optim.Optimizer]:
+    """Return Adam for all weights or, where the recipe says Muon, that for matrices and Adam for the rest."""
+    by_muon = [p for p in network.parameters() if recipe.optimiser == "muon" and is_matrix(p)]
+    taken = {id(p) for p in by_muon}
+    others = [p for p in network.parameters() if id(p) not in taken]
+    adam = torch.optim.Adam(others, betas=(0.9, 0.99))
+    return [Muon(by_muon), adam] if by_muon else [adam]
 
 
 def train(
@@ -120,16 +130,18 @@ def train(
 
 
 def _step(recipe: Recipe, state: State, degraded: Tensor, clean: Tensor) -> float:
-    for group in state.optimiser.param_groups:
-        group["lr"] = learning_rate(recipe, state.step)
+    for optimiser in state.optimisers:
+        optimiser.zero_grad(set_to_none=True)
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(recipe, state.step)
     state.network.train()
     with torch.autocast(degraded.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
         output = restored(state.network, degraded)
     loss = LOSSES[recipe.loss](output.float(), clean)
-    state.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), recipe.clip_gradient)
-    state.optimiser.step()
+    for optimiser in state.optimisers:
+        optimiser.step()
     # A short average at the start, or the random first weights would stay in it for long.
     decay = min(recipe.ema, (1 + state.step) / (10 + state.step))
     for key, value in state.network.state_dict().items():
@@ -170,7 +182,7 @@ def save(state: State, recipe: Recipe, file: Path) -> None:
         "recipe": asdict(recipe),
         "network": state.network.state_dict(),
         "average": state.average,
-        "optimiser": state.optimiser.state_dict(),
+        "optimisers": [optimiser.state_dict() for optimiser in state.optimisers],
         "step": state.step,
         "seconds": state.seconds,
     }
@@ -187,9 +199,10 @@ def resume(state: State, recipe: Recipe, file: Path) -> None:
     """
     content = torch.load(file, weights_only=True)
     old = content["recipe"]
-    if (old["network"], old["settings"]) != (recipe.network, recipe.settings):
+    if any(old[name] != getattr(recipe, name) for name in ("network", "settings", "optimiser")):
         raise UsageError(f"{file} was made with other settings than {recipe.name}", "remove it to start anew")
     state.network.load_state_dict(content["network"])
     state.average = content["average"]
-    state.optimiser.load_state_dict(content["optimiser"])
+    for optimiser, held in zip(state.optimisers, content["optimisers"], strict=True):
+        optimiser.load_state_dict(held)
     state.step, state.seconds = content["step"], content["seconds"]

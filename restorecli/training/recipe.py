@@ -16,6 +16,9 @@ else:  # the same parser under its own name
     import tomli as tomllib
 
 
+CHOICES = {"precision": ("bf16", "fp32"), "loss": ("l1", "charbonnier"), "optimiser": ("adam", "muon")}
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How one weights file is trained.
@@ -28,7 +31,8 @@ class Recipe:
         steps: optimiser steps.
         batch: patches per step.
         patch: side of the network's input patch in pixels.
-        learning_rate: the largest one (Adam).
+        optimiser: "adam", or "muon" (Adam beside it for what is no matrix).
+        learning_rate: the largest one.
         final_learning_rate: where the cosine ends.
         warmup: steps of linear rise.
         ema: decay of the weights' moving average, which is what is validated and shipped.
@@ -51,6 +55,7 @@ class Recipe:
     steps: int
     batch: int = 8
     patch: int = 48
+    optimiser: str = "adam"
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-6
     warmup: int = 200
@@ -91,10 +96,9 @@ def read_recipe(path: Path) -> Recipe:
         recipe = Recipe(**table)
     except TypeError as error:
         raise UsageError(f"the recipe {path} is incomplete: {error}") from error
-    if recipe.precision not in ("bf16", "fp32"):
-        raise UsageError(f"precision {recipe.precision} in {path}", "bf16 or fp32")
-    if recipe.loss not in ("l1", "charbonnier"):
-        raise UsageError(f"loss {recipe.loss} in {path}", "l1 or charbonnier")
+    for entry, choices in CHOICES.items():
+        if getattr(recipe, entry) not in choices:
+            raise UsageError(f"{entry} {getattr(recipe, entry)} in {path}", " or ".join(choices))
     known_tasks = ("upscale", *TASKS)
     if recipe.task not in known_tasks:
         known_names = ", ".join(known_tasks)

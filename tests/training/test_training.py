@@ -53,11 +53,13 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def test_an_interrupted_run_goes_on_to_the_same_weights(photos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("optimiser", ["adam", "muon"])
+def test_an_interrupted_run_goes_on_to_the_same_weights(photos: Path, tmp_path: Path, optimiser: str) -> None:
     device = torch.device("cpu")
-    whole = run(TINY, photos, tmp_path / "whole", tmp_path, device)
+    recipe = replace(TINY, optimiser=optimiser)
+    whole = run(recipe, photos, tmp_path / "whole", tmp_path, device)
     expected = load_file(whole)
-    first, second = replace(TINY, name="parts"), tmp_path / "parts"
+    first, second = replace(recipe, name="parts"), tmp_path / "parts"
 
     class Stop(Exception):
         pass
