@@ -95,16 +95,23 @@ def look_at_caches() -> list[Finding]:
 
 
 def look_at_weights() -> list[Finding]:
-    """Load every light model that comes with the tool."""
+    """Load every light model that comes with the tool, and see whether it gives its pixels."""
+    from restorecli.models.convert import native_metadata
     from restorecli.models.load import load
+    from restorecli.models.parity import complaint
     from restorecli.models.registry import load_registry
     from restorecli.models.resolve import ModelRequest, resolve
 
     findings = []
     for entry in (entry for entry in load_registry().entries if entry.ships):
         try:
-            load(resolve(ModelRequest(entry.task, model=entry.name, scale=entry.scale, level=entry.level)))
-            findings.append(Finding(entry.name, "loads"))
+            request = ModelRequest(entry.task, model=entry.name, scale=entry.scale, level=entry.level)
+            resolved = resolve(request)
+            told = native_metadata(resolved.path) if resolved.path else None
+            parity = told[2].get("parity", "") if told else ""
+            wrong = complaint(load(resolved), parity) if parity else "it does not say which pixels it gives"
+            mend = "reinstall restorecli" if wrong else ""
+            findings.append(Finding(entry.name, wrong or "gives its pixels", not wrong, mend))
         except RestoreError as error:
             findings.append(Finding(entry.name, error.message, False, error.hint or "reinstall restorecli"))
     return findings

@@ -36,6 +36,7 @@ class Facts:
     channels_last: bool
     tile_limit: int | None
     prefers_whole: bool
+    border: int
 
 
 def read_facts(network: nn.Module) -> Facts:
@@ -61,4 +62,5 @@ def read_facts(network: nn.Module) -> Facts:
         channels_last=bool(getattr(network, "channels_last", True)),
         tile_limit=getattr(network, "tile_limit", None),
         prefers_whole=bool(getattr(network, "prefers_whole", False)),
+        border=int(getattr(network, "border", 0)),
     )

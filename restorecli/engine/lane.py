@@ -238,7 +238,7 @@ class Lane:
 def cut(image: Tensor, top: int, left: int, tile: tuple[int, int]) -> Tensor:
     """Return 1×C×h×w at (top, left) of ``image`` (1×C×H×W), reflected where it reaches beyond it."""
     height, width = tile
-    if top + height <= image.shape[-2] and left + width <= image.shape[-1]:
+    if min(top, left) >= 0 and top + height <= image.shape[-2] and left + width <= image.shape[-1]:
         return image[..., top : top + height, left : left + width]
     rows = reflected(top, height, image.shape[-2])
     columns = reflected(left, width, image.shape[-1])
@@ -248,7 +248,7 @@ def cut(image: Tensor, top: int, left: int, tile: tuple[int, int]) -> Tensor:
 def reflected(start: int, count: int, length: int) -> Tensor:
     """Return the indices start … start + count − 1 folded back into 0 … length − 1, ends not repeated.
 
-    Any distance beyond the end works, also for one pixel; the parity of an index (a Bayer phase) is kept.
+    Any distance beyond either end works, also for one pixel; the parity of an index (a Bayer phase) is kept.
     """
     period = max(1, 2 * (length - 1))
     position = torch.arange(start, start + count) % period

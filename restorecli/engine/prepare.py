@@ -99,7 +99,8 @@ class Prepared:
 
     def tile_count(self, height: int, width: int) -> int:
         """Return how many tiles an image of ``height``×``width`` takes."""
-        return self.grid(height, width).count
+        added = 2 * self.facts.border
+        return self.grid(height + added, width + added).count
 
     def budget(self) -> None:
         """Set the CPU lanes' limits by the memory that is free now."""

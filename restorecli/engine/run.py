@@ -95,8 +95,11 @@ def run(
     if not bool(torch.isfinite(image).all()):
         raise NonFiniteError("the picture has NaN or infinite samples", "mend the file in an image editor")
     prepared.budget()
-    grid = prepared.grid(image.shape[-2], image.shape[-1])
-    facts, boxes = prepared.facts, grid.boxes
+    facts = prepared.facts
+    height, width = (side + 2 * facts.border for side in image.shape[-2:])
+    grid = prepared.grid(height, width)
+    image = cut(image, -facts.border, -facts.border, (height, width))
+    boxes = grid.boxes
     size = prepared.batch
     batches = [boxes[start : start + size] for start in range(0, len(boxes), size)]
     job = _Job(image, grid, batches, prepared.precision, Notes(), cancelled or threading.Event())
@@ -110,8 +113,9 @@ def run(
                 if progress is not None:
                     progress(done, len(boxes))
     prepared.learn(job.notes)
+    added = facts.border * facts.scale
     return RunResult(
-        canvas.output,
+        canvas.output[..., added : canvas.output.shape[-2] - added, added : canvas.output.shape[-1] - added],
         len(boxes),
         grid.tile,
         prepared.overlap,

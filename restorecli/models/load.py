@@ -41,6 +41,7 @@ def _built(resolved: Resolved) -> Network:
     try:
         network = from_native(name, load_file(resolved.path), settings)
         network.extra_input = told.get("extra_input", network.extra_input)
+        network.border = int(told.get("border", network.border))
         return network
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{resolved.path} is damaged: {error}", "remove it and try again") from error

@@ -28,6 +28,8 @@ class Network(nn.Module):
             (Y of ITU-R BT.601 in 16–235) or "full" (JPEG's own Y in 0–255).
         extra_input: what the input holds after the picture's channels: "noise map" (sigma ÷ 255 everywhere),
             "quality map" (1 − JPEG quality ÷ 100 everywhere), "second view", or nothing.
+        border: pixels by which the engine continues a picture beyond its edges, by reflection, and then cuts
+            off: the zeros that convolutions pad with show in the corners of light networks.
         prefers_whole: whether tiles are to be avoided where memory allows, since they change the result.
     """
 
@@ -44,6 +46,7 @@ class Network(nn.Module):
     tile_overlap: int = 16
     demosaic_input: str = "zeros-GRBG"
     extra_input: str = ""
+    border: int = 0
     prefers_whole: bool = False
     settings: dict[str, Any]
 

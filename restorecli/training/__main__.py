@@ -9,17 +9,12 @@ from typing import Annotated
 import torch
 import typer
 
-from restorecli.errors import RestoreError
 from restorecli.training import loop
 from restorecli.training.curve import draw_curve
-from restorecli.training.export import export
+from restorecli.training.export import export, origin
 from restorecli.training.patches import PatchSampler, load_pair, photo_files, split, validation_pairs
 from restorecli.training.recipe import Recipe, read_recipe
-
-
-def say(text: str) -> None:
-    """Print a line of talk to standard error at once."""
-    typer.echo(text, err=True)
+from restorecli.training.say import say, telling
 
 
 def run(
@@ -47,7 +42,9 @@ def run(
     draw_curve(work / "log.jsonl", work / "curve.png", recipe.name)
     file = weights / f"{recipe.name}.safetensors"
     score = loop.validate(recipe, state, held)
-    export(recipe, state.average, file, step=state.step, seconds=state.seconds, photos=len(pairs), psnr=score)
+    made = {"steps": str(state.step), "seconds": str(round(state.seconds)), "photos": str(len(pairs))}
+    made["validation_psnr"] = f"{score:.3f} ({'luma' if recipe.task == 'upscale' else 'RGB'})"
+    export(recipe, state.average, file, made | origin(recipe, weights))
     return file
 
 
@@ -63,14 +60,11 @@ def main(
     """Train light weights by a recipe; run it again to go on after an interruption."""
     if threads:
         torch.set_num_threads(threads)
-    try:
+    with telling():
         wanted = read_recipe(recipe)
         folder = work or Path("training") / wanted.name
         file = run(wanted, photos, folder, weights, torch.device(device), workers)
-    except RestoreError as error:
-        say(f"error: {error.message}\nhint: {error.hint}")
-        raise typer.Exit(error.exit_code) from error
-    say(f"wrote {file}")
+        say(f"wrote {file}")
 
 
 if __name__ == "__main__":

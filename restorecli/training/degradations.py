@@ -36,7 +36,10 @@ def noisy(clean: Bytes, rng: np.random.Generator, options: Options) -> tuple[Flo
 
 
 def compressed(clean: Bytes, rng: np.random.Generator, options: Options) -> tuple[Float, Bytes]:
-    """Compress at a quality drawn from ``quality``, 4:2:0 or 4:4:4, twice in a share of ``twice``.
+    """Compress at a quality between the two of ``quality``, 4:2:0 or 4:4:4, twice in a share of ``twice``.
+
+    ``quality_power`` above 1 draws high qualities more often: their distance from the best is a uniform
+    number raised to it.
 
     The patch lies anywhere on the JPEG's grid of blocks: as many pixels as the draw says are cut off after
     encoding, so the caller gives `JPEG_GRID` pixels more than it wants.
@@ -49,7 +52,8 @@ def compressed(clean: Bytes, rng: np.random.Generator, options: Options) -> tupl
         # the second grid lies elsewhere, as after cropping
         top, left = (int(n) for n in rng.integers(JPEG_GRID // 2, size=2))
         degraded, clean = degraded[top:, left:], clean[top:, left:]
-        quality = int(rng.integers(options["quality"][0], options["quality"][1] + 1))
+        low, high = options["quality"]
+        quality = high - int((high - low + 1) * rng.uniform() ** options.get("quality_power", 1.0))
         once = jpeg(np.ascontiguousarray(degraded[:, :, 0] if gray else degraded), quality, subsampling)
         degraded = np.repeat(once[:, :, None], 3, axis=2) if gray else once
     return degraded.astype(np.float32) / np.float32(255), clean

@@ -3,43 +3,54 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from restorecli.models.cache import sha256_of
+from restorecli.models.convert import FORMAT
+from restorecli.models.parity import parity_of, to_text
+from restorecli.networks import from_native
 from restorecli.training.recipe import Recipe
 
-FORMAT = "restorecli"
 
-
-def export(
-    recipe: Recipe,
-    weights: dict[str, Tensor],
-    file: Path,
-    *,
-    step: int,
-    seconds: float,
-    photos: int,
-    psnr: float,
-) -> None:
-    """Write ``weights`` (our keys, float32) with the recipe, steps, data and licence beside them."""
+def export(recipe: Recipe, weights: Mapping[str, Tensor], file: Path, made: Mapping[str, str]) -> None:
+    """Write ``weights`` (our keys, float32) with the recipe, licence, parity and ``made`` beside them."""
+    tensors = {key: value.detach().to("cpu", torch.float32).contiguous() for key, value in weights.items()}
+    network = from_native(recipe.network, tensors, recipe.settings)
     metadata = {
         "format": FORMAT,
         "network": recipe.network,
         "task": recipe.task,
         "settings": json.dumps(recipe.settings, sort_keys=True),
         "recipe": json.dumps(asdict(recipe), sort_keys=True),
-        "steps": str(step),
-        "seconds": str(round(seconds)),
-        "photos": str(photos),
-        "validation_psnr": f"{psnr:.3f} ({'luma' if recipe.task == 'upscale' else 'RGB'})",
         "licence": "MIT",
+        "border": str(recipe.border),
+        "parity": to_text(parity_of(network)),
+        **made,
     }
-    tensors = {key: value.detach().to("cpu", torch.float32).contiguous() for key, value in weights.items()}
+    write(tensors, metadata, file)
+
+
+def origin(recipe: Recipe, folder: Path) -> dict[str, str]:
+    """Return the metadata of the weights a recipe started from: name, digest, steps and their own origin."""
+    if not recipe.init_from:
+        return {}
+    file = folder / f"{recipe.init_from}.safetensors"
+    with safe_open(file, "pt") as opened:
+        told = opened.metadata() or {}
+    start = {"name": recipe.init_from, "sha256": sha256_of(file)}
+    return {"start": json.dumps(start | {key: told[key] for key in ("steps", "start") if key in told})}
+
+
+def write(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], file: Path) -> None:
+    """Write a safetensors file whole or not at all."""
     partial = file.with_suffix(".part")
-    save_file(tensors, partial, metadata)
+    save_file(dict(tensors), partial, dict(metadata))
     partial.chmod(0o644)  # save_file makes it readable by the owner alone
     partial.replace(file)

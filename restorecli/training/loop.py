@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -70,12 +70,19 @@ def start(recipe: Recipe, weights: Path, device: torch.device) -> State:
             raise UsageError(
                 f"{recipe.name} starts from {file}, which does not exist", "train that one first"
             )
-        own = network.state_dict()
-        known = {k: v for k, v in load_file(file).items() if k in own and own[k].shape == v.shape}
-        network.load_state_dict(known, strict=False)
+        network.load_state_dict(fitting(load_file(file), network, recipe.init_names), strict=False)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = {key: value.detach().clone() for key, value in network.state_dict().items()}
     return State(network, average, optimisers(recipe, network))
+
+
+def fitting(start: dict[str, Tensor], network: Network, names: Mapping[str, str]) -> dict[str, Tensor]:
+    """Return those tensors of ``start`` that ``network`` has in the same shape; ``names`` as in `Recipe`."""
+    if names:
+        beginnings = [(name, old) for name in start for old in names if name.startswith(old)]
+        start = {names[old] + name.removeprefix(old): start[name] for name, old in beginnings}
+    own = network.state_dict()
+    return {k: v for k, v in start.items() if k in own and own[k].shape == v.shape}
 
 
 def optimisers(recipe: Recipe, network: Network) -> list[torch.optim.Optimizer]:

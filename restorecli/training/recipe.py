@@ -35,10 +35,12 @@ class Recipe:
         learning_rate: the largest one.
         final_learning_rate: where the cosine ends.
         warmup: steps of linear rise.
+        border: pixels by which pictures are continued before the weights are used; see `Network.border`.
         ema: decay of the weights' moving average, which is what is validated and shipped.
         clip_gradient: largest norm of the gradient.
         seed: of initial weights and patches.
         init_from: name of a weights file whose tensors of the same name and shape are the start; "" for none.
+        init_names: beginning of a tensor's name there → what it begins with here; empty: the same names.
         validate_every: steps between validations and checkpoints.
         precision: "bf16" (autocast) or "fp32".
         holdout: every N-th source picture is kept for validation.
@@ -59,6 +61,7 @@ class Recipe:
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-6
     warmup: int = 200
+    border: int = 8
     ema: float = 0.999
     clip_gradient: float = 1.0
     seed: int = 0
@@ -68,6 +71,7 @@ class Recipe:
     holdout: int = 25
     loss: str = "l1"
     validation_draws: int = 1
+    init_names: dict[str, str] = field(default_factory=dict)
     degradation: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
 

@@ -56,6 +56,26 @@ def test_a_tiled_convolutional_network_equals_the_whole(tile: int, batch: int):
     assert (restore(network, image, tile=tile, overlap=2).output - whole.output).abs().max() > 1e-4
 
 
+@pytest.mark.parametrize("size", [(1, 1), (2, 9), (40, 31)])
+@pytest.mark.parametrize("tile", [0, 16])
+def test_a_border_is_the_reflected_picture_and_is_cut_off_again(size: tuple[int, int], tile: int):
+    network, image = Convs(depth=3), torch.rand(1, 3, *size)
+    rows, columns = (reflected(-6, side + 12, side) for side in size)
+    around = restore(network, image[..., rows, :][..., columns], tile=tile).output
+    network.border = 6
+    result = restore(network, image, tile=tile)
+    assert torch.equal(result.output, around[..., 12:-12, 12:-12])
+    assert result.tiles == ready(network, tile=tile).tile_count(*size)
+
+
+def test_with_a_border_corners_of_a_flat_picture_are_as_its_middle():
+    network, flat = Convs(depth=3), torch.full((1, 3, 24, 24), 0.7)
+    assert restore(network, flat, tile=0).output.std(dim=(2, 3)).max() > 1e-3
+    network.border = 3
+    output = restore(network, flat, tile=0).output
+    assert (output[..., ::2, ::2] - output[..., :1, :1]).abs().max() < 1e-6
+
+
 def test_whole_image_equals_the_bare_network():
     network, image = Convs(), torch.rand(1, 3, 17, 29)
     with torch.no_grad():

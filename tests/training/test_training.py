@@ -119,6 +119,23 @@ def test_a_start_from_other_weights_takes_what_fits(photos: Path, tmp_path: Path
     assert state["upsampler.0.weight"].shape != double["upsampler.0.weight"].shape
 
 
+def test_a_start_can_be_taken_from_another_network_by_names(photos: Path, tmp_path: Path) -> None:
+    start = load_file(run(TINY, photos, tmp_path / "work", tmp_path, torch.device("cpu")))
+    recipe = replace(
+        TINY,
+        network="panet",
+        settings={"architecture": "paedsr", "features": 8, "blocks": 2, "scale": 2},
+        init_from="tiny",
+        init_names={"head.": "head.", "body.1.": "body.0.", "body.3.": "fusion.", "to_image.": "tail."},
+    )
+    state = loop.start(recipe, tmp_path, torch.device("cpu")).network.state_dict()
+    assert torch.equal(state["head.weight"], start["head.weight"])
+    assert torch.equal(state["body.0.conv_out.bias"], start["body.1.conv_out.bias"])
+    assert torch.equal(state["fusion.weight"], start["body.3.weight"])
+    assert torch.equal(state["tail.bias"], start["to_image.bias"])
+    assert not torch.equal(state["body.2.conv_in.weight"], start["body.1.conv_in.weight"])
+
+
 def test_patches_of_both_sizes_show_the_same_place() -> None:
     truth = np.random.default_rng(1).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     smooth = np.asarray(Image.fromarray(truth[::8, ::8]).resize((60, 40), Image.Resampling.BICUBIC))

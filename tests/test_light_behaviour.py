@@ -1,0 +1,146 @@
+"""What the shipped light weights do to pictures that need little: nothing that a user would mind."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from restorecli.bayer import malvar, sample
+from restorecli.engine.prepare import Prepared, prepare
+from restorecli.engine.run import run
+from restorecli.engine.settings import RunSettings
+from restorecli.models.load import load
+from restorecli.models.registry import ModelEntry, load_registry
+from restorecli.models.resolve import ModelRequest, resolve
+from restorecli.quality.degrade import add_noise, jpeg, shrink, to_bytes
+from restorecli.quality.scores import psnr
+
+LIGHT = [entry for entry in load_registry().entries if entry.ships]
+SAMPLES = Path(__file__).parents[1] / "docs" / "samples"
+PHOTOS = ("motocross.png", "parrots.png", "coast/lighthouse.png")
+SIDE = 128
+FLAT = [(0, 0, 0), (255, 255, 255), (128, 128, 128), (200, 90, 30), (20, 60, 140)]
+Bytes = NDArray[np.uint8]
+
+
+def of_task(*tasks: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("entry", [e for e in LIGHT if e.task in tasks], ids=lambda e: e.name)
+
+
+@cache
+def readied(name: str) -> Prepared:
+    entry = next(entry for entry in LIGHT if entry.name == name)
+    network = load(resolve(ModelRequest(entry.task, model=name, scale=entry.scale)))
+    return prepare(network, RunSettings(device="cpu", precision="fp32", tile=160))
+
+
+def restored(entry: ModelEntry, image: NDArray[np.generic]) -> Bytes:
+    """Run the entry's weights on H×W×3, uint8 or float32 in 0–1."""
+    light = image.astype(np.float32) / np.float32(255) if image.dtype == np.uint8 else image
+    x = torch.from_numpy(np.ascontiguousarray(light)).permute(2, 0, 1)[None]
+    return to_bytes(run(readied(entry.name), x).output[0].permute(1, 2, 0).numpy())
+
+
+def seen_by(entry: ModelEntry, clean: Bytes) -> NDArray[np.generic]:
+    """Return what a task's network is given of a clean picture: itself, smaller, or of a mosaic."""
+    if entry.task == "demosaic":
+        return malvar(sample(clean.astype(np.float32) / np.float32(255), "RGGB"), "RGGB")
+    return shrink(clean, entry.scale or 1) if entry.task == "upscale" else clean
+
+
+def photo(name: str) -> Bytes:
+    with Image.open(SAMPLES / name) as opened:
+        pixels = np.asarray(opened.convert("RGB"))
+    top, left = (pixels.shape[0] - SIDE) // 2, (pixels.shape[1] - SIDE) // 2
+    return pixels[top : top + SIDE, left : left + SIDE].copy()
+
+
+def page(scale: int) -> Bytes:
+    """Draw black and coloured text on white, larger for networks that see it shrunk."""
+    paper = Image.new("RGB", (144 * scale, 144 * scale), "white")
+    draw = ImageDraw.Draw(paper)
+    for line, (size, ink) in enumerate(((14, "black"), (16, "black"), (20, "darkred"), (26, "navy"))):
+        font = ImageFont.load_default(size=size * scale)
+        draw.text((6 * scale, (4 + 34 * line) * scale), "Restore 0123 gyx", fill=ink, font=font)
+    return np.asarray(paper).copy()
+
+
+def sharpness(image: Bytes) -> float:
+    """Return the mean of the steepest twentieth of all steps between neighbours, on the 0–255 scale."""
+    steps = np.abs(np.diff(image.astype(np.float64).mean(axis=2), axis=1)).ravel()
+    return float(np.sort(steps)[-steps.size // 20 :].mean())
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+@of_task("denoise")
+def test_a_clean_photo_is_hardly_changed_by_denoising(entry: ModelEntry, name: str) -> None:
+    clean = photo(name)
+    assert psnr(restored(entry, clean), clean, border=0) > 42
+
+
+@pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])
+@pytest.mark.parametrize("name", PHOTOS)
+@of_task("dejpeg")
+def test_a_jpeg_of_quality_95_is_not_made_worse(entry: ModelEntry, name: str, subsampling: str) -> None:
+    clean = photo(name)
+    compressed = jpeg(clean, 95, subsampling)
+    assert psnr(restored(entry, compressed), clean, border=0) >= psnr(compressed, clean, border=0)
+
+
+@pytest.mark.parametrize(
+    "colour", [(0, 0, 0), (255, 255, 255), (128, 128, 128), (200, 90, 30), (20, 60, 140)]
+)
+@of_task("denoise", "dejpeg", "demosaic", "upscale")
+def test_flat_areas_stay_flat(entry: ModelEntry, colour: tuple[int, int, int]) -> None:
+    flat = np.full((72, 72, 3), colour, dtype=np.uint8)
+    made = restored(entry, seen_by(entry, flat)).astype(int)
+    assert np.abs(made - np.array(colour)).max() <= 2
+
+
+@of_task("denoise")
+def test_noise_on_a_flat_area_is_gone(entry: ModelEntry) -> None:
+    flat = np.full((96, 96, 3), 120, dtype=np.uint8)
+    made = restored(entry, add_noise(flat, 25, seed=4)).astype(float)
+    assert made.std(axis=(0, 1)).max() < 2.5
+    assert np.abs(made.mean(axis=(0, 1)) - 120).max() < 2
+
+
+@of_task("denoise", "dejpeg", "demosaic", "upscale")
+def test_text_stays_sharp(entry: ModelEntry) -> None:
+    scale = entry.scale or 1
+    text = page(scale)
+    given: NDArray[Any] = seen_by(entry, text)
+    if entry.task == "denoise":
+        given = add_noise(text, 15, seed=1)
+    elif entry.task == "dejpeg":
+        given = jpeg(text, 40, "4:2:0")
+    made = restored(entry, given)
+    shown = given if given.dtype == np.uint8 else to_bytes(given)
+    if scale > 1:
+        size = (text.shape[1], text.shape[0])
+        shown = np.asarray(Image.fromarray(shown).resize(size, Image.Resampling.BICUBIC))
+    gain = psnr(made, text, border=scale) - psnr(shown, text, border=scale)
+    assert gain > (0.2 if entry.task == "dejpeg" else 3)
+    assert sharpness(made) > (0.9 if scale == 1 else 0.78) * sharpness(text)
+
+
+@of_task("denoise", "dejpeg", "demosaic", "upscale")
+def test_gray_stays_gray(entry: ModelEntry) -> None:
+    gray = np.asarray(Image.fromarray(photo("parrots.png")).convert("L"))
+    clean = np.repeat(gray[:, :, None], 3, axis=2)
+    if entry.task == "denoise":
+        given: NDArray[Any] = np.repeat(add_noise(gray[:, :, None], 25, seed=2), 3, axis=2)
+    elif entry.task == "dejpeg":
+        given = np.repeat(jpeg(gray, 30)[:, :, None], 3, axis=2)
+    else:
+        given = seen_by(entry, clean)
+    made = restored(entry, given).astype(int)
+    apart = np.ptp(made, axis=2)
+    assert apart.mean() < 2 and np.quantile(apart, 0.99) <= (12 if entry.task == "demosaic" else 5)
