@@ -1,7 +1,7 @@
-"""Which network, at which size, learns most in a given time: ``python -m benchmarks.search --photos FOLDER``.
+"""Which network, at which size, learns most for its cost: ``python -m benchmarks.search --photos FOLDER``.
 
-Every candidate is trained from random weights for the same time, on the same photos and with the same
-settings, to remove noise of sigma 0 to 60. Printed is the gain in PSNR (dB) on photos held out, alone and per
+Every candidate is trained from random weights for the same number of steps, on the same patches, to remove
+noise of sigma 0 to 60. Printed is the gain in PSNR (dB) on photos held out, alone and per
 billion multiply-adds (GMAC) of a megapixel. To be read as where to begin, not as what a network can reach:
 attention takes longer to learn than convolutions do.
 """
@@ -9,9 +9,7 @@ attention takes longer to learn than convolutions do.
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +26,6 @@ from restorecli.training.patches import PatchSampler, load_pair, photo_files, sp
 from restorecli.training.recipe import Recipe
 
 SIDE = 96  # pixels of the picture whose multiply-adds are counted
-PROBES = 4  # steps by which the time of one is told
 
 
 def nlsn(features: int, blocks: int) -> dict[str, Any]:
@@ -77,49 +74,24 @@ CANDIDATES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def trained(recipe: Recipe, photos: Path, seconds: float) -> tuple[loop.State, float, float]:
-    """Train for about ``seconds``; return the state, the PSNR it reaches and that of its input (dB)."""
+def trained(recipe: Recipe, photos: Path) -> tuple[loop.State, float, float]:
+    """Train ``recipe``; return the state, the PSNR it reaches and that of its input (dB)."""
     training, validation = split(photo_files(photos, recipe), recipe.holdout)
     sampler = PatchSampler([load_pair(file, recipe) for file in training], recipe)
     held = validation_pairs([load_pair(file, recipe) for file in validation], recipe)
+    state = loop.start(recipe, Path(), torch.device("cpu"))
     with tempfile.TemporaryDirectory() as folder:
-        probe = replace(recipe, steps=PROBES, validate_every=PROBES + 1)
-        began = time.monotonic()
-        # the last step validates, on one photo here
-        loop.train(
-            probe, sampler_of(sampler, probe), held[:1], start(recipe), Path(folder), lambda _row: None
-        )
-        per_step = (time.monotonic() - began) / PROBES
-        steps = max(50, round(seconds / per_step))
-        whole = replace(recipe, steps=steps, validate_every=steps, warmup=min(100, steps // 5))
-        state = start(whole)
-        loop.train(whole, sampler_of(sampler, whole), held, state, Path(folder), lambda _row: None)
-    noisy = float(
-        np.mean(
-            [
-                psnr(to_bytes(np.asarray(pair.degraded, dtype=np.float32)), pair.clean, border=0)
-                for pair in held
-            ]
-        )
-    )
-    return state, loop.validate(recipe, state, held), noisy
-
-
-def start(recipe: Recipe) -> loop.State:
-    """Return seeded weights on the CPU."""
-    return loop.start(recipe, Path(), torch.device("cpu"))
-
-
-def sampler_of(sampler: PatchSampler, recipe: Recipe) -> PatchSampler:
-    """Return the patches of the same photos for as many steps as ``recipe`` has."""
-    return PatchSampler(sampler.photos, recipe)
+        loop.train(recipe, sampler, held, state, Path(folder), lambda _row: None)
+    degraded = [to_bytes(np.asarray(pair.degraded, dtype=np.float32)) for pair in held]
+    given = [psnr(seen, pair.clean, border=0) for seen, pair in zip(degraded, held, strict=True)]
+    return state, loop.validate(recipe, state, held), float(np.mean(given))
 
 
 def main() -> None:
     """Train every candidate and print the table."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     options.add_argument("--photos", type=Path, required=True, help="folder of training photos")
-    options.add_argument("--seconds", type=float, default=100, help="training time of each candidate")
+    options.add_argument("--steps", type=int, default=400, help="of each candidate")
     options.add_argument("--threads", type=int, default=1)
     given = options.parse_args()
     torch.set_num_threads(given.threads)
@@ -128,25 +100,26 @@ def main() -> None:
         network="",
         task="denoise",
         settings={},
-        steps=1,
+        steps=given.steps,
+        batch=4,
         patch=64,
         optimiser="muon",
-        seed=1,
+        warmup=50,
+        ema=0.99,
+        validate_every=given.steps,
         validation_draws=3,
+        seed=1,
         degradation={"sigma": [0, 60], "gray": 0.15},
     )
-    print("| network | parameters | GMAC/MP | steps | s/step | gain dB | dB per 100 GMAC |")
-    print("|---|---|---|---|---|---|---|")
+    print("| network | parameters | GMAC/MP | ms per step | gain dB | dB per 100 GMAC |")
+    print("|---|---|---|---|---|---|", flush=True)
     for name, (network, settings) in CANDIDATES.items():
-        recipe = replace(base, network=network, settings=settings)
-        state, reached, noisy = trained(recipe, given.photos, given.seconds)
+        state, reached, noisy = trained(replace(base, network=network, settings=settings), given.photos)
         gmac = count(state.network.eval(), torch.rand(1, 3, SIDE, SIDE)).macs / 1e9 / (SIDE * SIDE / 1e6)
         gain, size = reached - noisy, parameter_count(state.network)
-        print(
-            f"| {name} | {size:,} | {gmac:.0f} | {state.step} | {state.seconds / state.step:.2f} "
-            f"| {gain:.2f} | {100 * gain / gmac:.2f} |"
-        )
-        sys.stdout.flush()
+        took = 1000 * state.seconds / state.step
+        row = (name, f"{size:,}", f"{gmac:.0f}", f"{took:.0f}", f"{gain:.2f}", f"{100 * gain / gmac:.2f}")
+        print(f"| {' | '.join(row)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import typer
 from restorecli.training import loop
 from restorecli.training.curve import draw_curve
 from restorecli.training.export import export, origin
+from restorecli.training.lookalikes import check_none_alike
 from restorecli.training.patches import PatchSampler, load_pair, photo_files, split, validation_pairs
 from restorecli.training.recipe import Recipe, read_recipe
 from restorecli.training.say import say, telling
@@ -56,12 +57,17 @@ def main(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads, 0: all.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes that make patches ahead; 0: none.")] = 0,
+    not_like: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of test pictures none of the photos may show; repeatable."),
+    ] = None,
 ) -> None:
     """Train light weights by a recipe; run it again to go on after an interruption."""
     if threads:
         torch.set_num_threads(threads)
     with telling():
         wanted = read_recipe(recipe)
+        check_none_alike(photo_files(photos, wanted), not_like or [])
         folder = work or Path("training") / wanted.name
         file = run(wanted, photos, folder, weights, torch.device(device), workers)
         say(f"wrote {file}")

@@ -1,0 +1,94 @@
+"""Draw the light weights' pictures for their model cards: ``python -m benchmarks.cards``.
+
+One row per file, from the sample photos: what the network is given, what it makes, and the truth.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmarks.gallery import GALLERY, SAMPLES, label, side_by_side
+from restorecli.bayer import as_zeros, malvar, sample
+from restorecli.engine.prepare import prepare
+from restorecli.engine.run import run
+from restorecli.engine.settings import RunSettings
+from restorecli.models.load import load
+from restorecli.models.registry import ModelEntry, load_registry
+from restorecli.models.resolve import ModelRequest, resolve
+from restorecli.quality.degrade import add_noise, jpeg, shrink, to_bytes
+from restorecli.quality.scores import psnr
+
+SIGMA, QUALITY = 35, 12
+CROPS = {"motocross.png": (70, 0), "coast/lighthouse.png": (124, 58), "parrots.png": (20, 60)}
+SIDE, ZOOM = 84, 3  # pixels of a crop; how much larger it is drawn
+Bytes = NDArray[np.uint8]
+
+
+def given_to(entry: ModelEntry, clean: Bytes) -> tuple[NDArray[np.float32], Bytes, str]:
+    """Return the network's input (0–1), a picture of what was known, and what that is."""
+    light = clean.astype(np.float32) / np.float32(255)
+    if entry.task == "denoise":
+        noisy = add_noise(clean, SIGMA, seed=7)
+        return noisy, to_bytes(noisy), f"noise, sigma {SIGMA}"
+    if entry.task == "dejpeg":
+        once = jpeg(clean, QUALITY)
+        return once.astype(np.float32) / np.float32(255), once, f"JPEG, quality {QUALITY}"
+    if entry.task == "demosaic":
+        mosaic = sample(light, "RGGB")
+        return malvar(mosaic, "RGGB"), to_bytes(as_zeros(mosaic, "RGGB")), "mosaic"
+    small = shrink(clean, entry.scale or 1)
+    larger = Image.fromarray(small).resize((clean.shape[1], clean.shape[0]), Image.Resampling.BICUBIC)
+    return small.astype(np.float32) / np.float32(255), np.asarray(larger), f"bicubic x{entry.scale}"
+
+
+def restored(entry: ModelEntry, given: NDArray[np.float32]) -> Bytes:
+    """Run the entry's weights on H×W×3 in 0–1."""
+    network = load(resolve(ModelRequest(entry.task, model=entry.name, scale=entry.scale)))
+    prepared = prepare(network, RunSettings(device="cpu", tile=256))
+    x = torch.from_numpy(np.ascontiguousarray(given)).permute(2, 0, 1)[None]
+    return to_bytes(run(prepared, x).output[0].permute(1, 2, 0).numpy())
+
+
+def row(entry: ModelEntry, name: str) -> Image.Image:
+    """Draw one crop: given, restored, truth, each with its PSNR over the whole photo."""
+    with Image.open(SAMPLES / name) as opened:
+        clean = np.asarray(opened.convert("RGB"))
+    scale = entry.scale or 1
+    clean = clean[: clean.shape[0] // scale * scale, : clean.shape[1] // scale * scale]
+    given, shown, what = given_to(entry, clean)
+    made = restored(entry, given)
+    left, top = CROPS[name]
+    panels = []
+    for picture, text in ((shown, what), (made, entry.name), (clean, "truth")):
+        crop = Image.fromarray(picture[top : top + SIDE, left : left + SIDE])
+        score = "" if picture is clean else f": {psnr(picture, clean, border=scale):.1f} dB"
+        crop = crop.resize((SIDE * ZOOM, SIDE * ZOOM), Image.Resampling.NEAREST)
+        panels.append(label(crop, text + score))
+    return side_by_side(panels)
+
+
+def main() -> None:
+    """Draw a sheet of three photos for every file."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    options.add_argument("--model", action="append", help="only this; repeatable")
+    only = options.parse_args().model
+    folder = GALLERY / "light"
+    folder.mkdir(parents=True, exist_ok=True)
+    for entry in (entry for entry in load_registry().entries if entry.ships):
+        if only and entry.name not in only:
+            continue
+        rows = [row(entry, name) for name in CROPS]
+        sheet = Image.new("RGB", (rows[0].width, sum(r.height for r in rows)), "white")
+        for number, drawn in enumerate(rows):
+            sheet.paste(drawn, (0, number * rows[0].height))
+        sheet.quantize(256, dither=Image.Dither.NONE).save(folder / f"{entry.name}.png", optimize=True)
+        print(folder / f"{entry.name}.png")
+
+
+if __name__ == "__main__":
+    main()
