@@ -1,4 +1,4 @@
-"""Pictures that show the same thing, told by their thumbnails: nobody should train on what he measures with."""
+"""Pictures that show the same thing, told by their thumbnails: what is measured with is not trained on."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ SIDE = 24  # pixels of a thumbnail
 ALIKE = 0.97
 """Correlation of two thumbnails from which on they are of one picture; different photos reach about 0.9."""
 
+Thumbnail = NDArray[np.float64]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
-def thumbnail(file: Path) -> NDArray[np.float64]:
+def thumbnail(file: Path) -> Thumbnail:
     """Return a picture's gray thumbnail, 24×24, of mean 0 and length 1."""
     with Image.open(file) as image:
         small = np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX), dtype=np.float64)
-    centred = small - small.mean()
-    return centred / max(float(np.linalg.norm(centred)), 1e-9)
+    centred: Thumbnail = small - small.mean()
+    centred /= max(float(np.linalg.norm(centred)), 1e-9)
+    return centred
 
 
-def likeness(
-    first: Sequence[NDArray[np.float64]], second: Sequence[NDArray[np.float64]]
-) -> NDArray[np.float64]:
+def likeness(first: Sequence[Thumbnail], second: Sequence[Thumbnail]) -> NDArray[np.float64]:
     """Return the correlation of every thumbnail with every other, the best over turns and mirrorings."""
     turned = [np.rot90(other, turns) for other in second for turns in range(4)]
     ways = [way.ravel() for turn in turned for way in (turn, turn[:, ::-1])]
