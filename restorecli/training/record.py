@@ -23,7 +23,9 @@ from restorecli.training.say import say, telling
 
 
 def rows_of(tables: list[Path], digest: str) -> list[dict[str, Any]]:
-    """Return set, protocol, PSNR (dB) and SSIM of every mean measured with the file of this sha256.
+    """Return the means measured with the file of this sha256: set, protocol, PSNR (dB), SSIM, gain (dB).
+
+    The gain is that over the degraded input; for upscaling over bicubic, for demosaicing over bilinear.
 
     Raises:
         UsageError: a table cannot be read, or none of its rows was measured with this file.
@@ -44,6 +46,7 @@ def rows_of(tables: list[Path], digest: str) -> list[dict[str, Any]]:
             "protocol": row["protocol"],
             "psnr": round(row["psnr"], 3),
             "ssim": round(row["ssim"], 4),
+            "gain": round(row["gain_over_input"], 3),
         }
         for row in found
     ]

@@ -24,9 +24,10 @@ def weights(tmp_path: Path) -> Path:
 
 
 def table(folder: Path, digest: str) -> Path:
+    same = {"set": "Set5", "protocol": "upscale-x2"}
     rows = [
-        {"set": "Set5", "protocol": "upscale-x2", "digest": "", "psnr": 33.67, "ssim": 0.93},
-        {"set": "Set5", "protocol": "upscale-x2", "digest": digest, "psnr": 37.123456, "ssim": 0.95},
+        {**same, "digest": "", "psnr": 33.67, "ssim": 0.93, "gain_over_input": 0.0},
+        {**same, "digest": digest, "psnr": 37.123456, "ssim": 0.95, "gain_over_input": 3.45678},
     ]
     file = folder / "bench.json"
     file.write_text(json.dumps({"means": rows}), encoding="utf-8")
@@ -40,7 +41,7 @@ def test_what_was_measured_with_the_file_is_written_into_it(weights: Path, tmp_p
     told = native_metadata(weights)
     assert told is not None and told[0] == "nlsn" and told[2]["steps"] == "5"
     assert json.loads(told[2]["results"]) == [
-        {"set": "Set5", "protocol": "upscale-x2", "psnr": 37.123, "ssim": 0.95}
+        {"set": "Set5", "protocol": "upscale-x2", "psnr": 37.123, "ssim": 0.95, "gain": 3.457}
     ]
     assert len(json.loads(told[2]["parity"])["values"]) == 3 * 4 * 4
     after = load_file(weights)

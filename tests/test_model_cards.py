@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from benchmarks.model_cards import BEGIN, END, README, cards
+from restorecli.models.cache import entry_path
+from restorecli.models.convert import native_metadata
+from restorecli.models.registry import ModelEntry, load_registry
+from restorecli.training.recipe import Recipe, read_recipe
+
+LIGHT = [entry for entry in load_registry().entries if entry.ships]
+SETS = {
+    "upscale": {"Set5"},
+    "denoise": {"CBSD68"},
+    "dejpeg": {"Classic5", "LIVE1"},
+    "demosaic": {"Kodak24", "McMaster"},
+}
+
+
+def test_the_cards_say_what_the_files_say() -> None:
+    shown = README.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0]
+    assert shown == cards()  # else: python -m benchmarks.model_cards
+
+
+def test_every_picture_of_a_card_is_there() -> None:
+    shown = re.findall(r"\]\((\.\./docs/gallery/light/[^)]+)\)", cards())
+    assert len(shown) == len(LIGHT)
+    assert all((README.parent / picture).is_file() for picture in shown)
+
+
+@pytest.mark.parametrize("entry", LIGHT, ids=lambda entry: entry.name)
+def test_a_file_tells_recipe_data_licence_quality_and_parity(entry: ModelEntry) -> None:
+    native = native_metadata(entry_path(entry))
+    assert native is not None
+    told = native[2]
+    recipe = Recipe(**json.loads(told["recipe"]))
+    assert recipe == read_recipe(README.parent / "recipes" / f"{entry.name}.toml")
+    assert int(told["steps"]) == recipe.steps and int(told["photos"]) > 100
+    assert told["licence"] == entry.weights_license == "MIT"
+    assert {row["set"] for row in json.loads(told["results"])} >= SETS[entry.task]
+    assert json.loads(told["parity"])["values"]
+
+
+def test_all_files_are_small_and_every_network_is_among_them() -> None:
+    files = [entry_path(entry) for entry in LIGHT]
+    assert sum(file.stat().st_size for file in files) < 20_000_000
+    assert all(entry.parameters and entry.parameters < 1_000_000 for entry in LIGHT)
+    assert {entry.network for entry in LIGHT} == {"nlsn", "rnan", "panet", "grl", "mirnet"}
+    tasks = {(entry.task, entry.scale if entry.task == "upscale" else None) for entry in LIGHT}
+    scales = {("upscale", scale) for scale in (2, 3, 4)}
+    assert tasks == scales | {("denoise", None), ("dejpeg", None), ("demosaic", None)}
