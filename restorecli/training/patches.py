@@ -69,7 +69,11 @@ def split(files: list[Path], holdout: int) -> tuple[list[Path], list[Path]]:
 def load_pair(file: Path, recipe: Recipe) -> Pair:
     """Decode one photo; for upscaling with its degraded partner, else to be degraded patch by patch."""
     with Image.open(file) as image:
-        clean = crop_to_multiple(np.asarray(image.convert("RGB")), recipe.scale)
+        photo = image.convert("RGB")
+    if recipe.photo_scale < 1:
+        width, height = (max(1, round(side * recipe.photo_scale)) for side in photo.size)
+        photo = photo.resize((width, height), Image.Resampling.BICUBIC)
+    clean = crop_to_multiple(np.asarray(photo), recipe.scale)
     return Pair(shrink(clean, recipe.scale) if recipe.task == "upscale" else clean, clean)
 
 

@@ -33,6 +33,7 @@ class Recipe:
         patch: side of the network's input patch in pixels.
         optimiser: "adam", or "muon" (Adam beside it for what is no matrix).
         learning_rate: the largest one.
+        photo_scale: photos are shrunk to this share of their sides first, which hides their own JPEG artifacts.
         final_learning_rate: where the cosine ends.
         warmup: steps of linear rise.
         border: pixels by which pictures are continued before the weights are used; see `Network.border`.
@@ -71,6 +72,7 @@ class Recipe:
     holdout: int = 25
     loss: str = "l1"
     validation_draws: int = 1
+    photo_scale: float = 1.0
     init_names: dict[str, str] = field(default_factory=dict)
     degradation: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)

@@ -145,6 +145,15 @@ def test_patches_of_both_sizes_show_the_same_place() -> None:
     assert (again - degraded)[:, :, 2:-2, 2:-2].abs().mean() < 0.02
 
 
+def test_photos_can_be_shrunk_before_they_are_used(photos: Path) -> None:
+    file = photo_files(photos, TINY)[0]
+    pair = load_pair(file, replace(TINY, photo_scale=0.5))
+    assert pair.clean.shape == (28, 32, 3) and pair.degraded.shape == (14, 16, 3)
+    whole = load_pair(file, TINY).clean.astype(float)
+    means = whole.reshape(28, 2, 32, 2, 3).mean(axis=(1, 3))
+    assert np.abs(pair.clean - means)[2:-2, 2:-2].mean() < 3
+
+
 def test_windows_of_one_picture_stay_together(photos: Path) -> None:
     training, held = split(photo_files(photos, TINY), 2)
     assert sorted(training + held) == photo_files(photos, TINY)
