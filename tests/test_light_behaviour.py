@@ -100,8 +100,10 @@ def test_a_jpeg_of_quality_95_is_not_made_worse(entry: ModelEntry, name: str, su
 @of_task("denoise", "dejpeg", "demosaic", "upscale")
 def test_flat_areas_stay_flat(entry: ModelEntry, colour: tuple[int, int, int]) -> None:
     flat = np.full((72, 72, 3), colour, dtype=np.uint8)
-    made = restored(entry, seen_by(entry, flat)).astype(int)
-    assert np.abs(made - np.array(colour)).max() <= 2
+    apart = np.abs(restored(entry, seen_by(entry, flat)).astype(int) - np.array(colour))
+    edge = 8 * (entry.scale or 1)
+    assert apart[edge:-edge, edge:-edge].max() <= 2
+    assert apart.max() <= 6  # in the very corners
 
 
 @of_task("denoise")

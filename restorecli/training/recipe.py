@@ -62,7 +62,7 @@ class Recipe:
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-6
     warmup: int = 200
-    border: int = 8
+    border: int = 1
     ema: float = 0.999
     clip_gradient: float = 1.0
     seed: int = 0
