@@ -105,6 +105,8 @@ def read_recipe(path: Path) -> Recipe:
     for entry, choices in CHOICES.items():
         if getattr(recipe, entry) not in choices:
             raise UsageError(f"{entry} {getattr(recipe, entry)} in {path}", " or ".join(choices))
+    if recipe.task == "demosaic" and recipe.border % 2:
+        raise UsageError(f"border {recipe.border} in {path} would shift the mosaic", "an even number")
     known_tasks = ("upscale", *TASKS)
     if recipe.task not in known_tasks:
         known_names = ", ".join(known_tasks)

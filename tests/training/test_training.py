@@ -183,6 +183,14 @@ def test_shipped_recipes_are_complete_and_use_free_photos_only(file: Path) -> No
     assert not any("-SA" in licence or "GPL" in licence for licence in recipe.sources.values())
 
 
+def test_a_border_that_would_shift_the_mosaic_is_refused(tmp_path: Path) -> None:
+    text = next(file for file in RECIPES if file.stem == "nlsn-light-demosaic").read_text(encoding="utf-8")
+    file = tmp_path / "odd.toml"
+    file.write_text(text.replace("border = 2", "border = 3"), encoding="utf-8")
+    with pytest.raises(UsageError, match="mosaic"):
+        read_recipe(file)
+
+
 def test_a_misspelt_entry_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "bad.toml"
     file.write_text('name = "x"\nstepz = 3\n', encoding="utf-8")
