@@ -26,6 +26,8 @@ STUDIO = (16 / 255, 219 / 255)
 
 CLEAN_QUALITY = 98
 """From this JPEG quality on a photo is left alone: what is lost is about the rounding to 8 bit."""
+CLEAN_FULL_CHROMA = 95
+"""The same where chroma was not halved: the light network then gains nothing any more (see docs/guides)."""
 FINE_QUALITY = 75
 """From this quality of the file's tables on, an earlier compression can be seen behind it."""
 MUCH_COARSER = 8
@@ -69,7 +71,8 @@ class Dejpeg:
             details["grid_offset"] = f"{estimate.offset[0]},{estimate.offset[1]}"
         about = "" if estimate.exact else "about "
         notes = (f"quality {about}{quality}, from {FOUND_IN[estimate.source]}",)
-        leave = "so little was lost" if quality >= CLEAN_QUALITY else ""
+        clean = CLEAN_FULL_CHROMA if _has_full_chroma(photo) else CLEAN_QUALITY
+        leave = "so little was lost" if quality >= clean else ""
         return Need(channels, quality, leave, notes, details)
 
     def prepare(self, photo: Photo, need: Need, network: Network) -> Job:
@@ -105,6 +108,11 @@ def _estimate(photo: Photo) -> JpegEstimate | None:
         return told
     seen = quality_from_pixels(photo.pixels)
     return told if told and (seen is None or seen.quality > told.quality - MUCH_COARSER) else seen
+
+
+def _has_full_chroma(photo: Photo) -> bool:
+    """Whether the file says that it holds every component, or the only one, at full resolution."""
+    return photo.quantisation is not None and len(set(photo.quantisation.subsampling)) == 1
 
 
 def with_luma(rgb: FloatArray, wanted: FloatArray) -> FloatArray:

@@ -33,7 +33,7 @@ class Recipe:
         patch: side of the network's input patch in pixels.
         optimiser: "adam", or "muon" (Adam beside it for what is no matrix).
         learning_rate: the largest one.
-        photo_scale: photos are shrunk to this share of their sides first, which hides their own JPEG artifacts.
+        photo_scale: photos are shrunk to this share of their sides first: their JPEG artifacts shrink away.
         final_learning_rate: where the cosine ends.
         warmup: steps of linear rise.
         border: pixels by which pictures are continued before the weights are used; see `Network.border`.
