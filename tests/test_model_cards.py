@@ -15,7 +15,7 @@ LIGHT = [entry for entry in load_registry().entries if entry.ships]
 SETS = {
     "upscale": {"Set5"},
     "denoise": {"CBSD68"},
-    "dejpeg": {"Classic5", "LIVE1"},
+    "dejpeg": {"Classic5"},
     "demosaic": {"Kodak24", "McMaster"},
 }
 
