@@ -93,6 +93,7 @@ def main() -> None:
     options.add_argument("--photos", type=Path, required=True, help="folder of training photos")
     options.add_argument("--steps", type=int, default=400, help="of each candidate")
     options.add_argument("--threads", type=int, default=1)
+    options.add_argument("--only", default="", help="candidates whose name begins so")
     given = options.parse_args()
     torch.set_num_threads(given.threads)
     base = Recipe(
@@ -114,6 +115,8 @@ def main() -> None:
     print("| network | parameters | GMAC/MP | ms per step | gain dB | dB per 100 GMAC |")
     print("|---|---|---|---|---|---|", flush=True)
     for name, (network, settings) in CANDIDATES.items():
+        if not name.startswith(given.only):
+            continue
         state, reached, noisy = trained(replace(base, network=network, settings=settings), given.photos)
         gmac = count(state.network.eval(), torch.rand(1, 3, SIDE, SIDE)).macs / 1e9 / (SIDE * SIDE / 1e6)
         gain, size = reached - noisy, parameter_count(state.network)

@@ -49,13 +49,13 @@ def compressed(clean: Bytes, rng: np.random.Generator, options: Options) -> tupl
     subsampling = "4:4:4" if rng.random() < options.get("full_chroma", 0.3) else "4:2:0"
     degraded = clean
     for _ in range(2 if rng.random() < options.get("twice", 0.0) else 1):
-        # the second grid lies elsewhere, as after cropping
-        top, left = (int(n) for n in rng.integers(JPEG_GRID // 2, size=2))
-        degraded, clean = degraded[top:, left:], clean[top:, left:]
         low, high = options["quality"]
         quality = high - int((high - low + 1) * rng.uniform() ** options.get("quality_power", 1.0))
         once = jpeg(np.ascontiguousarray(degraded[:, :, 0] if gray else degraded), quality, subsampling)
         degraded = np.repeat(once[:, :, None], 3, axis=2) if gray else once
+        # cut off after encoding: the grid begins anywhere, and a second one elsewhere, as after cropping
+        top, left = (int(n) for n in rng.integers(JPEG_GRID // 2, size=2))
+        degraded, clean = degraded[top:, left:], clean[top:, left:]
     return degraded.astype(np.float32) / np.float32(255), clean
 
 
