@@ -252,7 +252,7 @@ def test_a_folder_is_measured_end_to_end_and_left_alone(restore: Restore, tmp_pa
         (["--task", "cook"], "cook"),
         (["--model", "nosuch"], "nosuch"),
         (["--model", "none"], "--model none"),
-        (["--model", "nlsn", "--task", "dejpeg"], "dejpeg"),
+        (["--model", "mirnet", "--task", "dejpeg"], "dejpeg"),
         (["--table", "nlsn"], "--data-root"),
         (["--table", "mirnet", "--data-root", "."], "mirnet"),
         (["--data", "no/such/folder"], "no/such/folder"),
