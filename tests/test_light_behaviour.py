@@ -87,7 +87,7 @@ def test_a_clean_photo_is_hardly_changed_by_denoising(entry: ModelEntry, name: s
     assert psnr(restored(entry, clean), clean, border=0) > 42
 
 
-@pytest.mark.parametrize("quality", [93, 95])
+@pytest.mark.parametrize("quality", [90, 93, 95])
 @pytest.mark.parametrize("subsampling", [0, 2], ids=["4:4:4", "4:2:0"])
 def test_the_command_does_not_make_fine_jpegs_worse(
     restore: Callable[..., Any], tmp_path: Path, subsampling: int, quality: int
