@@ -4,7 +4,7 @@ Paper: Zamir, Arora, Khan, Hayat, Khan, Yang, Shao, "Learning Enriched Features 
 Enhancement", ECCV 2020 (arXiv 2003.06792).
 Source: github.com/swz30/MIRNet, Academic Public License (non-commercial); written here from the paper and the
 weights' layout.
-Shape: B×3×H×W → B×3×H×W; any H and W from 1 (sides are padded to multiples of 4). Weights for
+Shape: B×C×H×W → B×C×H×W with C = 3; any H and W from 1 (sides are padded to multiples of 4). Weights for
 super-resolution take an image that already has the output's size.
 Range: 0–1 in and out.
 
@@ -205,22 +205,24 @@ class MIRNet(Network):
         features: C, channels of the full-size stream; the others have 2C and 4C.
         groups: recursive residual groups.
         blocks: multi-scale residual blocks per group.
+        channels: of the image; 12 inside a `Packed` for colour.
     """
 
     value_range = 1.0
     side_multiple = 2 ** (STREAMS - 1)
     tile_overlap = 32
 
-    def __init__(self, *, features: int = 64, groups: int = 3, blocks: int = 2) -> None:
+    def __init__(self, *, features: int = 64, groups: int = 3, blocks: int = 2, channels: int = 3) -> None:
         super().__init__()
-        self.settings = {"features": features, "groups": groups, "blocks": blocks}
-        self.head = conv3(3, features, bias=False)
+        self.settings = {"features": features, "groups": groups, "blocks": blocks, "channels": channels}
+        self.in_channels = self.out_channels = channels
+        self.head = conv3(channels, features, bias=False)
         self.slope = nn.Parameter(torch.full((1,), 0.25))
         self.groups = nn.ModuleList(Group(features, blocks) for _ in range(groups))
-        self.tail = conv3(features, 3, bias=False)
+        self.tail = conv3(features, channels, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Restore B×3×H×W (0–1) to the same shape (0–1, unclipped).
+        """Restore B×C×H×W (0–1) to the same shape (0–1, unclipped).
 
         With weights in half precision a float32 image may be given: it is added at the end as it came.
         """
@@ -267,7 +269,8 @@ def _infer(state: Mapping[str, Tensor]) -> dict[str, Any]:
     """Tell the constructor's arguments from our state dict's shapes."""
     groups = {key.split(".")[1] for key in state if key.startswith("groups.")}
     blocks = {key.split(".")[3] for key in state if key.startswith("groups.0.blocks.")}
-    return {"features": len(state["head.weight"]), "groups": len(groups), "blocks": len(blocks)}
+    features, channels = state["head.weight"].shape[:2]
+    return {"features": features, "groups": len(groups), "blocks": len(blocks), "channels": channels}
 
 
 LAYOUT = Layout(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorecli.errors import UsageError
@@ -26,6 +26,8 @@ from restorecli.training.patches import Pair, PatchSampler, batches, tensor
 from restorecli.training.recipe import Recipe
 
 CHARBONNIER_EPS = 1e-3  # on the 0–1 scale
+ROUNDING_ERROR = 1 / (12 * 255**2)
+"""Mean squared error of rounding to 8 bit, on the 0–1 scale: what is nearer to the truth looks the same."""
 
 
 def charbonnier(output: Tensor, clean: Tensor) -> Tensor:
@@ -33,7 +35,17 @@ def charbonnier(output: Tensor, clean: Tensor) -> Tensor:
     return ((output - clean) ** 2 + CHARBONNIER_EPS**2).sqrt().mean()
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": F.l1_loss, "charbonnier": charbonnier}
+def negative_psnr(output: Tensor, clean: Tensor) -> Tensor:
+    """Return the batch's mean of 10·log10(MSE), in dB: a patch with little error counts as much as any."""
+    errors = (output - clean).square().flatten(1).mean(1)
+    return 10 * (errors + ROUNDING_ERROR).log10().mean()
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "l1": F.l1_loss,
+    "charbonnier": charbonnier,
+    "psnr": negative_psnr,
+}
 
 
 @dataclass
@@ -60,10 +72,18 @@ def start(recipe: Recipe, weights: Path, device: torch.device) -> State:
     """Build the network with seeded weights, or with those of ``init_from`` where names and shapes agree.
 
     Raises:
-        UsageError: the weights to start from are not in the folder ``weights``.
+        UsageError: the weights to start from are not in the folder ``weights``, or a tensor that is to be
+            zero is not in the network.
     """
     torch.manual_seed(recipe.seed)
     network = layout(recipe.network).make(**recipe.settings)
+    parameters = dict(network.named_parameters())
+    if unknown := [name for name in recipe.zero_at_start if name not in parameters]:
+        raise UsageError(
+            f"zero_at_start of {recipe.name}: no tensor {', '.join(unknown)} in {recipe.network}"
+        )
+    for name in recipe.zero_at_start:
+        nn.init.zeros_(parameters[name])
     if recipe.init_from:
         file = weights / f"{recipe.init_from}.safetensors"
         if not file.is_file():

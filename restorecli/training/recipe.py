@@ -16,7 +16,11 @@ else:  # the same parser under its own name
     import tomli as tomllib
 
 
-CHOICES = {"precision": ("bf16", "fp32"), "loss": ("l1", "charbonnier"), "optimiser": ("adam", "muon")}
+CHOICES = {
+    "precision": ("bf16", "fp32"),
+    "loss": ("l1", "charbonnier", "psnr"),
+    "optimiser": ("adam", "muon"),
+}
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,11 @@ class Recipe:
         seed: of initial weights and patches.
         init_from: name of a weights file whose tensors of the same name and shape are the start; "" for none.
         init_names: beginning of a tensor's name there → what it begins with here; empty: the same names.
+        zero_at_start: tensors that begin at zero, such as the last one of a network that adds its input.
         validate_every: steps between validations and checkpoints.
         precision: "bf16" (autocast) or "fp32".
         holdout: every N-th source picture is kept for validation.
-        loss: "l1" or "charbonnier".
+        loss: "l1", "charbonnier" or "psnr" (10·log10 of each patch's mean squared error).
         validation_draws: fixed degradations per held-out photo, for tasks that draw them.
         degradation: what `degradations` draws from, such as ``sigma = [0, 60]``.
         sources: repository in the photos' manifest → its licence; only these are used. Empty: all photos.
@@ -74,6 +79,7 @@ class Recipe:
     validation_draws: int = 1
     photo_scale: float = 1.0
     init_names: dict[str, str] = field(default_factory=dict)
+    zero_at_start: list[str] = field(default_factory=list)
     degradation: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
 
@@ -107,6 +113,8 @@ def read_recipe(path: Path) -> Recipe:
             raise UsageError(f"{entry} {getattr(recipe, entry)} in {path}", " or ".join(choices))
     if recipe.task == "demosaic" and recipe.border % 2:
         raise UsageError(f"border {recipe.border} in {path} would shift the mosaic", "an even number")
+    if not 0 < recipe.photo_scale <= 1:
+        raise UsageError(f"photo_scale {recipe.photo_scale} in {path}", "above 0, at most 1")
     known_tasks = ("upscale", *TASKS)
     if recipe.task not in known_tasks:
         known_names = ", ".join(known_tasks)

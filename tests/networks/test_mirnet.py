@@ -50,7 +50,7 @@ def test_several_groups_and_blocks_equal_the_straightforward_formulation_in_floa
     reference = reference_mirnet.ReferenceMIRNet(n_feat=8, n_rrg=2, n_msrb=2).eval().requires_grad_(False)
     network = from_checkpoint("mirnet", reference.state_dict()).double()
     x = torch.rand(2, 3, 12, 20, dtype=torch.float64)
-    assert network.settings == {"features": 8, "groups": 2, "blocks": 2}
+    assert network.settings == {"features": 8, "groups": 2, "blocks": 2, "channels": 3}
     assert parity_error(network(x), reference.double()(x)) < 1e-12
 
 

@@ -13,6 +13,7 @@ from restorecli.networks.packed import Packed
 
 SMALL = {
     "rnan": {"channels": 12, "features": 8, "groups": 2},
+    "mirnet": {"channels": 12, "features": 8, "groups": 1, "blocks": 1},
     "panet": {"channels": 12, "features": 8, "blocks": 2},
     "nlsn": {
         "channels": 12,

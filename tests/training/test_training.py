@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
+from skimage.metrics import peak_signal_noise_ratio
 
 from restorecli.errors import UsageError
 from restorecli.networks import from_native
@@ -109,6 +110,63 @@ def test_training_lowers_the_loss(photos: Path, tmp_path: Path) -> None:
     run(recipe, photos, tmp_path / "work", tmp_path, torch.device("cpu"))
     losses = [json.loads(line)["loss"] for line in (tmp_path / "work" / "log.jsonl").read_text().splitlines()]
     assert losses[-1] < 0.7 * losses[0]
+
+
+def test_training_for_psnr_counts_each_patch_by_how_far_it_is_from_what_it_could_be() -> None:
+    clean = torch.rand(2, 3, 8, 8) * 0.5
+    output = clean + torch.tensor([0.1, 0.003])[:, None, None, None]
+    pairs = zip(clean.numpy(), output.numpy(), strict=True)
+    expected = [-peak_signal_noise_ratio(c, o, data_range=1) for c, o in pairs]
+    assert float(loop.LOSSES["psnr"](output, clean)) == pytest.approx(np.mean(expected), abs=0.5)
+    output.requires_grad_()
+    loop.LOSSES["psnr"](output, clean).backward()
+    assert output.grad is not None
+    # Halving either error gains as much, but for what rounding hides.
+    gain = (output.grad * (output.detach() - clean)).sum((1, 2, 3))
+    assert 0.8 < float(gain[1] / gain[0]) < 1
+    perfect = loop.LOSSES["psnr"](clean.requires_grad_(), clean.detach())
+    perfect.backward()
+    assert torch.isfinite(perfect) and clean.grad is not None and not clean.grad.any()
+
+
+def test_a_network_that_adds_its_input_can_start_as_the_identity(photos: Path, tmp_path: Path) -> None:
+    recipe = replace(TINY, task="denoise", settings={**TINY.settings, "scale": 1})
+    x = torch.rand(1, 3, 16, 16)
+    for zero, same in (([], False), (["to_image.weight", "to_image.bias"], True)):
+        state = loop.start(replace(recipe, zero_at_start=zero), tmp_path, torch.device("cpu"))
+        assert torch.equal(state.network(x), x) is same
+        assert all(torch.equal(v, state.average[k]) for k, v in state.network.state_dict().items())
+
+
+def test_a_deeper_network_can_start_as_the_one_it_is_made_from(photos: Path, tmp_path: Path) -> None:
+    recipe = replace(
+        TINY, task="denoise", settings={**TINY.settings, "scale": 1}, degradation={"sigma": [0, 60]}
+    )
+    file = run(recipe, photos, tmp_path / "work", tmp_path, torch.device("cpu"))
+    shallow = from_native("nlsn", load_file(file), recipe.settings)
+    deeper = replace(
+        recipe,
+        settings={**recipe.settings, "blocks": 2, "blocks_per_attention": 2},
+        init_from="tiny",
+        init_names={"head.": "head.", "to_image.": "to_image."}
+        | {f"body.{old}.": f"body.{new}." for old, new in ((0, 0), (1, 1), (2, 3), (3, 4))},
+        zero_at_start=["body.2.conv_out.weight", "body.2.conv_out.bias"],
+    )
+    network = loop.start(deeper, tmp_path, torch.device("cpu")).network
+    x = torch.rand(1, 3, 16, 16)
+    rotations = [torch.randn(2, 1, 8) for _ in range(2)]
+    torch.testing.assert_close(network(x, rotations), shallow(x, rotations))
+
+
+@pytest.mark.parametrize(
+    ("entry", "match"), [("photo_scale = 1.5", "photo_scale"), ('zero_at_start = ["x"]', "x")]
+)
+def test_entries_that_could_not_be_followed_are_refused(entry: str, match: str, tmp_path: Path) -> None:
+    text = next(file for file in RECIPES if file.stem == "nlsn-light-demosaic").read_text(encoding="utf-8")
+    file = tmp_path / "odd.toml"
+    file.write_text(f"{entry}\n{text}", encoding="utf-8")
+    with pytest.raises(UsageError, match=match):
+        loop.start(replace(read_recipe(file), init_from=""), tmp_path, torch.device("cpu"))
 
 
 def test_a_start_from_other_weights_takes_what_fits(photos: Path, tmp_path: Path) -> None:
