@@ -29,7 +29,7 @@ STUDIO = (16 / 255, 219 / 255)
 CLEAN_QUALITY = 98
 """From this JPEG quality on a photo is left alone: what is lost is about the rounding to 8 bit."""
 CLEAN_FULL_CHROMA = 92
-"""The same where chroma was not halved: the light network then gains nothing any more (see docs/guides)."""
+"""The same where no component was halved, gray files too: the light network then gains nothing any more."""
 FINE_QUALITY = 75
 """From this quality of the file's tables on, an earlier compression can be seen behind it."""
 MUCH_COARSER = 8
