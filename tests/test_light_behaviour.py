@@ -113,9 +113,7 @@ def test_a_jpeg_of_quality_95_is_not_made_worse(entry: ModelEntry, name: str) ->
     assert gain >= -KNOWN_LOSS.get(entry.name, 0.0)
 
 
-@pytest.mark.parametrize(
-    "colour", [(0, 0, 0), (255, 255, 255), (128, 128, 128), (200, 90, 30), (20, 60, 140)]
-)
+@pytest.mark.parametrize("colour", FLAT)
 @of_task("denoise", "dejpeg", "demosaic", "upscale")
 def test_flat_areas_stay_flat(entry: ModelEntry, colour: tuple[int, int, int]) -> None:
     flat = np.full((72, 72, 3), colour, dtype=np.uint8)
