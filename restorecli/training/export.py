@@ -20,8 +20,12 @@ from restorecli.training.recipe import Recipe
 
 
 def export(recipe: Recipe, weights: Mapping[str, Tensor], file: Path, made: Mapping[str, str]) -> None:
-    """Write ``weights`` (our keys, float32) with the recipe, licence, parity and ``made`` beside them."""
-    tensors = {key: value.detach().to("cpu", torch.float32).contiguous() for key, value in weights.items()}
+    """Write ``weights`` (our keys) with the recipe, licence, parity and ``made`` beside them.
+
+    They are written as the recipe's ``stored`` says; the parity is that of the numbers in the file.
+    """
+    stored = torch.float16 if recipe.stored == "fp16" else torch.float32
+    tensors = {key: value.detach().to("cpu", stored).contiguous() for key, value in weights.items()}
     network = from_native(recipe.network, tensors, recipe.settings)
     metadata = {
         "format": FORMAT,

@@ -49,6 +49,7 @@ class Recipe:
         zero_at_start: tensors that begin at zero, such as the last one of a network that adds its input.
         validate_every: steps between validations and checkpoints.
         precision: "bf16" (autocast) or "fp32".
+        stored: "fp32", or "fp16" for a file of half the size.
         holdout: every N-th source picture is kept for validation.
         loss: "l1", "charbonnier" or "psnr" (10·log10 of each patch's mean squared error).
         validation_draws: fixed degradations per held-out photo, for tasks that draw them.
@@ -74,6 +75,7 @@ class Recipe:
     init_from: str = ""
     validate_every: int = 500
     precision: str = "bf16"
+    stored: str = "fp32"
     holdout: int = 25
     loss: str = "l1"
     validation_draws: int = 1

@@ -13,6 +13,8 @@ from safetensors.torch import load_file
 from skimage.metrics import peak_signal_noise_ratio
 
 from restorecli.errors import UsageError
+from restorecli.models.convert import native_metadata
+from restorecli.models.parity import complaint
 from restorecli.networks import from_native
 from restorecli.quality.degrade import shrink
 from restorecli.training import loop
@@ -103,6 +105,19 @@ def test_the_weights_file_says_what_it_is_and_loads(photos: Path, tmp_path: Path
     assert json.loads(metadata["recipe"]) == asdict(TINY)
     network = from_native("nlsn", load_file(file), json.loads(metadata["settings"]))
     assert network(torch.rand(1, 3, 9, 9)).shape == (1, 3, 18, 18)
+
+
+def test_a_file_can_be_stored_at_half_the_size(photos: Path, tmp_path: Path) -> None:
+    device = torch.device("cpu")
+    whole = run(replace(TINY, name="whole"), photos, tmp_path / "whole", tmp_path, device)
+    half = run(replace(TINY, name="half", stored="fp16"), photos, tmp_path / "half", tmp_path, device)
+    for name, tensor in load_file(half).items():
+        assert tensor.dtype == torch.float16
+        torch.testing.assert_close(tensor.float(), load_file(whole)[name], rtol=1e-3, atol=1e-6)
+    network = from_native("nlsn", load_file(half), TINY.settings)
+    assert next(network.parameters()).dtype == torch.float32
+    told = native_metadata(half)
+    assert told is not None and complaint(network, told[2]["parity"]) == ""
 
 
 def test_training_lowers_the_loss(photos: Path, tmp_path: Path) -> None:
