@@ -44,11 +44,11 @@ def test_a_file_tells_recipe_data_licence_quality_and_parity(entry: ModelEntry) 
     assert json.loads(told["parity"])["values"]
 
 
-def test_all_files_are_small_and_every_task_is_served() -> None:
+def test_all_files_are_small_and_every_network_and_task_is_among_them() -> None:
     files = [entry_path(entry) for entry in LIGHT]
     assert sum(file.stat().st_size for file in files) < 20_000_000
     assert all(entry.parameters and entry.parameters < 1_000_000 for entry in LIGHT)
-    assert {entry.network for entry in LIGHT} == {"nlsn", "rnan", "panet", "grl"}
+    assert {entry.network for entry in LIGHT} == {"nlsn", "rnan", "panet", "grl", "mirnet"}
     tasks = {(entry.task, entry.scale if entry.task == "upscale" else None) for entry in LIGHT}
     scales = {("upscale", scale) for scale in (2, 3, 4)}
     assert tasks == scales | {("denoise", None), ("dejpeg", None), ("demosaic", None)}
