@@ -18,7 +18,7 @@ from restorecli.cli.requests import request
 from restorecli.cli.restoring import encoding, expect, reporter, run_interruptibly, with_raw
 from restorecli.cli.upscale_stages import upscale_stages
 from restorecli.errors import NothingToDoError, UsageError
-from restorecli.loading import Fixed, Models
+from restorecli.loading import Models
 from restorecli.models.registry import TASKS
 from restorecli.photos.inputs import find_inputs
 from restorecli.photos.naming import plan_names
@@ -26,7 +26,7 @@ from restorecli.quality.machine import header, machine
 from restorecli.report.stopwatch import Stopwatch
 from restorecli.stages import Stage
 from restorecli.tasks.base import Task
-from restorecli.tasks.dejpeg import Dejpeg, jpeg_run
+from restorecli.tasks.dejpeg import Dejpeg
 from restorecli.tasks.demosaic import Demosaic, mosaic_run
 from restorecli.tasks.denoise import Denoise
 from restorecli.tasks.same_size import SameSize
@@ -140,8 +140,7 @@ def task_stages(task: str, options: BenchOptions, shared: SharedOptions, models:
     undo: Task = SameSize(task)
     if task in ("denoise", "dejpeg"):
         undo = Denoise(level) if task == "denoise" else Dejpeg(level)
-    run: Fixed = jpeg_run if task == "dejpeg" else {}
-    return with_raw([Stage(undo, request(task, shared, level=level, extra_inputs=MAPS), run=run)], shared)
+    return with_raw([Stage(undo, request(task, shared, level=level, extra_inputs=MAPS))], shared)
 
 
 def _level(task: str, options: BenchOptions) -> float | None:

@@ -32,9 +32,9 @@ def dejpeg(
     from restorecli.cli.requests import request
     from restorecli.cli.restoring import restore, with_raw
     from restorecli.stages import Stage
-    from restorecli.tasks.dejpeg import Dejpeg, jpeg_run
+    from restorecli.tasks.dejpeg import Dejpeg
 
     wanted = level(quality, "--quality", 1, 100)
     asked = request("dejpeg", options, level=wanted, extra_inputs=frozenset({"quality map"}))
-    stage = Stage(Dejpeg(wanted), asked, run=jpeg_run)
+    stage = Stage(Dejpeg(wanted), asked)
     restore(lambda _: with_raw([stage], options), "dejpeg", {"quality": quality}, options)

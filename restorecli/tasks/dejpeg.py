@@ -6,16 +6,14 @@ samples (libjpeg's triangle filter), so it is smooth, not blocky, though not sha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from restorecli.colour import luma
 from restorecli.networks.network import Network
-from restorecli.networks.packed import Packed
 from restorecli.photo import FloatArray, Photo
 from restorecli.tasks.base import Job, Need
 from restorecli.tasks.channels import fit, merge
@@ -29,20 +27,12 @@ STUDIO = (16 / 255, 219 / 255)
 CLEAN_QUALITY = 98
 """From this JPEG quality on a photo is left alone: what is lost is about the rounding to 8 bit."""
 CLEAN_FULL_CHROMA = 92
-"""The same where no component was halved, gray files too: the light network then gains nothing any more."""
+"""The same where no component was halved, gray files too: the light network does not gain on all of them."""
 FINE_QUALITY = 75
 """From this quality of the file's tables on, an earlier compression can be seen behind it."""
 MUCH_COARSER = 8
 """How far below the tables' quality that of the pixels must lie to count."""
 FOUND_IN = {"tables": "the file's quantisation tables", "pixels": "the blocks in the pixels"}
-
-
-def jpeg_run(network: Network) -> Mapping[str, Any]:
-    """Return the engine's settings for ``network``: on packed pixels, tiles that begin where blocks do.
-
-    Blocks repeat every 16 pixels where chroma is halved. Released networks were trained on blocks anywhere.
-    """
-    return {"alignment": 16} if isinstance(network, Packed) else {}
 
 
 @dataclass(frozen=True)
