@@ -4,8 +4,8 @@ Paper: Zamir, Arora, Khan, Hayat, Khan, Yang, Shao, "Learning Enriched Features 
 Enhancement", ECCV 2020 (arXiv 2003.06792).
 Source: github.com/swz30/MIRNet, Academic Public License (non-commercial); written here from the paper and the
 weights' layout.
-Shape: B×C×H×W → B×C×H×W with C = 3; any H and W from 1 (sides are padded to multiples of 4). Weights for
-super-resolution take an image that already has the output's size.
+Shape: B×3×H×W → B×3×H×W (12 channels inside a `Packed`); any H and W from 1 (sides are padded to multiples
+of 4). Weights for super-resolution take an image that already has the output's size.
 Range: 0–1 in and out.
 
 The parts (section 3 of the paper), with f, x_j feature maps, ⟨·⟩ the mean over space, no biases anywhere:
@@ -222,7 +222,7 @@ class MIRNet(Network):
         self.tail = conv3(features, channels, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Restore B×C×H×W (0–1) to the same shape (0–1, unclipped).
+        """Restore B×channels×H×W (0–1) to the same shape (0–1, unclipped).
 
         With weights in half precision a float32 image may be given: it is added at the end as it came.
         """

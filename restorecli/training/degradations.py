@@ -18,7 +18,7 @@ from restorecli.quality.degrade import Bytes, add_noise, jpeg
 Float = NDArray[np.float32]
 Options = Mapping[str, Any]
 Degrade = Callable[[Bytes, np.random.Generator, Options], tuple[Float, Bytes]]
-JPEG_GRID = 16  # pixels after which the blocks of a 4:2:0 JPEG repeat
+JPEG_GRID = 16  # pixels after which the blocks of a 4:2:0 JPEG repeat; as much as two cuts can take
 
 
 def noisy(clean: Bytes, rng: np.random.Generator, options: Options) -> tuple[Float, Bytes]:
@@ -41,8 +41,8 @@ def compressed(clean: Bytes, rng: np.random.Generator, options: Options) -> tupl
     ``quality_power`` above 1 draws high qualities more often: their distance from the best is a uniform
     number raised to it.
 
-    The patch lies anywhere on the JPEG's grid of blocks: as many pixels as the draw says are cut off after
-    encoding, so the caller gives `JPEG_GRID` pixels more than it wants.
+    The patch begins at any pixel of an 8×8 block: as many as the draw says are cut off after every encoding,
+    so the caller gives `JPEG_GRID` pixels more than it wants.
     """
     clean = _sometimes_gray(clean, rng, options)
     gray = _is_gray(clean)
