@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.gallery import GALLERY, SAMPLES, label, side_by_side
-from restorecli.bayer import as_zeros, malvar, sample
 from restorecli.engine.prepare import prepare
 from restorecli.engine.run import run
 from restorecli.engine.settings import RunSettings
+from restorecli.imaging.bayer import as_zeros, malvar, sample
 from restorecli.models.load import load
 from restorecli.models.registry import ModelEntry, load_registry
 from restorecli.models.resolve import ModelRequest, resolve

@@ -21,8 +21,8 @@ import rawpy
 from numpy.typing import NDArray
 from PIL import Image
 
-from restorecli import bayer
 from restorecli.engine.cache import cache_dir
+from restorecli.imaging import bayer
 from restorecli.quality.degrade import Bytes, to_bytes
 from restorecli.quality.scores import psnr
 from tests.dng_maker import cfa_dng

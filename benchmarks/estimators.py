@@ -17,8 +17,8 @@ import numpy as np
 from PIL import Image
 
 from restorecli.photo import FloatArray
-from restorecli.tasks.estimate_jpeg import quality_from_pixels
-from restorecli.tasks.estimate_noise import noise_sigma
+from restorecli.tasks.estimate.jpeg import quality_from_pixels
+from restorecli.tasks.estimate.noise import noise_sigma
 
 SETS = {
     "Kodak": "kodak24",

@@ -15,10 +15,10 @@ import rawpy
 from PIL import Image
 
 from benchmarks.gallery import GALLERY, label, side_by_side
-from restorecli.colour import linear_to_srgb
 from restorecli.engine.prepare import Prepared, prepare
 from restorecli.engine.run import run
 from restorecli.engine.settings import RunSettings
+from restorecli.imaging.colour import linear_to_srgb
 from restorecli.models.load import load
 from restorecli.models.resolve import ModelRequest, resolve
 from restorecli.networks.network import Network

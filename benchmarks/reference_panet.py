@@ -1,4 +1,4 @@
-"""PANet and PA-EDSR by the straightforward formulation: what `restorecli.networks.panet` is measured against.
+"""PANet and PA-EDSR by the straightforward formulation: what `networks.panet` is measured against.
 
 Patches of the features become convolution kernels: a convolution scores every query patch against every key
 patch, a softmax runs over the full N × 3.3 N matrix, and a transposed convolution lays the value patches.

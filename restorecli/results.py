@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from restorecli.photo import Depth, Document
-from restorecli.photos.formats import is_kept_as
+from restorecli.photos.formats.table import is_kept_as
 from restorecli.photos.naming import PlannedPhoto
 from restorecli.photos.records import Record
 from restorecli.photos.write import WrittenInfo, write, write_copy

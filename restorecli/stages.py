@@ -10,7 +10,7 @@ from typing import Protocol
 from restorecli.engine.run import run as run_engine
 from restorecli.loading import Fixed, Loaded
 from restorecli.models.choose import ModelRequest
-from restorecli.models.resolve import Resolved
+from restorecli.models.resolved import Resolved
 from restorecli.networks.network import Network
 from restorecli.photo import Photo
 from restorecli.tasks.base import Need, Task

@@ -1,67 +1,140 @@
-"""Imports only point to lower floors, and what must start fast imports nothing heavy."""
+"""Imports only point to lower floors and never in circles; what must start fast imports nothing heavy."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "restorecli"
+TESTS = Path(__file__).parent
 FLOORS = (
-    {"__init__", "errors", "photo"},
-    {"colour", "bayer", "resample", "orientation", "icc"},
-    {"develop"},
+    {"", "errors", "photo"},
+    {"imaging"},
+    {"photos.raster"},
+    {"photos.metadata"},
+    {"photos.formats"},
+    {"photos.raw"},
     {"photos", "networks", "engine", "report"},
+    {"networks.grl", "networks.panet", "tasks.estimate"},
     {"tasks", "models"},
     {"loading"},
     {"stages"},
     {"results"},
     {"pipeline"},
     {"quality"},
+    {"quality.protocols"},
+    {"quality.evaluate"},
+    {"quality.papers"},
     {"cli", "training"},
+    {"cli.bench"},
+    {"cli.app"},
     {"__main__"},
 )
+"""Packages and modules, lowest first; what is not named stands where its package does."""
 FLOOR = {name: index for index, names in enumerate(FLOORS) for name in names}
-MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
-def part(module: Path) -> str:
-    relative = module.relative_to(PACKAGE)
-    return relative.parts[0].removesuffix(".py")
+def dotted(file: Path) -> str:
+    """Return a file's name as a module inside the package, "" for the package itself."""
+    words = file.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(words[:-1] if words[-1] == "__init__" else words)
 
 
-def imported(module: Path) -> set[str]:
-    """Return the parts of the package that ``module`` imports, anywhere in it."""
+MODULES = {dotted(file): file for file in sorted(PACKAGE.rglob("*.py"))}
+
+
+def part(module: str) -> str:
+    """Return the longest name of `FLOORS` that ``module`` is or lies in."""
+    words = module.split(".")
+    names = (".".join(words[:count]) for count in range(len(words), 0, -1))
+    return next((name for name in names if name in FLOOR), "")
+
+
+def is_type_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def statements(tree: ast.AST, *, types_too: bool) -> list[ast.Import | ast.ImportFrom]:
+    """Return the imports anywhere in ``tree``, those inside functions among them."""
+    found: list[ast.Import | ast.ImportFrom] = []
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found.append(node)
+        elif types_too or not is_type_only(node):
+            found += statements(node, types_too=types_too)
+    return found
+
+
+def imported(source: str, *, types_too: bool = True) -> set[str]:
+    """Return the modules of the package that ``source`` imports, anywhere in it."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+    for node in statements(ast.parse(source), types_too=types_too):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    inside = [name.split(".") for name in names if name.split(".")[0] == "restorecli" and "." in name]
-    return {words[1] if words[1] in FLOOR else "__init__" for words in inside}
+        elif node.module:
+            modules = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if inside(name) in MODULES else node.module for name in modules}
+    return {inside(name) for name in names if name.split(".")[0] == "restorecli"}
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(PACKAGE)))
-def test_imports_point_to_lower_floors_only(module: Path) -> None:
+def inside(name: str) -> str:
+    return name.removeprefix("restorecli").removeprefix(".")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_to_lower_floors_only(module: str) -> None:
     own = part(module)
     allowed = {own} | {name for name, floor in FLOOR.items() if floor < FLOOR[own]}
-    assert imported(module) <= allowed
+    assert {part(name) for name in imported(MODULES[module].read_text(encoding="utf-8"))} <= allowed
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(PACKAGE)))
-def test_modules_are_short_and_say_what_they_are(module: Path) -> None:
-    text = module.read_text(encoding="utf-8")
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    graph = {
+        module: imported(file.read_text(encoding="utf-8"), types_too=False) - {""}
+        for module, file in MODULES.items()
+    }
+    order = list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
+    assert set(order) >= set(MODULES) - {""}
+
+
+def test_imports_inside_functions_count_and_those_for_types_do_not() -> None:
+    source = (
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from restorecli.photo import Photo\n"
+        "def f():\n    from restorecli.imaging import bayer\n    import restorecli.errors\n"
+    )
+    assert imported(source, types_too=False) == {"imaging.bayer", "errors"}
+    assert imported(source) == {"imaging.bayer", "errors", "photo"}
+
+
+def test_every_name_of_the_floors_is_one_of_the_package() -> None:
+    assert set(FLOOR) <= set(MODULES)
+
+
+@pytest.mark.parametrize("folder", sorted(path for path in PACKAGE.rglob("*") if path.is_dir()), ids=str)
+def test_folders_are_small_enough_to_overlook(folder: Path) -> None:
+    assert len(list(folder.glob("*.py"))) <= 20
+
+
+@pytest.mark.parametrize("test", sorted(TESTS.rglob("test_*.py")), ids=lambda path: path.stem)
+def test_tests_stand_in_the_folders_of_the_package(test: Path) -> None:
+    assert (PACKAGE / test.parent.relative_to(TESTS)).is_dir()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_are_short_and_say_what_they_are(module: str) -> None:
+    text = MODULES[module].read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 350
     assert ast.get_docstring(ast.parse(text))
 
 
-@pytest.mark.parametrize("network", sorted((PACKAGE / "networks").glob("*.py")), ids=lambda m: m.stem)
-def test_networks_cite_their_paper(network: Path) -> None:
-    text = network.read_text(encoding="utf-8")
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("networks")])
+def test_networks_cite_their_paper(module: str) -> None:
+    text = MODULES[module].read_text(encoding="utf-8")
     if "LAYOUT = Layout(" not in text:
         pytest.skip("holds no network")
     head = ast.get_docstring(ast.parse(text)) or ""

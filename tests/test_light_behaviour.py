@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from restorecli.bayer import malvar, sample
 from restorecli.engine.prepare import Prepared, prepare
 from restorecli.engine.run import run
 from restorecli.engine.settings import RunSettings
+from restorecli.imaging.bayer import malvar, sample
 from restorecli.models.load import load
 from restorecli.models.registry import ModelEntry, load_registry
 from restorecli.models.resolve import ModelRequest, resolve

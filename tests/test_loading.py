@@ -12,7 +12,7 @@ from restorecli.errors import WeightsError
 from restorecli.loading import Models
 from restorecli.models.choose import Choice, ModelRequest
 from restorecli.models.registry import ModelEntry
-from restorecli.models.resolve import Resolved
+from restorecli.models.resolved import Resolved
 from restorecli.networks.network import Network
 
 SETTINGS = RunSettings(tile=0, precision="fp32", device="cpu")

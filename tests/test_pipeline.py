@@ -20,7 +20,7 @@ from restorecli.engine.settings import RunSettings
 from restorecli.errors import DeviceError, NonFiniteError, WeightsError
 from restorecli.loading import Loaded
 from restorecli.models.choose import ModelRequest
-from restorecli.models.resolve import Resolved
+from restorecli.models.resolved import Resolved
 from restorecli.networks.network import Network
 from restorecli.photo import Depth, Photo
 from restorecli.photos.inputs import find_inputs

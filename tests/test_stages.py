@@ -13,7 +13,7 @@ from restorecli.engine.settings import RunSettings
 from restorecli.errors import WeightsError
 from restorecli.loading import Loaded
 from restorecli.models.choose import ModelRequest
-from restorecli.models.resolve import Resolved
+from restorecli.models.resolved import Resolved
 from restorecli.networks.network import Network
 from restorecli.photo import Photo, Raw
 from restorecli.stages import Stage, pass_through

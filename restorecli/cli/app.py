@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from restorecli import __version__
-from restorecli.cli import bench, deblur, dejpeg, demosaic, denoise, doctor, enhance, models, upscale
+from restorecli.cli import deblur, dejpeg, demosaic, denoise, doctor, enhance, models, upscale
+from restorecli.cli.bench import command as bench
 from restorecli.errors import ExitCode, RestoreError
 
 app = typer.Typer(

@@ -6,7 +6,7 @@ from restorecli.cli.options import SharedOptions
 from restorecli.engine.settings import RunSettings
 from restorecli.errors import UsageError
 from restorecli.photo import Depth
-from restorecli.photos.formats import check_format
+from restorecli.photos.formats.table import check_format
 
 
 def check(options: SharedOptions) -> None:

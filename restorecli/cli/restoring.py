@@ -20,7 +20,7 @@ from restorecli.cli.plan import print_plan
 from restorecli.errors import ExitCode
 from restorecli.loading import Loaded, Models
 from restorecli.models.choose import ModelRequest
-from restorecli.models.resolve import Resolved
+from restorecli.models.resolved import Resolved
 from restorecli.photo import Depth
 from restorecli.photos.inputs import find_inputs, shard
 from restorecli.photos.naming import Plan, plan_names

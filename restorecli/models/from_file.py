@@ -12,7 +12,7 @@ from restorecli.models.choose import ModelRequest
 from restorecli.models.convert import convert, native_metadata, read_checkpoint
 from restorecli.models.detect import detect_network, entries_of_shape
 from restorecli.models.registry import ModelEntry, Registry
-from restorecli.models.resolve import Resolved
+from restorecli.models.resolved import Resolved
 from restorecli.networks import from_checkpoint, layout
 
 

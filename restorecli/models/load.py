@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 
 from restorecli.errors import CheckpointError
 from restorecli.models.convert import build, native_metadata
-from restorecli.models.resolve import Resolved
+from restorecli.models.resolved import Resolved
 from restorecli.networks import from_native
 from restorecli.networks.network import Network
 

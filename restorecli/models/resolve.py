@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
 
 from restorecli.errors import CheckpointError, WeightsError
 from restorecli.models.cache import Record, cached, entry_path, native_path
@@ -14,39 +12,9 @@ from restorecli.models.download import Progress
 from restorecli.models.fetch import by_hand
 from restorecli.models.fetch import fetch as fetch_entry
 from restorecli.models.registry import ModelEntry, Registry, load_registry
-
-SPANDREL = "pip install 'restorecli[spandrel]'"
+from restorecli.models.resolved import SPANDREL, Resolved
 
 __all__ = ["Choice", "ModelRequest", "Resolved", "choose", "resolve"]
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """The weights to use, found.
-
-    Attributes:
-        network: one of `networks.NETWORKS`, or "spandrel".
-        variant: "light", "paper", another name of the catalogue, or "file" (`--weights`).
-        name: the entry's name, or the file's.
-        entry: None for a file the catalogue does not know.
-        path: what `load.load` reads; None only where nothing was to be fetched and nothing is there.
-        settings: what the tensors' shapes do not tell.
-        digest: sha256 of the file the weights come from; empty where it is not there yet.
-        level: the level the weights were trained for, where they have one.
-        notes: to be said once.
-        warnings: to be shown and recorded: other weights are used than were asked for.
-    """
-
-    network: str
-    variant: str
-    name: str
-    entry: ModelEntry | None
-    path: Path | None
-    settings: dict[str, Any] = field(default_factory=dict, hash=False)
-    digest: str = ""
-    level: float | None = None
-    notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
 
 
 def resolve(

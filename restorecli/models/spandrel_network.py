@@ -11,7 +11,7 @@ from torch import Tensor
 
 from restorecli.errors import CheckpointError, WeightsError, first_line
 from restorecli.models.convert import read_checkpoint
-from restorecli.models.resolve import SPANDREL
+from restorecli.models.resolved import SPANDREL
 from restorecli.networks.layers import pad_to_multiple
 from restorecli.networks.network import Network
 

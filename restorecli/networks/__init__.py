@@ -1,7 +1,7 @@
 """The five published networks, as pure modules: no files, no printing.
 
 `from_checkpoint` builds one from the state dict its authors released; `from_native` from one of ours.
-Each network lives in the file of its name; nothing is imported before it is asked for.
+Each network lives in the module or package of its name; nothing is imported before it is asked for.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from restorecli.networks.network import Network
 NETWORKS: dict[str, str] = {
     "nlsn": "restorecli.networks.nlsn",
     "rnan": "restorecli.networks.rnan",
-    "panet": "restorecli.networks.panet",
-    "grl": "restorecli.networks.grl",
+    "panet": "restorecli.networks.panet.network",
+    "grl": "restorecli.networks.grl.network",
     "mirnet": "restorecli.networks.mirnet",
 }
 """Network name → the module that defines its `LAYOUT`."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, TypeVar
 
 from restorecli.errors import NothingToDoError, UsageError
-from restorecli.photos.kinds import looks_like_image
+from restorecli.photos.formats.kinds import looks_like_image
 
 T = TypeVar("T")
 How = Literal["file", "folder", "glob", "list", "stdin"]

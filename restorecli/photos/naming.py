@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from restorecli.errors import CollisionError, PhotoError, UnsupportedError, UsageError
-from restorecli.photos import formats, kinds
 from restorecli.photos.distinct import Wish, key, portable, separate, spread_folders
+from restorecli.photos.formats import kinds
+from restorecli.photos.formats import table as formats
 from restorecli.photos.inputs import STDIN, Found
 from restorecli.photos.read import read
 from restorecli.photos.records import Records, Standing

@@ -13,10 +13,13 @@ import numpy as np
 import psutil
 
 from restorecli.errors import TooLargeError, UnreadableError, UnsupportedError
-from restorecli.orientation import upright
+from restorecli.imaging.orientation import upright
 from restorecli.photo import Document, FloatArray, Photo
-from restorecli.photos import exif, jpeg, kinds, metadata, others, png, profiles, raw, tiff
+from restorecli.photos.formats import jpeg, kinds, others, png, tiff
+from restorecli.photos.metadata import carried as metadata
+from restorecli.photos.metadata import exif, profiles
 from restorecli.photos.raster import Raster, Samples, to_float
+from restorecli.photos.raw import decode as raw
 
 MOST_PIXELS = 1_000_000_000
 _BYTES_PER_PIXEL = 16  # decoded samples and the float picture together

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from restorecli.errors import RestoreError, TooLargeError, UnsupportedError, WriteError
+from restorecli.imaging.orientation import upright_size
 from restorecli.photo import Depth, Document, Photo
-from restorecli.photos import encode, read, records
-from restorecli.photos.formats import FORMATS, RAW_ONLY, check_format, kept_format, nearest_depth
-from restorecli.photos.raw import upright_size
+from restorecli.photos import read, records
+from restorecli.photos.formats import encode
+from restorecli.photos.formats.table import FORMATS, RAW_ONLY, check_format, kept_format, nearest_depth
 
 TEMPORARY_PREFIX = ".restore-"
 TEMPORARY_SUFFIX = ".part"

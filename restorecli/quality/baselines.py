@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import numpy as np
 from PIL import Image
 
-from restorecli import bayer
+from restorecli.imaging import bayer
 from restorecli.photo import FloatArray
 from restorecli.quality.degrade import Bytes, jpeg, to_bytes
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from restorecli.resample import resize_axis
+from restorecli.imaging.resample import resize_axis
 
 Bytes = NDArray[np.uint8]
 

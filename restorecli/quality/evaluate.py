@@ -13,7 +13,7 @@ import numpy as np
 from restorecli.errors import UnsupportedError, UsageError
 from restorecli.loading import Models
 from restorecli.models.choose import ModelRequest
-from restorecli.models.resolve import Resolved
+from restorecli.models.resolved import Resolved
 from restorecli.photo import FloatArray, Photo
 from restorecli.quality.degrade import Bytes, to_bytes
 from restorecli.quality.protocols import Protocol

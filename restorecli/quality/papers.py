@@ -9,7 +9,7 @@ from restorecli.errors import RestoreError, UsageError, WeightsError
 from restorecli.loading import Models
 from restorecli.models.choose import ModelRequest, choose
 from restorecli.models.registry import ModelEntry, load_registry
-from restorecli.models.resolve import Resolved
+from restorecli.models.resolved import Resolved
 from restorecli.quality.evaluate import MAPS, Contender, Scores, evaluate
 from restorecli.quality.protocols import Protocol, protocols
 from restorecli.quality.sets import ImageSet

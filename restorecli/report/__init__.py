@@ -1,1 +1,1 @@
-"""What a run tells its user: events, progress bars, summary, JSON lines."""
+"""What a run tells its user: `events`, shown by `console` (progress, summary) or `jsonl` (JSON lines)."""

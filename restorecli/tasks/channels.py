@@ -9,8 +9,8 @@ import torch
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from restorecli.colour import luma
 from restorecli.errors import WeightsError
+from restorecli.imaging.colour import luma
 from restorecli.networks.network import Network
 from restorecli.photo import FloatArray
 from restorecli.tasks.base import to_pixels, to_tensor

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from restorecli.colour import luma
+from restorecli.imaging.colour import luma
 from restorecli.networks.network import Network
 from restorecli.photo import FloatArray, Photo
 from restorecli.tasks.base import Job, Need
 from restorecli.tasks.channels import fit, merge
-from restorecli.tasks.estimate_jpeg import JpegEstimate, quality_from_pixels, quality_from_tables
+from restorecli.tasks.estimate.jpeg import JpegEstimate, quality_from_pixels, quality_from_tables
 from restorecli.tasks.same_size import check_size_kept, picture_inputs, put_back, visible, with_pixels
 
 STUDIO = (16 / 255, 219 / 255)

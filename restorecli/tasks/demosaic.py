@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from restorecli import bayer, develop
-from restorecli.colour import linear_to_srgb, srgb_to_linear
 from restorecli.errors import UnsupportedError, UsageError, WeightsError
+from restorecli.imaging import bayer, develop
+from restorecli.imaging.colour import linear_to_srgb, srgb_to_linear
+from restorecli.imaging.orientation import upright
+from restorecli.imaging.resample import resize
 from restorecli.networks.network import Network
-from restorecli.orientation import upright
 from restorecli.photo import FloatArray, Photo, Raw
-from restorecli.resample import resize
 from restorecli.tasks.base import Job, Need, to_pixels, to_tensor
 
 NO_MATRIX = "the camera's colours are not known: its red, green and blue were taken for the output's"

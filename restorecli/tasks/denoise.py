@@ -10,7 +10,7 @@ from torch import Tensor
 from restorecli.networks.network import Network
 from restorecli.photo import Photo
 from restorecli.tasks.base import Job, Need
-from restorecli.tasks.estimate_noise import noise_sigma
+from restorecli.tasks.estimate.noise import noise_sigma
 from restorecli.tasks.same_size import picture_inputs, put_back
 
 

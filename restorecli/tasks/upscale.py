@@ -9,9 +9,9 @@ from fractions import Fraction
 import numpy as np
 from torch import Tensor
 
+from restorecli.imaging.resample import resize
 from restorecli.networks.network import Network
 from restorecli.photo import FloatArray, Photo
-from restorecli.resample import resize
 from restorecli.tasks.base import Job, Need
 from restorecli.tasks.channels import bleed_colour, fit, is_beyond, merge
 

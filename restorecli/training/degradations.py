@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from restorecli.bayer import malvar, sample
-from restorecli.colour import luma
+from restorecli.imaging.bayer import malvar, sample
+from restorecli.imaging.colour import luma
 from restorecli.quality.degrade import Bytes, add_noise, jpeg
 
 Float = NDArray[np.float32]

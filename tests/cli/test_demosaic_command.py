@@ -12,7 +12,7 @@ import tifffile
 import torch
 from PIL import Image, ImageCms
 
-from restorecli import bayer
+from restorecli.imaging import bayer
 from restorecli.models.convert import save_native
 from restorecli.networks import layout
 from tests.conftest import Done

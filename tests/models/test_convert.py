@@ -13,7 +13,7 @@ from restorecli.errors import CheckpointError
 from restorecli.models import cache, convert
 from restorecli.models.convert import build, native_metadata, read_checkpoint
 from restorecli.models.load import load
-from restorecli.models.resolve import Resolved
+from restorecli.models.resolved import Resolved
 from tests.models.conftest import TINY, TINY_SETTINGS
 
 

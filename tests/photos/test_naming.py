@@ -17,7 +17,7 @@ from PIL import Image
 
 from restorecli.errors import CollisionError, UsageError
 from restorecli.photo import Photo
-from restorecli.photos.formats import check_format, kept_format
+from restorecli.photos.formats.table import check_format, kept_format
 from restorecli.photos.inputs import Found, find_inputs
 from restorecli.photos.naming import plan_names
 from restorecli.photos.read import read

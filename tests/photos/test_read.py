@@ -15,7 +15,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from restorecli.errors import PhotoError, TooLargeError, UnreadableError, UnsupportedError
 from restorecli.photo import Depth
-from restorecli.photos import png
+from restorecli.photos.formats import png
 from restorecli.photos.read import read, size
 
 CASES = Path(__file__).parents[2] / "../shared/data/io_cases"

@@ -20,8 +20,8 @@ from PIL import Image
 
 from restorecli.errors import TooLargeError, UnsupportedError, WriteError
 from restorecli.photo import Depth, Metadata, Photo
-from restorecli.photos import encode, tiffwrite
-from restorecli.photos.formats import FORMATS, RAW_ONLY, WRITABLE
+from restorecli.photos.formats import encode, tiff_write
+from restorecli.photos.formats.table import FORMATS, RAW_ONLY, WRITABLE
 from restorecli.photos.read import read
 from restorecli.photos.records import FILE_NAME, Record
 from restorecli.photos.write import write
@@ -153,7 +153,7 @@ def test_several_pages_go_into_a_tiff_and_nowhere_else(tmp_path):
 
 
 def test_giants_become_bigtiff(tmp_path, monkeypatch):
-    monkeypatch.setattr(tiffwrite, "_LARGEST_CLASSIC", 100)
+    monkeypatch.setattr(tiff_write, "_LARGEST_CLASSIC", 100)
     exif = Image.Exif()
     exif[0x010F] = "Maker"
     original = photo(metadata=Metadata(exif=exif.tobytes().removeprefix(b"Exif\0\0")))
@@ -262,7 +262,7 @@ def test_a_process_interrupted_in_the_middle_leaves_nothing(tmp_path):
         from pathlib import Path
         import numpy as np
         from restorecli.photo import Photo
-        from restorecli.photos import encode, tiffwrite
+        from restorecli.photos.formats import encode, tiff_write
         from restorecli.photos.write import write
 
         def slow(pages, form, stream, quality):

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from restorecli.imaging.resample import cubic_kernel, resize
 from restorecli.quality.degrade import crop_to_multiple, imresize, shrink
 from restorecli.quality.scores import luma, psnr
-from restorecli.resample import cubic_kernel, resize
 
 SET5 = Path(__file__).parents[3] / "shared" / "data" / "set5"
 PUBLISHED_BICUBIC = {2: 33.66, 3: 30.39, 4: 28.42}

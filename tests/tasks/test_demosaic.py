@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from restorecli import bayer
-from restorecli.colour import srgb_to_linear
 from restorecli.engine.ensemble import transform
 from restorecli.errors import UnsupportedError, UsageError, WeightsError
+from restorecli.imaging import bayer
+from restorecli.imaging.colour import srgb_to_linear
 from restorecli.networks.network import Network
 from restorecli.photo import Photo, Raw
 from restorecli.tasks.base import to_pixels, to_tensor

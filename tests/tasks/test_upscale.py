@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from restorecli.imaging.resample import resize
 from restorecli.networks.network import Network
 from restorecli.photo import Photo
-from restorecli.resample import resize
 from restorecli.tasks.base import Job, Need
 from restorecli.tasks.channels import bleed_colour
 from restorecli.tasks.upscale import BEYOND, Upscale

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from restorecli import bayer
+from restorecli.imaging import bayer
 from restorecli.loading import Fixed
 from restorecli.photo import FloatArray
 from restorecli.quality import baselines

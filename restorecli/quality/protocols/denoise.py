@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from restorecli import colour
+from restorecli.imaging import colour
 from restorecli.networks.network import Network
 from restorecli.photo import FloatArray, Photo
 from restorecli.quality import baselines

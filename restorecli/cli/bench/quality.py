@@ -1,0 +1,210 @@
+"""``restore bench --data``, ``--pairs`` and ``--table``: how good restored images are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from restorecli.cli.bench.options import BenchOptions
+from restorecli.cli.bench.paper import show_paper
+from restorecli.cli.bench.scores import show_scores
+from restorecli.cli.bench.show import say
+from restorecli.cli.checked import between, number
+from restorecli.engine.settings import RunSettings
+from restorecli.errors import RestoreError, UsageError, WriteError
+from restorecli.loading import Models
+from restorecli.models.choose import ModelRequest
+from restorecli.models.registry import TASKS
+from restorecli.networks import NETWORKS
+from restorecli.photo import Photo
+from restorecli.photos.write import write
+from restorecli.quality.degrade import Bytes
+from restorecli.quality.evaluate import MAPS, Contender, Extra, Saver, Score, Scores, evaluate
+from restorecli.quality.papers import repeat_paper, reported
+from restorecli.quality.perceptual import Lpips, has_lpips
+from restorecli.quality.protocols import Protocol, protocols
+from restorecli.quality.protocols.base import as_float
+from restorecli.quality.sets import known_sets, open_set
+
+FROM_CLEAN = ("upscale", "denoise", "dejpeg", "demosaic")
+"""Tasks whose degraded images a formula makes."""
+
+
+def measure_quality(options: BenchOptions) -> None:
+    """Measure, print, write and draw.
+
+    Raises:
+        RestoreError: nothing could be measured, or the options are wrong.
+    """
+    if options.table is not None:
+        if options.data_root is None:
+            raise UsageError("--table needs test sets", "add --data-root FOLDER, which holds set5, set14, …")
+        models = networks(options)
+        rows = repeat_paper(
+            reported(options.table, options.task or [], options.scale or []),
+            list(known_sets(options.data_root)),
+            models,
+            limit=options.limit,
+            seed=options.seed,
+            told=lambda text: say(options, text),
+        )
+        show_paper(options, list(rows))
+        return
+    show_scores(options, measured(options))
+
+
+def measured(options: BenchOptions) -> list[Scores]:
+    """Return the scores of every protocol that was asked for, on every set.
+
+    Raises:
+        RestoreError: see `quality.evaluate.evaluate`.
+    """
+    asked = wanted(options)
+    clean = options.data if options.pairs is None else [options.pairs[1]]
+    degraded = None if options.pairs is None else open_set(options.pairs[0])
+    sets = [open_set(path).first(options.limit) for path in clean or []]
+    sources = [networks(options)]
+    if options.self_ensemble:
+        sources.append(networks(options, self_ensemble=True))
+    extra: Extra = Lpips() if has_lpips() else lambda result, truth: {}
+    results = []
+    for protocol in asked:
+        named = requests(options, protocol)
+        strict = len(asked) == len(named) == 1
+        contenders = [each for request in named for each in _of(request, sources, options, strict=strict)]
+        for images in sets:
+            say(options, f"{images.name}, {len(images.files)} images: {protocol.title}")
+            scores = evaluate(
+                protocol,
+                images,
+                contenders,
+                degraded=degraded,
+                seed=options.seed,
+                extra=extra,
+                save=saver(options.save_images, protocol) if options.save_images else None,
+                told=lambda score: _tell(options, score),
+            )
+            results.append(scores)
+    return results
+
+
+def wanted(options: BenchOptions) -> list[Protocol]:
+    """Return the protocols: of the tasks named, or those that -x, --sigma and --quality speak of, or all.
+
+    Raises:
+        UsageError: a task is unknown, or pairs do not say which one they are for.
+    """
+    spoken = [
+        task
+        for task, given in (
+            ("upscale", options.scale),
+            ("denoise", options.sigma),
+            ("dejpeg", options.quality),
+        )
+        if given
+    ]
+    tasks = options.task or spoken or FROM_CLEAN
+    if options.pairs is not None and len(tasks) != 1:
+        raise UsageError("--pairs does not say what is to be undone", f"add --task {'|'.join(TASKS)}")
+    if options.noisy not in ("float", "8bit"):
+        raise UsageError(f"--noisy {options.noisy}", "choose float or 8bit")
+    return [
+        protocol
+        for task in tasks
+        for protocol in protocols(
+            task,
+            scales=options.scale or [],
+            sigmas=_numbers(options.sigma, "--sigma", 0, 255),
+            qualities=[int(value) for value in _numbers(options.quality, "--quality", 1, 100)],
+            rounded=options.noisy == "8bit" or options.pairs is not None,
+            gray=options.gray,
+        )
+    ]
+
+
+def requests(options: BenchOptions, protocol: Protocol) -> list[ModelRequest]:
+    """Return which models are to do a protocol's task."""
+    named: Sequence[str | None] = options.model or [None]
+    if "all" in named:
+        named = list(NETWORKS)
+    if "none" in named:
+        named = []
+    return [
+        ModelRequest(
+            protocol.task,
+            model=model,
+            variant=options.variant,
+            scale=protocol.factor,
+            weights=options.weights,
+            extra_inputs=MAPS,
+        )
+        for model in named
+    ]
+
+
+def networks(options: BenchOptions, *, self_ensemble: bool = False) -> Models:
+    """Return where networks come from: whole images in float32 unless options say otherwise."""
+    settings = RunSettings(
+        tile=number(options.tile, "--tile") if options.tile else 0,
+        precision="fp32" if options.precision == "auto" else options.precision,
+        self_ensemble=self_ensemble,
+        device=options.device,
+        compile=options.compile,
+    )
+    return Models(settings, seed=options.seed, say=lambda text: say(options, text))
+
+
+def saver(folder: Path, protocol: Protocol) -> Saver:
+    """Return what writes an image's pictures side by side, one PNG each, in the order of the table."""
+
+    def save(name: str, pictures: Sequence[tuple[str, Bytes]]) -> None:
+        height = max(picture.shape[0] for _, picture in pictures)
+        gap = np.full((height, 8, 3), 255, np.uint8)
+        row: list[Bytes] = []
+        for _, picture in pictures:
+            colour = picture if picture.shape[2] == 3 else np.repeat(picture, 3, axis=2)
+            row += [colour, gap]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WriteError(f"{folder}: {error.strerror}") from error
+        write([Photo(as_float(np.concatenate(row[:-1], axis=1)))], folder / f"{name}_{protocol.name}.png")
+
+    return save
+
+
+def _of(
+    request: ModelRequest, models: Sequence[Models], options: BenchOptions, *, strict: bool
+) -> list[Contender]:
+    """Return the contenders for one model, with and without self-ensemble.
+
+    Where it has no weights there are none, or an error if it was the only one asked for.
+    """
+    try:
+        models[0].resolve(request)
+    except RestoreError as error:
+        if strict:
+            raise
+        say(options, f"not measured: {request.model or request.task}: {error.message}")
+        return []
+    return [
+        Contender(request, source, " + ensemble" if source.settings.self_ensemble else "")
+        for source in models
+    ]
+
+
+def _tell(options: BenchOptions, score: Score) -> None:
+    if score.resolved is not None:
+        say(options, f"  {score.image} {score.method}: {score.values['psnr']:.2f} dB")
+
+
+def _numbers(texts: Sequence[str] | None, name: str, least: float, most: float) -> list[float]:
+    """Return the numbers of a repeatable option, each of which may be a list with commas.
+
+    Raises:
+        UsageError: one is no number between ``least`` and ``most``.
+    """
+    listed = ",".join(texts).split(",") if texts else []
+    return [between(text, name, least, most) for text in listed]

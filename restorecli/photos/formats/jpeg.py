@@ -1,0 +1,195 @@
+"""JPEG files: their segments, and their pixels by libjpeg-turbo with its warnings heard."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+
+import imagecodecs
+import numpy as np
+import simplejpeg  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from restorecli.errors import UnreadableError
+from restorecli.photo import Quantisation
+from restorecli.photos.metadata import iptc
+from restorecli.photos.raster import Raster, from_interleaved
+
+_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_XMP = b"http://ns.adobe.com/xap/1.0/\x00"
+_LONG_XMP = b"http://ns.adobe.com/xmp/extension/\x00"
+# Where the k-th coefficient of the file lies in the 8×8 block, row by row (ITU-T T.81, figure A.6):
+# diagonal by diagonal, downwards on the odd ones.
+_ZIGZAG = np.array(
+    sorted(range(64), key=lambda at: (at // 8 + at % 8, at // 8 if (at // 8 + at % 8) % 2 else at % 8))
+)
+
+
+@dataclass
+class Header:
+    """What stands in a JPEG file before its pixels."""
+
+    width: int = 0
+    height: int = 0
+    precision: int = 8
+    components: int = 0
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    tables: dict[int, NDArray[np.uint16]] = field(default_factory=dict)
+    sampling: list[tuple[int, int, int]] = field(default_factory=list)  # horizontal, vertical, table
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def quantisation(self) -> Quantisation | None:
+        """The tables of all components; None where one is missing or the file is lossless."""
+        tables = [self.tables.get(table) for _, _, table in self.sampling]
+        known = tuple(table for table in tables if table is not None)
+        if not known or len(known) != self.components:
+            return None
+        return Quantisation(known, tuple((across, down) for across, down, _ in self.sampling))
+
+
+def read_header(data: bytes, name: str) -> Header:
+    """Read the segments before the first scan.
+
+    Raises:
+        UnreadableError: there is no frame in the file.
+    """
+    header = Header()
+    profile_parts: dict[int, bytes] = {}
+    announced = 0
+    at = 2
+    while at + 4 <= len(data):
+        if data[at] != 0xFF:
+            at += 1
+            continue
+        marker = data[at + 1]
+        if marker == 0xFF or marker in _STANDALONE:
+            at += 1 if marker == 0xFF else 2
+            continue
+        if marker in (0xD9, 0xDA):
+            break
+        (length,) = struct.unpack_from(">H", data, at + 2)
+        body = data[at + 4 : at + 2 + length]
+        at += 2 + length
+        if marker in _FRAMES and len(body) >= 6:
+            header.precision, header.height, header.width, header.components = struct.unpack_from(
+                ">BHHB", body
+            )
+            parts = (body[at : at + 3] for at in range(6, min(len(body) - 2, 6 + 3 * body[5]), 3))
+            header.sampling = [(part[1] >> 4, part[1] & 15, part[2]) for part in parts]
+        elif marker == 0xDB:
+            header.tables |= _tables(body)
+        elif marker == 0xE2 and body.startswith(b"ICC_PROFILE\x00") and len(body) > 14:
+            profile_parts[body[12]] = body[14:]
+            announced = body[13]
+        else:
+            _application_segment(header, marker, body)
+    if not header.components or not header.width or not header.height:
+        raise UnreadableError(f"{name}: the JPEG header is damaged or cut short")
+    if profile_parts:
+        if sorted(profile_parts) == list(range(1, announced + 1)):
+            header.icc = b"".join(profile_parts[part] for part in sorted(profile_parts))
+        else:
+            header.warnings.append("the colour profile is incomplete and was ignored")
+    return header
+
+
+def _tables(body: bytes) -> dict[int, NDArray[np.uint16]]:
+    """The tables of one DQT segment (ITU-T T.81, B.2.4.1), each 8×8 with the constant part top left."""
+    tables: dict[int, NDArray[np.uint16]] = {}
+    at = 0
+    while at < len(body):
+        wide, number = body[at] >> 4, body[at] & 15
+        entries = body[at + 1 : at + 1 + (128 if wide else 64)]
+        at += 1 + (128 if wide else 64)
+        if at > len(body):
+            break
+        table = np.empty(64, np.uint16)
+        table[_ZIGZAG] = np.frombuffer(entries, ">u2" if wide else np.uint8)
+        tables[number] = table.reshape(8, 8)
+    return tables
+
+
+def _application_segment(header: Header, marker: int, body: bytes) -> None:
+    if marker == 0xE0 and body.startswith(b"JFIF\x00") and len(body) >= 12:
+        unit, x, y = struct.unpack_from(">BHH", body, 7)
+        if unit in (1, 2) and x and y:
+            factor = 1.0 if unit == 1 else 2.54
+            header.dpi = (x * factor, y * factor)
+    elif marker == 0xE1 and body.startswith(b"Exif\x00") and header.exif is None:
+        header.exif = body[6:]
+    elif marker == 0xE1 and body.startswith(_XMP):
+        header.xmp = body[len(_XMP) :]
+    elif marker == 0xE1 and body.startswith(_LONG_XMP):
+        _warn(header, "the extended part of the XMP metadata was left out")
+    elif marker == 0xE2 and body.startswith(b"MPF\x00"):
+        _warn(header, "the file holds further pictures (a gain map, a depth map or a second view): left out")
+    elif marker == 0xED:
+        header.iptc = header.iptc or iptc.from_segment(body)
+
+
+def _warn(header: Header, text: str) -> None:
+    if text not in header.warnings:
+        header.warnings.append(text)
+
+
+def decode(data: bytes, name: str) -> list[Raster]:
+    """Decode a JPEG file.
+
+    Raises:
+        UnreadableError: the file is damaged or cut short.
+    """
+    header = read_header(data, name)
+    raster = _decode_deep(data, header, name) if header.precision != 8 else _decode(data, header, name)
+    raster.icc, raster.exif, raster.xmp, raster.dpi = header.icc, header.exif, header.xmp, header.dpi
+    raster.iptc, raster.quantisation = header.iptc, header.quantisation
+    raster.warnings += header.warnings
+    return [raster]
+
+
+def _decode(data: bytes, header: Header, name: str) -> Raster:
+    space = {1: "GRAY", 3: "RGB", 4: "CMYK"}.get(header.components)
+    if space is None:
+        raise UnreadableError(f"{name}: a JPEG with {header.components} components")
+    warnings = []
+    try:
+        samples = simplejpeg.decode_jpeg(data, space, strict=True)
+    except ValueError as error:
+        reason = str(error)
+        if "extraneous bytes" not in reason:
+            raise UnreadableError(f"{name}: damaged JPEG: {_plain(reason)}") from error
+        # Junk between segments is skipped by every viewer; nothing of the picture is missing.
+        samples = _decode_leniently(data, space, name)
+        warnings.append(f"the JPEG data is not quite regular: {_plain(reason)}")
+    if space == "CMYK":
+        # Adobe's convention, which all writers follow: 255 means no ink.
+        return Raster(np.subtract(255, samples), "cmyk", 255.0, warnings=warnings)
+    return from_interleaved(samples, 255.0, warnings=warnings)
+
+
+def _decode_leniently(data: bytes, space: str, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    try:
+        samples: np.ndarray[tuple[int, ...], np.dtype[np.uint8]] = simplejpeg.decode_jpeg(
+            data, space, strict=False
+        )
+    except ValueError as error:
+        raise UnreadableError(f"{name}: damaged JPEG: {_plain(str(error))}") from error
+    return samples
+
+
+def _plain(reason: str) -> str:
+    reason = reason.removeprefix("Corrupt JPEG data: ")
+    return "the file is cut short" if reason.lower().startswith("premature end") else reason
+
+
+def _decode_deep(data: bytes, header: Header, name: str) -> Raster:
+    try:
+        samples = imagecodecs.jpeg_decode(data)
+    except (ValueError, RuntimeError) as error:
+        raise UnreadableError(f"{name}: damaged {header.precision}-bit JPEG: {error}") from error
+    return from_interleaved(samples, float(2**header.precision - 1))

@@ -1,0 +1,230 @@
+"""PNG files: their chunks, read and written, with pixels by libpng."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import imagecodecs
+import numpy as np
+from PIL import Image
+
+from restorecli.errors import UnreadableError, UnsupportedError
+from restorecli.imaging import icc
+from restorecli.photos.metadata import iptc
+from restorecli.photos.raster import DECODE_ERRORS, Raster, from_interleaved
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_LONGEST_TEXT = 64 << 20  # inflated bytes; more is a bomb
+_RGBA = 6  # the colour type
+_DISPLAY_GAMMA = 1 / 2.2
+_SRGB_CHROMATICITIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+
+
+@dataclass
+class Header:
+    """What a PNG file's chunks say, besides its pixels."""
+
+    width: int = 0
+    height: int = 0
+    bits: int = 8
+    colour: int = 2
+    interlaced: bool = False
+    frames: int = 1
+    srgb: bool = False
+    gamma: float | None = None
+    chromaticities: tuple[float, ...] | None = None
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    text: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def _chunks(data: bytes, name: str) -> Iterator[tuple[bytes, bytes]]:
+    at = len(SIGNATURE)
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        if at + 12 + length > len(data):
+            raise UnreadableError(f"{name}: damaged PNG: the file is cut short")
+        end = at + 8 + length
+        if zlib.crc32(memoryview(data)[at + 4 : end]) == int.from_bytes(data[end : end + 4], "big"):
+            yield kind, data[at + 8 : end] if kind != b"IDAT" else b""
+        elif kind[:1].isupper():  # a chunk that the picture needs
+            raise UnreadableError(f"{name}: damaged PNG: wrong check sum")
+        at = end + 4
+        if kind == b"IEND":
+            return
+    raise UnreadableError(f"{name}: damaged PNG: the file is cut short")
+
+
+def read_header(data: bytes, name: str) -> Header:
+    """Read every chunk but the pixels.
+
+    Raises:
+        UnreadableError: the file is cut short or has no header.
+    """
+    header = Header()
+    for kind, body in _chunks(data, name):
+        try:
+            _read_chunk(header, kind, body)
+        except (ValueError, struct.error, zlib.error, UnicodeDecodeError):
+            if kind == b"IHDR":
+                raise UnreadableError(f"{name}: damaged PNG: the header is wrong") from None
+            header.warnings.append(f"the damaged {kind.decode('latin-1')} entry was ignored")
+    _unpack_raw_profiles(header)
+    if not header.width or not header.height:
+        raise UnreadableError(f"{name}: damaged PNG: it says that it has no pixels")
+    return header
+
+
+def _read_chunk(header: Header, kind: bytes, body: bytes) -> None:
+    if kind == b"IHDR":
+        header.width, header.height, header.bits, header.colour, _, _, laced = struct.unpack(">IIBBBBB", body)
+        header.interlaced = bool(laced)
+    elif kind == b"acTL":
+        header.frames = struct.unpack_from(">I", body)[0]
+    elif kind == b"sRGB":
+        header.srgb = True
+    elif kind == b"gAMA":
+        header.gamma = struct.unpack(">I", body)[0] / 100000
+    elif kind == b"cHRM":
+        header.chromaticities = tuple(value / 100000 for value in struct.unpack(">8I", body))
+    elif kind == b"iCCP":
+        _, _, rest = body.partition(b"\0")
+        header.icc = _inflate(rest[1:])
+    elif kind == b"eXIf":
+        header.exif = body.removeprefix(b"Exif\0\0")
+    elif kind == b"pHYs":
+        x, y, unit = struct.unpack(">IIB", body)
+        if unit == 1 and x and y:
+            header.dpi = (x * 0.0254, y * 0.0254)
+    elif kind in (b"tEXt", b"zTXt", b"iTXt"):
+        _read_text(header, kind, body)
+
+
+def _read_text(header: Header, kind: bytes, body: bytes) -> None:
+    keyword, _, rest = body.partition(b"\0")
+    key = keyword.decode("latin-1")
+    if kind == b"tEXt":
+        header.text.append((key, rest.decode("latin-1")))
+    elif kind == b"zTXt":
+        header.text.append((key, _inflate(rest[1:]).decode("latin-1")))
+    else:
+        packed = rest[:1] == b"\1"
+        _, _, value = rest[2:].split(b"\0", 2)
+        value = _inflate(value) if packed else value
+        if key == "XML:com.adobe.xmp":
+            header.xmp = value
+        else:
+            header.text.append((key, value.decode("utf-8")))
+
+
+def _unpack_raw_profiles(header: Header) -> None:
+    """Take EXIF and IPTC from the text entries that ImageMagick and ExifTool keep them in."""
+    kept = []
+    for key, value in header.text:
+        if not key.startswith("Raw profile type "):
+            kept.append((key, value))
+        elif key.endswith(" iptc"):
+            header.iptc = iptc.from_text(value)
+        elif key.endswith((" exif", " APP1")) and header.exif is None:
+            try:
+                block = bytes.fromhex("".join(value.split("\n")[3:]))
+            except ValueError:
+                header.warnings.append("the damaged EXIF entry was ignored")
+                continue
+            header.exif = block.removeprefix(b"Exif\0\0") if not block.startswith(b"http") else None
+    header.text = kept
+
+
+def _inflate(data: bytes) -> bytes:
+    machine = zlib.decompressobj()
+    result = machine.decompress(data, _LONGEST_TEXT)
+    if not machine.eof:
+        raise ValueError("cut short, or too long")
+    return result
+
+
+def decode(data: bytes, name: str) -> list[Raster]:
+    """Decode a PNG file.
+
+    Raises:
+        UnreadableError: the file is damaged or cut short.
+        UnsupportedError: it is an animation.
+    """
+    header = read_header(data, name)
+    if header.frames > 1:
+        raise UnsupportedError(f"{name}: an animation of {header.frames} frames", "extract the frames first")
+    try:
+        samples = _pixels(data, header)
+    except DECODE_ERRORS as error:
+        raise UnreadableError(f"{name}: damaged PNG: {error}") from error
+    raster = from_interleaved(samples, 255.0 if samples.dtype == np.uint8 else 65535.0)
+    raster.icc = header.icc or _profile_of_gamma(header, raster.model)
+    raster.exif, raster.xmp, raster.dpi = header.exif, header.xmp, header.dpi
+    raster.iptc, raster.text = header.iptc, tuple(header.text)
+    raster.warnings += header.warnings
+    return [raster]
+
+
+def _pixels(data: bytes, header: Header) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+    samples: np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+    if header.interlaced and header.bits <= 8:
+        # libpng, as imagecodecs calls it, complains on standard error about interlaced files.
+        image = Image.open(io.BytesIO(data))
+        has_alpha = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
+        gray = image.mode in ("1", "L", "LA", "I;16")
+        samples = np.asarray(
+            image.convert(("LA" if gray else "RGBA") if has_alpha else "L" if gray else "RGB")
+        )
+        return samples
+    whole = (
+        imagecodecs.spng_decode if header.interlaced and header.colour == _RGBA else imagecodecs.png_decode
+    )
+    samples = whole(_pixels_only(data))
+    return samples
+
+
+def _pixels_only(data: bytes) -> bytes:
+    """The file without the chunks that libpng would complain about on standard error."""
+    kept, at = [SIGNATURE], len(SIGNATURE)
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        if kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
+            kept.append(data[at : at + 12 + length])
+        at += 12 + length
+    return b"".join(kept)
+
+
+def _profile_of_gamma(header: Header, model: str) -> bytes | None:
+    """A profile that says what gAMA and cHRM say; None where that is sRGB, nearly."""
+    if header.srgb or header.gamma is None or not 0.05 <= header.gamma <= 5:
+        return None
+    chromaticities = header.chromaticities or _SRGB_CHROMATICITIES
+    usual = max(abs(a - b) for a, b in zip(chromaticities, _SRGB_CHROMATICITIES, strict=True)) < 0.005
+    if abs(header.gamma / _DISPLAY_GAMMA - 1) < 0.02 and (usual or model == "gray"):
+        return None
+    curve = icc.gamma_curve(1 / header.gamma)
+    if model == "gray":
+        return icc.gray_profile(curve, "Gray of a PNG's gAMA")
+    try:
+        return icc.rgb_profile(chromaticities, curve, "RGB of a PNG's gAMA and cHRM")
+    except (ValueError, ArithmeticError, np.linalg.LinAlgError):
+        return None
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """One PNG chunk with its length and check sum."""
+    return struct.pack(">I4s", len(body), kind) + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
+
+
+def insert_chunks(encoded: bytes | bytearray, chunks: bytes) -> tuple[bytes | bytearray, ...]:
+    """The parts of a PNG file with `chunks` put behind its header, to be written one after the other."""
+    end = len(SIGNATURE) + 25
+    return encoded[:end], chunks, encoded[end:]

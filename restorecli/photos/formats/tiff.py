@@ -1,0 +1,236 @@
+"""TIFF files by tifffile: every page, any sample type; and telling camera RAW files from them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, BinaryIO
+
+import numpy as np
+import tifffile
+
+from restorecli.errors import UnreadableError, UnsupportedError
+from restorecli.photo import Depth
+from restorecli.photos.metadata import tiff_tags
+from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples
+
+# tifffile reports odd tags there; what matters is raised or warned of here.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+
+CFA, LINEAR_RAW = 32803, 34892
+_DNG_VERSION, _XMP, _ICC, _ORIENTATION = 50706, 700, 34675, 274
+_SUB_IFDS, _IPTC, _MAKE = 330, 33723, 271
+_REDUCED, _MASK = 1, 4
+_GRAY_WHITE_0, _GRAY, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB, _ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
+
+
+def tag(page: Any, code: int, default: Any = None) -> Any:
+    """The value of a tag of one of tifffile's pages, or `default` where it has none."""
+    found = page.tags.get(code)
+    return default if found is None else found.value
+
+
+def _photometric(page: Any) -> int:
+    return int(tag(page, 262, _GRAY))
+
+
+def is_raw(stream: BinaryIO) -> bool:
+    """Whether a TIFF file is a camera RAW (DNG, NEF, ARW, PEF …).
+
+    It says so, or it holds a mosaic, or its picture lies beside a thumbnail that comes first, as cameras and
+    film scanners write it.
+    """
+    stream.seek(0)
+    try:
+        with tifffile.TiffFile(stream) as file:
+            first = file.pages.first
+            if tag(first, _DNG_VERSION) is not None:
+                return True
+            inner = [page.aspage() for page in first.pages or ()] if tag(first, _SUB_IFDS) else []
+            if any(_photometric(page) in (CFA, LINEAR_RAW) for page in (first, *inner)):
+                return True
+            whole = [page for page in inner if not int(tag(page, 254, 0)) & (_REDUCED | _MASK)]
+            return bool(whole and int(tag(first, 254, 0)) & _REDUCED and tag(first, _MAKE))
+    except DECODE_ERRORS:
+        return False
+
+
+def names_camera(stream: BinaryIO) -> bool:
+    """Whether a TIFF file names the maker of a camera or scanner."""
+    stream.seek(0)
+    try:
+        with tifffile.TiffFile(stream) as file:
+            return bool(tag(file.pages.first, _MAKE))
+    except DECODE_ERRORS:
+        return True  # some makers' files are no proper TIFF
+
+
+def sizes(stream: BinaryIO, name: str) -> list[tuple[int, int, int]]:
+    """Width, height and orientation of every page that is a picture of its own.
+
+    Raises:
+        UnreadableError: the file is damaged.
+    """
+    stream.seek(0)
+    try:
+        with tifffile.TiffFile(stream) as file:
+            return [
+                (int(page.imagewidth), int(page.imagelength), int(tag(page, _ORIENTATION, 1)))
+                for page in _pictures(file)
+            ]
+    except DECODE_ERRORS as error:
+        raise UnreadableError(f"{name}: damaged TIFF: {error}") from error
+
+
+def _pictures(file: tifffile.TiffFile) -> list[Any]:
+    pages = [page.aspage() for page in file.pages]
+    whole = [page for page in pages if not int(tag(page, 254, 0)) & (_REDUCED | _MASK)]
+    return whole or pages[:1]
+
+
+def decode(stream: BinaryIO, name: str) -> list[Raster]:
+    """Decode every page of a TIFF file; thumbnails and masks beside the pictures are left out.
+
+    Raises:
+        UnreadableError: the file is damaged or cut short.
+        UnsupportedError: samples of a kind that is not understood.
+    """
+    stream.seek(0)
+    try:
+        with tifffile.TiffFile(stream) as file:
+            pages = _pictures(file)
+            if not pages:
+                raise UnreadableError(f"{name}: damaged TIFF: there is no page")
+            rasters = [_decode_page(page, name) for page in pages]
+    except DECODE_ERRORS as error:
+        raise UnreadableError(f"{name}: damaged TIFF: {error}") from error
+    exif = _exif(stream)
+    for raster in rasters:
+        raster.exif = exif
+    return rasters
+
+
+def _decode_page(page: Any, name: str) -> Raster:
+    if page.is_tiled or page.dataoffsets:
+        ends = [at + size for at, size in zip(page.dataoffsets, page.databytecounts, strict=False)]
+        if ends and max(ends) > page.parent.filehandle.size:
+            raise UnreadableError(f"{name}: damaged TIFF: the file is cut short")
+    if page.imagedepth != 1:
+        raise UnsupportedError(f"{name}: a TIFF volume of {page.imagedepth} slices")
+    samples = _interleaved(page.asarray(), page)
+    photometric = _photometric(page)
+    raster = _interpret(samples, photometric, page, name)
+    raster.icc = _bytes(tag(page, _ICC))
+    raster.xmp = _bytes(tag(page, _XMP))
+    raster.iptc = _iptc(page)
+    orientation = int(tag(page, _ORIENTATION, 1))
+    raster.orientation = orientation if 1 <= orientation <= 8 else 1
+    raster.dpi = _dpi(page)
+    return raster
+
+
+def _interleaved(samples: Samples, page: Any) -> Samples:
+    """H×W×S, whatever the plane order."""
+    height, width = int(page.imagelength), int(page.imagewidth)
+    count = int(page.samplesperpixel)
+    if samples.shape == (height, width):
+        return samples[:, :, None]
+    if int(page.planarconfig) == 2 and samples.shape == (count, height, width):
+        return np.moveaxis(samples, 0, -1)
+    return samples.reshape(height, width, count)
+
+
+def _interpret(samples: Samples, photometric: int, page: Any, name: str) -> Raster:
+    bits = int(page.bitspersample)
+    wanted = {_RGB: 3, _YCBCR: 3, _CMYK: 4, _LAB: 3, _ICC_LAB: 3}.get(photometric, 1)
+    if photometric not in (_GRAY_WHITE_0, _GRAY, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB, _ICC_LAB):
+        raise UnsupportedError(f"{name}: a TIFF of photometric kind {photometric}")
+    if samples.dtype.kind not in "uibf" or samples.shape[2] < wanted:
+        raise UnsupportedError(f"{name}: a TIFF with {samples.shape[2]} samples of type {samples.dtype}")
+    if samples.dtype.kind == "i":
+        raise UnsupportedError(f"{name}: a TIFF with signed samples")
+    if samples.dtype == np.bool_:
+        samples = samples.view(np.uint8)
+    if samples.dtype.itemsize > 2 and samples.dtype.kind == "u":
+        samples, bits = (samples >> (bits - 16)).astype(np.uint16), 16
+    if photometric == _PALETTE:
+        return _expand_palette(samples, page)
+    peak = 1.0 if samples.dtype.kind == "f" else float(2**bits - 1)
+    colour, alpha, premultiplied = _split_alpha(samples, wanted, page)
+    if photometric == _GRAY_WHITE_0:
+        colour = (np.array(peak).astype(colour.dtype) - colour).astype(colour.dtype)
+    model: Any = {1: "gray", 4: "cmyk"}.get(wanted, "rgb")
+    if photometric in (_LAB, _ICC_LAB):
+        colour, model = _lab(colour, peak, photometric == _ICC_LAB), "lab"
+    raster = Raster(colour, model, peak, alpha, peak, premultiplied)
+    if samples.dtype.kind == "u":
+        raster.stored = Depth.UINT8 if samples.dtype.itemsize == 1 else Depth.UINT16
+    if samples.shape[2] - wanted > (alpha is not None):
+        raster.warnings.append(f"{samples.shape[2] - wanted} extra channels were left out")
+    return raster
+
+
+def _split_alpha(samples: Samples, wanted: int, page: Any) -> tuple[Samples, Samples | None, bool]:
+    extra = [int(kind) for kind in page.extrasamples]
+    for index, kind in enumerate(extra[: samples.shape[2] - wanted]):
+        if kind in (1, 2):
+            return samples[:, :, :wanted], samples[:, :, wanted + index], kind == 1
+    return samples[:, :, :wanted], None, False
+
+
+def _expand_palette(indices: Samples, page: Any) -> Raster:
+    table = np.asarray(page.colormap).reshape(3, -1).T
+    colours = table[np.minimum(indices[:, :, 0], len(table) - 1)]
+    if (table == (table >> 8) * 257).all() or not (table & 0xFF).any():
+        return Raster((colours >> 8).astype(np.uint8), "rgb", 255.0)
+    return Raster(colours.astype(np.uint16), "rgb", 65535.0)
+
+
+def _lab(samples: Samples, peak: float, icc_coded: bool) -> Samples:
+    """L 0–100 and a, b from the integer codings of TIFF 6.0 (signed) and ICC (offset)."""
+    if samples.dtype.kind == "f":
+        return samples
+    values = samples.astype(np.float32)
+    lightness = values[:, :, :1] * np.float32(100 / peak)
+    ab = values[:, :, 1:]
+    step = np.float32((peak + 1) / 256)
+    if icc_coded:
+        return np.concatenate([lightness, ab / step - 128], axis=2)
+    ab = np.where(ab > peak / 2, ab - np.float32(peak + 1), ab)
+    return np.concatenate([lightness, ab / step], axis=2)
+
+
+def _bytes(value: Any) -> bytes | None:
+    if isinstance(value, str):
+        return value.encode("utf-8")
+    if isinstance(value, np.ndarray):
+        return value.tobytes()
+    if isinstance(value, tuple):
+        return bytes(value)
+    return value if isinstance(value, bytes) and value else None
+
+
+def _iptc(page: Any) -> bytes | None:
+    """The IPTC records, which some writers declare as 32-bit numbers."""
+    value = tag(page, _IPTC)
+    if isinstance(value, tuple) and value and max(value) > 0xFF:
+        return np.array(value, page.parent.byteorder + "u4").tobytes().rstrip(b"\0")
+    return _bytes(value)
+
+
+def _dpi(page: Any) -> tuple[float, float] | None:
+    x, y, unit = tag(page, 282), tag(page, 283), int(tag(page, 296, 2))
+    if not (
+        isinstance(x, tuple) and isinstance(y, tuple) and unit in (2, 3) and x[1] and y[1] and x[0] and y[0]
+    ):
+        return None
+    factor = 1.0 if unit == 2 else 2.54
+    return x[0] / x[1] * factor, y[0] / y[1] * factor
+
+
+def _exif(stream: BinaryIO) -> bytes | None:
+    """The file's tags about the photo as an EXIF block, from the first page."""
+    stream.seek(0)
+    try:
+        return tiff_tags.extract(stream)
+    except (ValueError, OSError):
+        return None

@@ -1,0 +1,61 @@
+"""TIFF files written by tifffile: any depth, several pages, BigTIFF where it must be, with all metadata."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+import tifffile
+
+from restorecli.photos.formats.page import Page
+from restorecli.photos.metadata import tiff_tags
+
+_LARGEST_CLASSIC = 2**32 - 2**25  # bytes, uncompressed; offsets beyond need a BigTIFF
+_STRIP = 1 << 20  # bytes per strip, about
+_XMP, _IPTC = 700, 33723
+_BYTE, _UNDEFINED = 1, 7
+
+
+def encode(pages: Sequence[Page], stream: BinaryIO) -> None:
+    """Write `pages`, each a page of the file, to a seekable, readable stream."""
+    big = sum(page.samples.nbytes for page in pages) >= _LARGEST_CLASSIC
+    exif = pages[0].exif
+    order: Any = ">" if exif and exif[:1] == b"M" else "<"
+    with tifffile.TiffWriter(stream, bigtiff=big, byteorder=order) as writer:
+        for page in pages:
+            _write_page(writer, page)
+    if exif is None:
+        return
+    if big:
+        pages[0].warnings.append("a BigTIFF does not get the EXIF data: left out")
+        return
+    try:
+        tiff_tags.graft(stream, io.BytesIO(exif))
+    except ValueError as error:
+        pages[0].warnings.append(f"the EXIF data could not be written: {error}")
+
+
+def _write_page(writer: tifffile.TiffWriter, page: Page) -> None:
+    height, width, channels = page.samples.shape
+    gray = channels < 3
+    rows = max(1, min(height, _STRIP // (width * channels * page.samples.itemsize)))
+    options: dict[str, Any] = {}
+    if page.dpi is not None:
+        options |= {"resolution": page.dpi, "resolutionunit": "INCH"}
+    blocks = [(_XMP, _BYTE, page.xmp), (_IPTC, _UNDEFINED, page.iptc)]
+    options["extratags"] = [(tag, kind, len(data), data, True) for tag, kind, data in blocks if data]
+    writer.write(
+        page.samples[:, :, 0] if channels == 1 else page.samples,
+        photometric="minisblack" if gray else "rgb",
+        planarconfig=None if channels == 1 else "contig",
+        extrasamples=["unassalpha"] if page.has_alpha else None,
+        compression="zlib",
+        compressionargs={"level": 4},
+        predictor=True,
+        rowsperstrip=rows,
+        iccprofile=page.icc,
+        software=False,
+        metadata=None,
+        **options,
+    )

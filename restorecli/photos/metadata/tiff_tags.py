@@ -1,0 +1,141 @@
+"""EXIF data in and out of TIFF files, where it is the file's own tags: directories are copied and moved."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import BinaryIO
+
+from restorecli.photos.metadata.exif import SIZES, STRUCTURE
+
+_SUB_IFDS = frozenset((0x8769, 0x8825, 0xA005))  # EXIF, GPS, interoperability
+_DESCRIPTION = 0x010E  # where tifffile notes an array's shape, which the result has not
+_LONGEST = 32 << 20  # bytes of one value; more is damage
+_MOST_ENTRIES = 4096
+# Olympus and Panasonic mark their RAW files in their own way; what follows is TIFF.
+_MARKS = (b"II*\0", b"MM\0*", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
+
+
+class _Source:
+    """Reads directories of a classic TIFF from a seekable stream."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream = stream
+        head = self.read(0, 8)
+        if head[:4] not in _MARKS:
+            raise ValueError("not a classic TIFF")
+        self.order = "<" if head[:1] == b"I" else ">"
+        (self.first,) = struct.unpack(self.order + "I", head[4:])
+
+    def read(self, at: int, size: int) -> bytes:
+        if size > _LONGEST:
+            raise ValueError("a value is too long")
+        self.stream.seek(at)
+        data = self.stream.read(size)
+        if len(data) != size:
+            raise ValueError("a directory lies outside the file")
+        return data
+
+    def entries(self, ifd: int) -> tuple[dict[int, tuple[int, int, bytes]], int]:
+        """Tag → (type, count, value bytes) of the directory at `ifd`, and where the next one is."""
+        (count,) = struct.unpack(self.order + "H", self.read(ifd, 2))
+        if count > _MOST_ENTRIES:
+            raise ValueError("a directory is too long")
+        table = self.read(ifd + 2, 12 * count + 4)
+        found: dict[int, tuple[int, int, bytes]] = {}
+        for at in range(0, 12 * count, 12):
+            tag, kind, number = struct.unpack_from(self.order + "HHI", table, at)
+            size = SIZES.get(kind, 1) * number
+            if size <= 4:
+                value = table[at + 8 : at + 8 + size]
+            else:
+                value = self.read(struct.unpack_from(self.order + "I", table, at + 8)[0], size)
+            found.setdefault(tag, (kind, number, value))
+        return found, struct.unpack_from(self.order + "I", table, 12 * count)[0]
+
+
+def _any(tag: int, level: int) -> bool:
+    return True
+
+
+def _packed(
+    source: _Source,
+    entries: dict[int, tuple[int, int, bytes]],
+    base: int,
+    following: int,
+    level: int,
+    wanted: Callable[[int, int], bool] = _any,
+) -> bytes:
+    """A directory for offset `base`, its values and inner directories behind it."""
+    entries = {tag: entry for tag, entry in entries.items() if wanted(tag, level)}
+    table = struct.pack(source.order + "H", len(entries))
+    values = b""
+    start = base + 2 + 12 * len(entries) + 4
+    for tag in sorted(entries):
+        kind, count, value = entries[tag]
+        if tag in _SUB_IFDS and len(value) == 4 and level < 3:
+            inner, _ = source.entries(struct.unpack(source.order + "I", value)[0])
+            value = struct.pack(source.order + "I", start + len(values))
+            values += _packed(source, inner, start + len(values), 0, level + 1, wanted)
+        elif len(value) > 4:
+            pointer = struct.pack(source.order + "I", start + len(values))
+            values += value + bytes(len(value) % 2)
+            value = pointer
+        table += struct.pack(source.order + "HHI", tag, kind, count) + value.ljust(4, b"\0")
+    return table + struct.pack(source.order + "I", following) + values
+
+
+def extract(stream: BinaryIO, wanted: Callable[[int, int], bool] = _any) -> bytes | None:
+    """The tags of a TIFF file that tell of the photo and not of its samples, as an EXIF block.
+
+    Args:
+        stream: the file.
+        wanted: whether to keep a tag of the first directory (level 0) or of one inside (level 1 and on).
+
+    Returns:
+        The block, or None where there are no such tags.
+
+    Raises:
+        ValueError: the directories are broken, or the file is a BigTIFF.
+    """
+    source = _Source(stream)
+    entries, _ = source.entries(source.first)
+    kept = {
+        tag: entry
+        for tag, entry in entries.items()
+        if tag not in STRUCTURE
+        and wanted(tag, 0)
+        and not (tag == _DESCRIPTION and entry[2].startswith(b'{"shape"'))
+    }
+    if not kept:
+        return None
+    head = (b"II*\0" if source.order == "<" else b"MM\0*") + struct.pack(source.order + "I", 8)
+    return head + _packed(source, kept, 8, 0, 0, wanted)
+
+
+def graft(stream: BinaryIO, block: BinaryIO) -> None:
+    """Put the tags of an EXIF block into the first directory of a finished TIFF file of the same byte order.
+
+    A new directory is written behind the file's end and the header is pointed to it; tags that tell how the
+    samples are stored stay the file's own.
+
+    Raises:
+        ValueError: one of the two is broken or a BigTIFF, or their byte orders differ.
+    """
+    file, exif = _Source(stream), _Source(block)
+    if file.order != exif.order:
+        raise ValueError("byte orders differ")
+    own, following = file.entries(file.first)
+    added, _ = exif.entries(exif.first)
+    entries = {tag: entry for tag, entry in added.items() if tag not in STRUCTURE} | {
+        tag: entry for tag, entry in own.items() if tag in STRUCTURE or tag not in added
+    }
+    stream.seek(0, 2)
+    base = stream.tell()
+    base += stream.write(bytes(base % 2))
+    packed = _packed(exif, entries, base, following, 0)
+    if base + len(packed) >= 2**32:
+        raise ValueError("the file is too long")
+    stream.write(packed)
+    stream.seek(4)
+    stream.write(struct.pack(file.order + "I", base))

@@ -1,0 +1,217 @@
+"""What lies on the sensor: its kind, where its picture lies, and its numbers made light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from restorecli.errors import UnreadableError, UnsupportedError
+from restorecli.imaging import bayer
+from restorecli.photo import FloatArray
+from restorecli.photos.raw import levels as raw_levels
+from restorecli.photos.raw import tags as raw_tags
+from restorecli.photos.raw.tags import RawTags
+
+_X_TRANS = "X-Trans"
+_PERIOD = 8  # pixels looked at to tell a Bayer pattern from others
+_FULL = 65535.0
+
+Area = tuple[int, int, int, int]  # top, left, height, width
+
+
+@dataclass(frozen=True, eq=False)
+class Sensor:
+    """What was read: normalised pixels, their pattern, levels per colour, and remarks."""
+
+    pixels: FloatArray
+    area: Area
+    pattern: str
+    black: tuple[float, float, float]
+    white: float
+    saturation: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    warnings: tuple[str, ...] = ()
+
+
+def read(stream: BinaryIO, file: Any, tags: RawTags, name: str) -> Sensor:
+    """Read the pixels of a RAW file.
+
+    Args:
+        stream: the file.
+        file: the same, unpacked by rawpy.
+        tags: of the same file.
+        name: how messages call it.
+
+    Raises:
+        UnreadableError: it holds no picture.
+        UnsupportedError: a sensor that is not handled, by name.
+    """
+    description = bytes(file.color_desc).decode("ascii", "replace")
+    if file.num_colors == 1:
+        raise UnsupportedError(f"{name}: a monochrome sensor's RAW", "develop it to a TIFF first")
+    if file.num_colors != 3 or description[:3] != "RGB":
+        raise UnsupportedError(f"{name}: a sensor with the colours {description}, not red, green and blue")
+    if file.raw_image.ndim == 3:
+        return _linear(stream, file, tags, name)
+    pattern = _pattern(file, tags)
+    if pattern == _X_TRANS:
+        return _by_libraw(file, name)
+    if pattern not in bayer.PATTERNS:
+        raise UnsupportedError(f"{name}: a mosaic that is neither Bayer nor X-Trans")
+    return _mosaic(stream, file, tags, pattern, name)
+
+
+def area_of(file: Any, tags: RawTags) -> Area:
+    """Top, left, height and width of the pixels that are not masked.
+
+    LibRaw makes odd margins even, and loses a row or a column by it; a DNG's own area is exact.
+    """
+    sizes = file.sizes
+    if tags.area is not None:
+        top, left, bottom, right = tags.area
+        if 0 <= top < bottom <= sizes.raw_height and 0 <= left < right <= sizes.raw_width:
+            return top, left, bottom - top, right - left
+    height = min(sizes.height, sizes.raw_height - sizes.top_margin)
+    width = min(sizes.width, sizes.raw_width - sizes.left_margin)
+    return sizes.top_margin, sizes.left_margin, height, width
+
+
+def _pattern(file: Any, tags: RawTags) -> str:
+    """The Bayer pattern at the area's top left, "X-Trans", or "" for any other.
+
+    `raw_pattern` is that of the stored picture's corner, masked border included, and wrong for X-Trans; only
+    `raw_color` within the visible area can be trusted.
+    """
+    try:
+        period = file.raw_pattern.shape
+    except NotImplementedError:  # patterns that LibRaw numbers and rawpy does not know
+        return ""
+    if tags.repeat == (6, 6) or period == (6, 6):
+        return _X_TRANS
+    top, left = file.sizes.top_margin, file.sizes.left_margin
+    letters = bytes(file.color_desc).decode("ascii", "replace")
+    corner = [
+        [letters[file.raw_color(top + row, left + column)] for column in range(_PERIOD)]
+        for row in range(_PERIOD)
+    ]
+    if any(corner[y][x] != corner[y % 2][x % 2] for y, x in product(range(_PERIOD), range(_PERIOD))):
+        return ""
+    pattern = "".join(corner[0][:2] + corner[1][:2])
+    area = area_of(file, tags)
+    return bayer.shifted(pattern, (area[0] - top) % 2, (area[1] - left) % 2)
+
+
+def _cut(samples: NDArray[Any], area: Area) -> NDArray[Any]:
+    top, left, height, width = area
+    return samples[top : top + height, left : left + width]
+
+
+def _exact(stream: BinaryIO, file: Any, tags: RawTags, name: str) -> FloatArray | None:
+    """Floating-point samples as the file has them; None for whole numbers, which LibRaw gives exactly."""
+    if not tags.is_float:
+        return None
+    samples = raw_tags.float_samples(stream, name)
+    if samples.shape[:2] != file.raw_image.shape[:2] or samples.ndim != file.raw_image.ndim:
+        raise UnreadableError(f"{name}: its directories contradict each other")
+    return samples
+
+
+def _mosaic(stream: BinaryIO, file: Any, tags: RawTags, pattern: str, name: str) -> Sensor:
+    area = area_of(file, tags)
+    if min(area[2:]) < 2:
+        raise UnreadableError(f"{name}: {area[3]}×{area[2]} pixels are no mosaic")
+    places = [(place // 2, place % 2, "RGB".index(letter)) for place, letter in enumerate(pattern)]
+    exact = _exact(stream, file, tags, name)
+    stored = file.raw_image if exact is None else exact
+    samples = _cut(stored, area)
+    white = float(file.white_level) if exact is None else _float_white(tags)
+    table = _black_table(file, tags, area)
+    raw_levels.check_picture(samples, table, white, name)
+    black = _per_colour(table, places)
+    stated = file.camera_white_level_per_channel if exact is None else None
+    return Sensor(
+        pixels=raw_levels.normalised(samples[:, :, None], table, white),
+        area=area,
+        pattern=pattern,
+        black=black,
+        white=white,
+        saturation=raw_levels.saturation(samples, places, stated[:3] if stated else None, black, white),
+    )
+
+
+def _float_white(tags: RawTags) -> float:
+    return float(tags.white.max()) if tags.white is not None else 1.0
+
+
+def _black_table(file: Any, tags: RawTags, area: Area) -> raw_levels.Table:
+    """Black levels of a mosaic, rows × columns × 1, from the area's top left.
+
+    A DNG's table begins at its active area. LibRaw gives levels by colour (R, G, B, second green), which is
+    not the order of places, and lays them one off where it has changed an odd margin.
+    """
+    if tags.black is not None:
+        return tags.black
+    levels = file.black_level_per_channel
+    top, left = area[:2]
+    values = [levels[file.raw_color(top + row, left + column)] for row, column in product(range(2), range(2))]
+    return np.array(values, np.float64).reshape(2, 2, 1)
+
+
+def _per_colour(table: raw_levels.Table, places: list[tuple[int, int, int]]) -> tuple[float, float, float]:
+    rows, columns = np.indices((4 * table.shape[0], 4 * table.shape[1]))
+    whole = table[rows % table.shape[0], columns % table.shape[1], 0]
+    means = [
+        float(np.mean([whole[row::2, column::2].mean() for row, column, held in places if held == colour]))
+        for colour in range(3)
+    ]
+    return means[0], means[1], means[2]
+
+
+def _linear(stream: BinaryIO, file: Any, tags: RawTags, name: str) -> Sensor:
+    """Pixels that hold all three colours already: linear DNG, reduced RAW, film scanners."""
+    area = area_of(file, tags)
+    exact = _exact(stream, file, tags, name)
+    samples = _cut(file.raw_image if exact is None else exact, area)[:, :, :3]
+    if exact is None:
+        white = float(file.white_level)
+        table = np.array(file.black_level_per_channel[:3], np.float64).reshape(1, 1, 3)
+        if white <= 255 and samples.max() > 2 * white:
+            white = _FULL  # LibRaw spreads a film scanner's 8 bits over 16, and keeps the old level
+    else:
+        white = _float_white(tags)
+        table = tags.black if tags.black is not None else np.zeros((1, 1, 3))
+    raw_levels.check_picture(samples, table, white, name)
+    levels = [float(level) for level in table.reshape(-1, 3).mean(axis=0)]
+    pixels = raw_levels.normalised(samples, table, white)
+    return Sensor(pixels, area, "", (levels[0], levels[1], levels[2]), white)
+
+
+def _by_libraw(file: Any, name: str) -> Sensor:
+    """X-Trans: LibRaw interpolates, and nothing else: linear, camera RGB, neither balanced nor brightened."""
+    import rawpy
+
+    area = (file.sizes.top_margin, file.sizes.left_margin, file.sizes.height, file.sizes.width)
+    levels = [float(level) for level in file.black_level_per_channel[:3]]
+    white = float(file.white_level)
+    raw_levels.check_picture(_cut(file.raw_image, area), np.array(levels).reshape(1, 1, 3), white, name)
+    pixels = file.postprocess(
+        user_wb=[1.0, 1.0, 1.0, 1.0],
+        output_color=rawpy.ColorSpace.raw,
+        gamma=(1.0, 1.0),
+        no_auto_bright=True,
+        adjust_maximum_thr=0.0,
+        output_bps=16,
+        user_flip=0,
+    )
+    warning = "X-Trans: the mosaic was interpolated by LibRaw, not by the network"
+    return Sensor(
+        pixels=pixels.astype(np.float32) / np.float32(_FULL),
+        area=(area[0], area[1], pixels.shape[0], pixels.shape[1]),
+        pattern="",
+        black=(levels[0], levels[1], levels[2]),
+        white=white,
+        warnings=(warning,),
+    )

@@ -1,0 +1,313 @@
+"""``restore bench``: what it prints, writes, keeps and refuses."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from restorecli.cli.bench.command import APPLIES
+from restorecli.cli.bench.options import BenchOptions
+from restorecli.quality import calibrate, sweep
+from restorecli.quality.runtime import Bench
+
+QUICK = (
+    "--task",
+    "upscale",
+    "-x",
+    "2",
+    "--device",
+    "cpu",
+    "--precision",
+    "fp32",
+    "--runs",
+    "2",
+    "--size",
+    "24x16",
+)
+Restore = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def quick_and_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibrate, "SECONDS", 0.01)
+    monkeypatch.setattr(calibrate, "SIDES", {"cpu": 64, "gpu": 64})
+    monkeypatch.setattr(calibrate, "COPIED", {"cpu": 2**20, "gpu": 2**20})
+    monkeypatch.setenv("RESTORE_OFFLINE", "1")
+
+
+def document(done: Any) -> dict[str, Any]:
+    assert done.code == 0, done.err
+    loaded: dict[str, Any] = json.loads(done.out)
+    return loaded
+
+
+def photos(folder: Path, *names: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    y, x = np.mgrid[:40, :48]
+    for shift, name in enumerate(names):
+        waves = [128 + 60 * np.sin((x + shift) / (3 + c)) + 60 * np.cos(y / (5 - c)) for c in range(3)]
+        Image.fromarray(np.clip(np.stack(waves, 2), 0, 255).astype(np.uint8)).save(folder / f"{name}.png")
+    return folder
+
+
+def test_a_measurement_is_consistent_in_itself(restore: Restore) -> None:
+    told = document(restore("bench", *QUICK, "--json"))
+    (row,) = told["rows"]
+    assert (row["name"], row["weights"], row["scale"]) == ("nlsn-light-x2", "light", 2)
+    assert (row["width"], row["height"], len(row["seconds"])) == (24, 16, 2)
+    assert row["parameters"] == 350_675
+    assert row["median"] == pytest.approx(np.median(row["seconds"]))
+    rate = 24 * 16 / 1e6 / row["median"]
+    assert row["megapixels_in_per_second"] == pytest.approx(rate)
+    assert row["megapixels_out_per_second"] == pytest.approx(4 * rate)
+    (best,) = told["calibration"]
+    assert row["matrix_share"] == pytest.approx(row["macs"] / row["median"] / best["macs"])
+    assert row["bandwidth_share"] == pytest.approx(row["traffic"] / row["median"] / best["bandwidth"])
+    assert row["device_bytes"] >= 4 * row["parameters"]
+    assert told["machine"]["torch"] == torch.__version__
+    assert told["machine"]["threads"] == torch.get_num_threads()
+
+
+def test_a_batch_counts_all_its_pixels_and_one_images_work(restore: Restore) -> None:
+    one, two = (document(restore("bench", *QUICK, "--json", "--batch", n))["rows"][0] for n in (1, 2))
+    assert one["macs"] == two["macs"]
+    assert two["megapixels_in_per_second"] == pytest.approx(2 * 24 * 16 / 1e6 / two["median"])
+
+
+def test_the_ensemble_is_eight_times_the_work_where_sides_are_equal(restore: Restore) -> None:
+    square = (*QUICK[:-1], "16")
+    plain, ensemble = (
+        document(restore("bench", *square, "--json", *more))["rows"][0] for more in ((), ("--self-ensemble",))
+    )
+    assert ensemble["macs"] == 8 * plain["macs"]
+
+
+def test_the_table_is_markdown_and_the_csv_has_the_same_rows(restore: Restore, tmp_path: Path) -> None:
+    done = restore("bench", *QUICK, "--size", "16", "--csv", tmp_path / "a.csv", "--plot", tmp_path / "a.svg")
+    assert done.code == 0, done.err
+    table = [line for line in done.out.splitlines() if line.startswith("|")]
+    assert len(table) == 4
+    assert len({line.count("|") for line in table}) == 1
+    assert "| nlsn-light-x2 | light | upscale | 24×16 |" in done.out
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "a.csv").read_text(encoding="utf-8"))))
+    assert [(row["width"], row["height"]) for row in rows] == [("24", "16"), ("16", "16")]
+    assert "nlsn-light-x2" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+
+
+def test_released_networks_without_their_file_are_seeded_and_say_so(restore: Restore) -> None:
+    done = restore(
+        "bench", *QUICK[:-2], "--size", "16", "--model", "grl", "--variant", "tiny", "--model", "nlsn",
+        "--variant", "tiny", "--json",
+    )  # fmt: skip
+    told = document(done)
+    (row,) = told["rows"]
+    assert (row["name"], row["weights"]) == ("grl-tiny-x2", "seeded")
+    assert [entry["name"] for entry in told["missing"]] == ["nlsn ×2"]
+
+
+def test_tasks_without_light_weights_are_named(restore: Restore) -> None:
+    done = restore("bench", "--task", "deblur", "--size", "16")
+    assert done.code == 3
+    assert "no light weights" in done.err
+
+
+def test_comparing_two_files_names_the_ratio(restore: Restore, tmp_path: Path) -> None:
+    told = document(restore("bench", *QUICK, "--json"))
+    (tmp_path / "a.json").write_text(json.dumps(told))
+    told["rows"][0]["seconds"] = [second / 3 for second in told["rows"][0]["seconds"]]
+    (tmp_path / "b.json").write_text(json.dumps(told))
+    compared = document(restore("bench", "--compare", tmp_path / "a.json", tmp_path / "b.json", "--json"))
+    assert compared["rows"][0]["ratio"] == pytest.approx(3)
+    text = restore("bench", "--compare", tmp_path / "a.json", tmp_path / "b.json").out
+    assert "| nlsn-light-x2 | 24×16 | fp32 |" in text
+
+
+def test_a_tuned_tile_is_what_later_runs_take(
+    restore: Restore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESTORE_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(sweep, "CPU_SIDES", (32, 48))
+    options = (*QUICK[:-1], "64x40", "--sweep", "tile", "--tune", "--json")
+    told = document(restore("bench", *options))
+    assert [row["value"] for row in told["rows"]] == [32, 48, 0]
+    rates = {row["value"]: row["rate"] for row in told["rows"]}
+    best = told["best"]["nlsn-light-x2"]
+    assert rates[best] == max(rates.values())
+    source = photos(tmp_path / "in", "a")
+    planned = restore(
+        "upscale", "-x2", source, "-o", tmp_path / "out", "--dry-run", "--json", "--device", "cpu",
+        "--precision", "fp32",
+    )  # fmt: skip
+    assert json.loads(planned.out.splitlines()[0])["tile"] == best
+
+
+@pytest.mark.parametrize("kind", ["batch", "precision", "threads", "size"])
+def test_every_sweep_names_a_best_value(
+    kind: str, restore: Restore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "SIDES", (16, 24))
+    monkeypatch.setattr(sweep, "usable_cores", lambda: 1)
+    threads = torch.get_num_threads()
+    done = restore("bench", *QUICK, "--sweep", kind, "--plot", tmp_path / "a.png")
+    assert done.code == 0, done.err
+    assert f"best {kind}: " in done.out
+    assert torch.get_num_threads() == threads
+    assert (tmp_path / "a.png").stat().st_size > 1000
+
+
+def test_quality_is_scored_per_image_with_gains(restore: Restore, tmp_path: Path) -> None:
+    source = photos(tmp_path / "clean", "a", "b")
+    common = ("bench", "--data", source, "-x", "2", "--device", "cpu", "--self-ensemble")
+    told = document(restore(*common, "--json", "--save-images", tmp_path / "kept"))
+    methods = ["bicubic", "Lanczos", "nlsn-light-x2", "nlsn-light-x2 + ensemble"]
+    assert [row["method"] for row in told["means"]] == methods
+    psnr = {method: [row["psnr"] for row in told["rows"] if row["method"] == method] for method in methods}
+    for row in told["means"]:
+        assert row["psnr"] == pytest.approx(np.mean(psnr[row["method"]]))
+        assert row["gain_over_input"] == pytest.approx(row["psnr"] - np.mean(psnr["bicubic"]))
+    assert psnr["nlsn-light-x2"] != psnr["nlsn-light-x2 + ensemble"]
+    kept = Image.open(tmp_path / "kept" / "a_upscale-x2.png")
+    assert kept.size == (5 * 48 + 4 * 8, 40)
+    np.testing.assert_array_equal(
+        np.asarray(kept)[:, -48:], np.asarray(Image.open(source / "a.png")), strict=True
+    )
+
+
+def test_several_sets_end_in_one_table_of_their_means(restore: Restore, tmp_path: Path) -> None:
+    first, second = photos(tmp_path / "one", "a"), photos(tmp_path / "two", "b", "c")
+    common = ("bench", "--data", first, "--data", second, "-x", "2", "-x", "3", "--model", "none")
+    done = restore(*common)
+    assert done.code == 0, done.err
+    table = done.out[done.out.index("| protocol | method | one | two |") :].splitlines()
+    assert len(table) == 2 + 2 * 2
+    means = document(restore(*common, "--json"))["means"]
+    lanczos = next(
+        m for m in means if (m["set"], m["protocol"], m["method"]) == ("two", "upscale-x3", "Lanczos")
+    )
+    line = next(line for line in table if line.startswith("| upscale-x3 | Lanczos |"))
+    assert line.endswith(f"| {lanczos['psnr']:.2f} / {lanczos['ssim']:.4f} |")
+
+
+def test_lists_and_repeated_options_are_the_same(restore: Restore, tmp_path: Path) -> None:
+    source = photos(tmp_path / "clean", "a")
+    common = ("bench", "--data", source, "--model", "none", "--json", "--quiet")
+    lists = document(restore(*common, "--sigma", "10,20"))
+    again = document(restore(*common, "--sigma", "10", "--sigma", "20"))
+    assert list(lists["protocols"]) == ["denoise-s10", "denoise-s20"]
+    assert len(lists["rows"]) == 4
+    assert [row["psnr"] for row in lists["rows"]] == [row["psnr"] for row in again["rows"]]
+
+
+def test_a_papers_table_says_which_weights_were_used(restore: Restore, tmp_path: Path) -> None:
+    photos(tmp_path / "set5" / "HR", *"abcde")
+    common = ("bench", "--table", "nlsn", "--data-root", tmp_path, "--device", "cpu")
+    told = document(restore(*common, "--json"))
+    assert [(row["entry"], row["set"]) for row in told["rows"]] == [
+        (f"nlsn-x{scale}", "Set5") for scale in (2, 3, 4)
+    ]
+    for row in told["rows"]:
+        assert row["weights"] == row["entry"].replace("nlsn", "nlsn-light")
+        assert row["difference"] is None
+        assert not row["papers_weights"]
+    text = restore(*common).out
+    assert "light weights in place of the paper's" in text
+    assert "| nlsn-x2 | Set5 |" in text
+
+
+def test_a_folder_is_measured_end_to_end_and_left_alone(restore: Restore, tmp_path: Path) -> None:
+    source = photos(tmp_path / "in", "a", "b", "c")
+    told = document(
+        restore("bench", "--folder", source, "-x", "2", "--device", "cpu", "--precision", "fp32", "--json")
+    )
+    (row,) = told["rows"]
+    assert (row["files"], row["failed"]) == (3, 0)
+    assert row["files_per_minute"] == pytest.approx(180 / row["seconds"])
+    assert row["megapixels"] == pytest.approx(3 * 96 * 80 / 1e6)
+    assert row["spent"]["device"] <= row["spent"]["restore"] <= row["seconds"]
+    assert {"decode", "encode", "wait for decoding", "wait for encoding"} <= set(row["spent"])
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.png", "b.png", "c.png", "in"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--size", "wide"], "--size"),
+        (["--runs", "0"], "--runs"),
+        (["--sweep", "colour"], "--sweep"),
+        (["--tune"], "--tune"),
+        (["--sweep", "size", "--data", "x"], "two measurements"),
+        (["--plot", "a.gif"], "kind of picture"),
+        (["--task", "cook"], "cook"),
+        (["--model", "nosuch"], "nosuch"),
+        (["--model", "none"], "--model none"),
+        (["--model", "mirnet", "--task", "dejpeg"], "dejpeg"),
+        (["--table", "nlsn"], "--data-root"),
+        (["--table", "mirnet", "--data-root", "."], "mirnet"),
+        (["--data", "no/such/folder"], "no/such/folder"),
+        (["--data", ".", "--sigma", "loud"], "--sigma"),
+        (["--data", ".", "--noisy", "6bit"], "--noisy"),
+        (["--device", "abacus"], "abacus"),
+        (["--sigma", "20"], "--sigma"),
+        (["--table", "nlsn", "--data-root", ".", "--save-images", "x"], "--save-images"),
+        (["--data", ".", "--runs", "3"], "--runs"),
+        (["--folder", ".", "--gray"], "--gray"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(arguments: list[str], word: str, restore: Restore) -> None:
+    done = restore("bench", *arguments)
+    assert done.code in (2, 5)
+    assert word in done.err
+    assert not done.out
+
+
+def test_every_option_means_something_to_some_measurement() -> None:
+    known = {field.name for field in fields(BenchOptions)}
+    assert set().union(*APPLIES.values()) == known
+
+
+def test_a_variable_meant_for_other_commands_is_no_error(
+    restore: Restore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RESTORE_SIGMA", "20")
+    done = restore("bench", "--compare", str(tmp_path / "a.json"), str(tmp_path / "b.json"))
+    assert "--sigma" not in done.err
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom restorecli.cli.app import main\nsys.argv = ['restore', 'bench', '--help']\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "heavy = {'torch', 'scipy', 'PIL', 'numpy', 'matplotlib', 'skimage'} & set(sys.modules)\n"
+        "print(sorted(heavy), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip().splitlines()[-1] == "[]"
+
+
+def test_a_stopped_measurement_shows_what_it_has(restore: Restore, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, asked = Bench.measure, []
+
+    def stopping(self: Bench, subject: Any, sizes: Any) -> Any:
+        asked.append(subject.name)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return real(self, subject, sizes)
+
+    monkeypatch.setattr(Bench, "measure", stopping)
+    done = restore("bench", *QUICK, "-x", "3")
+    assert done.code == 130
+    assert asked == ["nlsn-light-x2", "nlsn-light-x3"]
+    assert "| nlsn-light-x2 | light |" in done.out
+    assert "nlsn-light-x3" not in done.out
