@@ -11,7 +11,7 @@ M is −100 between the regions that a cyclic shift brings together and 0 elsewh
 - Tokens are gathered window by window straight into the linear layers, so q, k, v never exist for the image.
 - Queries are taken in slabs of a few window rows: logits, softmax and product stay in the CPU's cache.
 - A wrapped window is cut in two where the weights prove that M leaves nothing across the cut
-  (`grl_bias.BiasTable.cut`): no mask, and up to three quarters of that window's work less.
+  (`bias.BiasTable.cut`): no mask, and up to three quarters of that window's work less.
 
 The attention core is float32 on a CPU whatever the rest is: cosine similarities times up to 100, plus up to
 16, have errors of 0.25 in bfloat16, which the exponential turns into 28 %. There it costs no time.

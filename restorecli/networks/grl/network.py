@@ -14,7 +14,7 @@ Shape:
 Range:
     0–1. With three input channels the DIV2K mean is subtracted before and added after.
 
-With mixed attention Att (see `grl_attention`) on pixels × channels, LayerNorm LN after each branch and the
+With mixed attention Att (see `attention`) on pixels × channels, LayerNorm LN after each branch and the
 convolution branch Local in the base size only, a block is
 
     y = x + LN(Att(x)) + Local(x)        Local = channel attention ∘ conv3 ∘ GELU ∘ conv3
@@ -31,7 +31,7 @@ authors' code gives out the last conv3 alone there, and no published reference o
 dual-pixel weights, whose configuration is not public.
 
 What is done differently: tokens stay pixels × channels from the first convolution to the last; projections,
-norms and MLP of a block go over the image once, in parts; and all of `grl_attention`.
+norms and MLP of a block go over the image once, in parts; and all of `attention`.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ ones and the other ``shift`` its first ones. GRL adds −100 to the logits of pa
 
 - cut: the wrapped window becomes two shorter pieces that do not see each other, so that every piece is a
   plain range of the image and no mask is needed. Equal to the mask wherever exp(−100 + …) is below a
-  float32's last bit, which `grl_attention.PositionBias` proves from the weights.
+  float32's last bit, which `bias.PositionBias` proves from the weights.
 - wrapped: the window is kept whole and knows where its second part begins.
 
 Only the (at most 3×3) combinations of row and column spans differ; windows of one combination are a
@@ -114,7 +114,7 @@ class WindowGroup:
     Attributes:
         pixels: n×L indices into the B·H·W tokens, row-major within a window.
         anchors: n×K indices into the anchors, **last first**, so that a pair's row in the position table is
-            a sum, not a difference (see `grl_attention.HankelBias`).
+            a sum, not a difference (see `bias.HankelBias`).
         rows: the span of its rows.
         columns: the span of its columns.
     """
