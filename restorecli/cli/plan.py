@@ -39,7 +39,6 @@ def print_plan(event: PlanMade, plan: Plan, ready: Ready, *, as_json: bool) -> N
 
 
 def _row(photo: PlannedPhoto, ready: Ready) -> dict[str, object]:
-    name = "-" if photo.found.is_stdin else str(photo.found.path)
     what = (
         f"failed: {photo.error.message}"
         if photo.error
@@ -48,7 +47,7 @@ def _row(photo: PlannedPhoto, ready: Ready) -> dict[str, object]:
         else "restore"
     )
     row: dict[str, object] = {
-        "input": name,
+        "input": photo.name,
         "size": "",
         "tiles": "",
         "output": str(photo.target or "-"),

@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from restorecli import __version__, pipeline
+from restorecli import __version__
 from restorecli.cli.checked import check, engine_settings, number, precision
 from restorecli.cli.downloads import download_bar
 from restorecli.cli.options import SharedOptions
@@ -23,7 +23,10 @@ from restorecli.models.choose import ModelRequest
 from restorecli.models.resolved import Resolved
 from restorecli.photo import Depth
 from restorecli.photos.inputs import find_inputs, shard
-from restorecli.photos.naming import Plan, plan_names
+from restorecli.photos.naming import Plan, PlannedPhoto, plan_names
+from restorecli.pipeline import threads
+from restorecli.pipeline.photo import Setup
+from restorecli.pipeline.tally import Tally
 from restorecli.report.console import ConsoleReporter
 from restorecli.report.events import PlanMade, Reporter
 from restorecli.report.jsonl import JsonLines
@@ -90,15 +93,13 @@ def restore(make_stages: MakeStages, suffix: str, own: Mapping[str, str], option
             print_plan(event, plan, list(zip(usual(stages), ready, strict=False)), as_json=options.json_lines)
             return
         report.event(event)
-        work = pipeline.Run(
-            photos=plan.photos,
-            stages=stages,
-            networks=models,
-            encoding=encoding(suffix, options, settings),
-            jobs=number(options.jobs, "--jobs") or min(4, os.cpu_count() or 1),
+        tally = run_interruptibly(
+            plan.photos,
+            Setup(stages, models, encoding(suffix, options, settings)),
+            report,
+            jobs=number(options.jobs, "--jobs"),
             fail_fast=options.fail_fast,
         )
-        tally = run_interruptibly(work, report)
     raise typer.Exit(exit_code(tally))
 
 
@@ -192,8 +193,23 @@ def reporter(options: SharedOptions) -> Reporter:
     return ConsoleReporter(-1 if options.quiet else options.verbose)
 
 
-def run_interruptibly(work: pipeline.Run, report: Reporter) -> pipeline.Tally:
-    """Run; the first Ctrl-C (or SIGTERM) stops at the next tile, a second one at once."""
+def run_interruptibly(
+    photos: Sequence[PlannedPhoto],
+    setup: Setup,
+    report: Reporter,
+    *,
+    jobs: int | None = None,
+    fail_fast: bool = False,
+) -> Tally:
+    """Run; the first Ctrl-C (or SIGTERM) stops at the next tile, a second one at once.
+
+    Args:
+        photos: what to do.
+        setup: what they share.
+        report: gets every event.
+        jobs: reader and writer threads; None for as many as suit this machine.
+        fail_fast: stop at the first photo that fails.
+    """
     cancelled = threading.Event()
 
     def stop(_signum: int, _frame: object) -> None:
@@ -204,13 +220,14 @@ def run_interruptibly(work: pipeline.Run, report: Reporter) -> pipeline.Tally:
 
     handlers = {signum: signal.signal(signum, stop) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:
-        return pipeline.run(work, report, cancelled)
+        jobs = jobs or min(4, os.cpu_count() or 1)
+        return threads.run(photos, setup, report, cancelled, jobs=jobs, fail_fast=fail_fast)
     finally:
         for signum, handler in handlers.items():
             signal.signal(signum, handler)
 
 
-def exit_code(tally: pipeline.Tally) -> ExitCode:
+def exit_code(tally: Tally) -> ExitCode:
     """Return the process's exit code for what came of the photos."""
     if tally.interrupted:
         return ExitCode.INTERRUPTED

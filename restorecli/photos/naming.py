@@ -38,6 +38,11 @@ class PlannedPhoto:
     error: PhotoError | None = None
     warnings: tuple[str, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """What messages and events call the photo: its path, or "-"."""
+        return STDIN if self.found.is_stdin else str(self.found.path)
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from dataclasses import asdict, dataclass
 
 import torch
 
-from restorecli import pipeline
 from restorecli.cli.bench.options import BenchOptions
 from restorecli.cli.bench.show import Table, percent, say, show, significant
 from restorecli.cli.checked import engine_settings
@@ -22,6 +20,7 @@ from restorecli.loading import Models
 from restorecli.models.registry import TASKS
 from restorecli.photos.inputs import find_inputs
 from restorecli.photos.naming import plan_names
+from restorecli.pipeline.photo import Setup
 from restorecli.quality.machine import header, machine
 from restorecli.report.stopwatch import Stopwatch
 from restorecli.stages import Stage
@@ -107,16 +106,9 @@ def run_folder(
     watch = Stopwatch()
     with tempfile.TemporaryDirectory(prefix="restore-bench-") as folder:
         plan = plan_names(find_inputs(shared.inputs or []), output=folder, task_suffix=task)
-        work = pipeline.Run(
-            photos=plan.photos,
-            stages=stages,
-            networks=models,
-            encoding=encoding(task, shared, {}),
-            jobs=min(4, os.cpu_count() or 1),
-            watch=watch,
-        )
+        setup = Setup(stages, models, encoding(task, shared, {}), watch=watch)
         began = time.perf_counter()
-        tally = run_interruptibly(work, report)
+        tally = run_interruptibly(plan.photos, setup, report)
         seconds = time.perf_counter() - began
     weights = ", ".join(resolved.name for resolved in expected)
     row = FolderRow(task, weights, tally.done, tally.failed, seconds, tally.megapixels, watch.seconds)

@@ -14,7 +14,6 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from restorecli import pipeline
 from restorecli.engine.prepare import prepare
 from restorecli.engine.settings import RunSettings
 from restorecli.errors import DeviceError, NonFiniteError, WeightsError
@@ -26,6 +25,10 @@ from restorecli.photo import Depth, Photo
 from restorecli.photos.inputs import find_inputs
 from restorecli.photos.naming import plan_names
 from restorecli.photos.read import read
+from restorecli.pipeline import photo as photo_steps
+from restorecli.pipeline import threads
+from restorecli.pipeline.photo import Setup
+from restorecli.pipeline.tally import Tally
 from restorecli.report.events import Event, FileDone, FileFailed, RunSummary
 from restorecli.results import Encoding
 from restorecli.stages import Stage
@@ -122,24 +125,40 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 REQUEST = ModelRequest("denoise")
 
 
-def work(folder: Path, out: Path, *tasks: Copy, **more: object) -> pipeline.Run:
-    output_format = str(more.pop("format", "keep"))
+def run(
+    folder: Path,
+    out: Path,
+    *tasks: Copy,
+    listener: Listener | None = None,
+    cancelled: Flag | None = None,
+    format: str = "keep",
+    jobs: int = 2,
+    fail_fast: bool = False,
+    **setup: Any,
+) -> Tally:
     plan = plan_names(
-        find_inputs([str(folder)]), output=str(out), task_suffix="copy", format=output_format, settings={}
+        find_inputs([str(folder)]), output=str(out), task_suffix="copy", format=format, settings={}
     )
-    settings: dict[str, object] = {
+    setup = {
         "stdin": io.BytesIO(),
         "stdout": io.BytesIO(),
         "networks": OneNetwork(),
         "stages": tuple(Stage(task, REQUEST) for task in tasks),
-        **more,
+        **setup,
     }
-    return pipeline.Run(plan.photos, **settings)  # type: ignore[arg-type]
+    return threads.run(
+        plan.photos,
+        Setup(**setup),
+        listener or Listener(),
+        cancelled or Flag(),
+        jobs=jobs,
+        fail_fast=fail_fast,
+    )
 
 
 def test_photos_come_back_in_order_and_are_counted(folder: Path, tmp_path: Path) -> None:
     listener = Listener()
-    tally = pipeline.run(work(folder, tmp_path, Copy()), listener, Flag())
+    tally = run(folder, tmp_path, Copy(), listener=listener)
     assert listener.done() == [f"{width}.png" for width in range(4, 10)]
     assert (tally.done, tally.failed, tally.skipped) == (6, 0, 0)
     assert tally.megapixels == pytest.approx(5 * sum(range(4, 10)) / 1e6)
@@ -152,7 +171,7 @@ def test_photos_come_back_in_order_and_are_counted(folder: Path, tmp_path: Path)
 def test_one_photo_s_error_does_not_cost_the_others(folder: Path, tmp_path: Path) -> None:
     failures = {5: NonFiniteError("5.png: NaN"), 7: ZeroDivisionError("a fault of ours"), 8: MemoryError()}
     listener = Listener()
-    tally = pipeline.run(work(folder, tmp_path, Copy(failures)), listener, Flag())
+    tally = run(folder, tmp_path, Copy(failures), listener=listener)
     assert listener.failed() == {"5.png": "non_finite", "7.png": "unreadable", "8.png": "out_of_memory"}
     assert listener.done() == ["4.png", "6.png", "9.png"]
     assert tally.failed_codes == {"non_finite", "unreadable", "out_of_memory"}
@@ -163,7 +182,7 @@ def test_an_error_of_the_whole_run_ends_it_after_what_is_done_is_reported(
 ) -> None:
     listener = Listener()
     with pytest.raises(DeviceError):
-        pipeline.run(work(folder, tmp_path, Copy({6: DeviceError("gone")})), listener, Flag())
+        run(folder, tmp_path, Copy({6: DeviceError("gone")}), listener=listener)
     assert listener.done() == ["4.png", "5.png"]
     assert isinstance(listener.events[-1], RunSummary)
 
@@ -171,7 +190,7 @@ def test_an_error_of_the_whole_run_ends_it_after_what_is_done_is_reported(
 def test_a_cancelled_run_says_so(folder: Path, tmp_path: Path) -> None:
     cancelled, listener = Flag(), Listener()
     cancelled.set()
-    tally = pipeline.run(work(folder, tmp_path, Copy()), listener, cancelled)
+    tally = run(folder, tmp_path, Copy(), listener=listener, cancelled=cancelled)
     assert tally.interrupted
     assert tally.done == 0
 
@@ -179,7 +198,7 @@ def test_a_cancelled_run_says_so(folder: Path, tmp_path: Path) -> None:
 def test_fail_fast_ends_at_the_first_failure(folder: Path, tmp_path: Path) -> None:
     listener = Listener()
     task = Copy({5: NonFiniteError("5.png: NaN")})
-    pipeline.run(work(folder, tmp_path, task, fail_fast=True, jobs=1), listener, Flag())
+    run(folder, tmp_path, task, fail_fast=True, jobs=1, listener=listener)
     assert listener.done() == ["4.png"]
 
 
@@ -187,7 +206,7 @@ def test_results_that_wait_to_be_written_are_bounded(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release, waiting, most = Flag(), [0], [0]
-    real = pipeline.write_result
+    real = photo_steps.write_result
 
     def slow(*arguments: object, **more: object) -> object:
         waiting[0] += 1
@@ -196,30 +215,30 @@ def test_results_that_wait_to_be_written_are_bounded(
         waiting[0] -= 1
         return real(*arguments, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(pipeline, "write_result", slow)
-    monkeypatch.setattr(pipeline, "WAITING_SHARE", 0.0)
+    monkeypatch.setattr(photo_steps, "write_result", slow)
+    monkeypatch.setattr(threads, "WAITING_SHARE", 0.0)
     listener = Listener()
-    pipeline.run(work(folder, tmp_path, Copy(), jobs=4), listener, Flag())
+    run(folder, tmp_path, Copy(), jobs=4, listener=listener)
     assert len(listener.done()) == 6
     assert most[0] <= 2
 
 
 def test_stages_follow_one_another(folder: Path, tmp_path: Path) -> None:
-    pipeline.run(work(folder, tmp_path, Invert(), Copy()), Listener(), Flag())
+    run(folder, tmp_path, Invert(), Copy())
     restored, original = (np.asarray(Image.open(f / "7.png")) for f in (tmp_path, folder))
     assert np.array_equal(restored, 255 - original)
 
 
 def test_each_photo_s_need_completes_the_request(folder: Path, tmp_path: Path) -> None:
     networks = OneNetwork()
-    pipeline.run(work(folder, tmp_path, Copy(), networks=networks), Listener(), Flag())
+    run(folder, tmp_path, Copy(), networks=networks)
     assert networks.asked == [replace(REQUEST, level=float(width)) for width in range(4, 10)]
 
 
 def test_a_stage_for_raw_is_passed_over_by_other_photos(folder: Path, tmp_path: Path) -> None:
     networks = OneNetwork()
     stages = (Stage(Invert(), REQUEST, only_raw=True), Stage(Copy(), REQUEST))
-    pipeline.run(work(folder, tmp_path, stages=stages, networks=networks), Listener(), Flag())
+    run(folder, tmp_path, stages=stages, networks=networks)
     assert len(networks.asked) == 6
     restored, original = (np.asarray(Image.open(f / "7.png")) for f in (tmp_path, folder))
     assert np.array_equal(restored, original)
@@ -228,7 +247,7 @@ def test_a_stage_for_raw_is_passed_over_by_other_photos(folder: Path, tmp_path: 
 def test_what_was_found_and_chosen_is_told_and_recorded(folder: Path, tmp_path: Path) -> None:
     listener = Listener()
     encoding = Encoding(provenance={"software": "restore"})
-    pipeline.run(work(folder, tmp_path, Copy(), encoding=encoding), listener, Flag())
+    run(folder, tmp_path, Copy(), encoding=encoding, listener=listener)
     (done,) = [e for e in listener.events if isinstance(e, FileDone) and e.input.endswith("7.png")]
     assert done.details == {"sigma": 7.0, "weights": "identity"}
     assert f"{folder / '7.png'}: sigma 7" in listener.notes
@@ -241,7 +260,7 @@ def test_what_was_found_and_chosen_is_told_and_recorded(folder: Path, tmp_path: 
 
 def test_a_photo_that_is_left_alone_keeps_its_bytes(folder: Path, tmp_path: Path) -> None:
     listener = Listener()
-    tally = pipeline.run(work(folder, tmp_path, Copy(left=frozenset({7}))), listener, Flag())
+    tally = run(folder, tmp_path, Copy(left=frozenset({7})), listener=listener)
     assert tally.done == 6
     assert (tmp_path / "7.png").read_bytes() == (folder / "7.png").read_bytes()
     assert (tmp_path / "6.png").read_bytes() != (folder / "6.png").read_bytes()
@@ -255,7 +274,7 @@ def test_a_photo_that_is_left_alone_keeps_its_bytes(folder: Path, tmp_path: Path
 def test_a_photo_that_is_left_alone_is_encoded_where_another_file_was_asked_for(
     folder: Path, tmp_path: Path, more: dict[str, object]
 ) -> None:
-    pipeline.run(work(folder, tmp_path, Copy(left=frozenset({7})), **more), Listener(), Flag())
+    run(folder, tmp_path, Copy(left=frozenset({7})), **more)
     (made,) = tmp_path.glob("7.*")
     assert made.read_bytes() != (folder / "7.png").read_bytes()
     original = np.asarray(Image.open(folder / "7.png"))
@@ -270,8 +289,7 @@ def test_a_photo_that_is_left_alone_loses_its_metadata_where_that_was_asked_for(
     source.mkdir()
     Image.new("RGB", (7, 5)).save(source / "7.png", dpi=(300, 300))
     encoding = Encoding(strip=True)
-    run = work(source, tmp_path / "out", Copy(left=frozenset({7})), encoding=encoding)
-    pipeline.run(run, Listener(), Flag())
+    run(source, tmp_path / "out", Copy(left=frozenset({7})), encoding=encoding)
     with Image.open(tmp_path / "out" / "7.png") as image:
         assert "dpi" not in image.info
 
@@ -285,7 +303,7 @@ def test_weights_that_cannot_be_had_end_the_run(folder: Path, tmp_path: Path) ->
 
     listener = Listener()
     with pytest.raises(WeightsError):
-        pipeline.run(work(folder, tmp_path, Copy(), networks=Offline()), listener, Flag())
+        run(folder, tmp_path, Copy(), networks=Offline(), listener=listener)
     assert listener.done() == ["4.png", "5.png"]
 
 
@@ -302,7 +320,7 @@ def test_a_photo_that_needs_no_network_is_finished_without_one(folder: Path, tmp
             return replace(job.photo, pixels=np.zeros_like(job.photo.pixels))
 
     networks, listener = OneNetwork(), Listener()
-    pipeline.run(work(folder, tmp_path, Darken(), networks=networks), listener, Flag())
+    run(folder, tmp_path, Darken(), networks=networks, listener=listener)
     assert networks.asked == []
     assert len(listener.done()) == 6
     assert not np.asarray(Image.open(tmp_path / "7.png")).any()

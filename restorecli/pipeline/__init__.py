@@ -1,0 +1,5 @@
+"""The story of the tool: photos are read, restored and written.
+
+`photo` is what happens to one photo, whoever runs it; `threads` does it for many on this machine, decoding,
+restoring and encoding at the same time; `tally` counts what came of them.
+"""
