@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from restorecli.imaging.bayer import malvar, sample
 from restorecli.imaging.colour import luma
-from restorecli.quality.degrade import Bytes, add_noise, jpeg
+from restorecli.quality.camera_noise import draw_camera, shoot
+from restorecli.quality.degrade import Bytes, add_noise, jpeg, to_bytes
 
 Float = NDArray[np.float32]
 Options = Mapping[str, Any]
@@ -22,16 +23,23 @@ JPEG_GRID = 16  # pixels after which the blocks of a 4:2:0 JPEG repeat; as much 
 
 
 def noisy(clean: Bytes, rng: np.random.Generator, options: Options) -> tuple[Float, Bytes]:
-    """Add noise of a sigma between the two of ``sigma``, to gray patches in a share of ``gray``.
+    """Add white noise of a sigma between the two of ``sigma``, or in a share of ``camera`` a camera's.
 
-    ``sigma_power`` above 1 draws small sigmas more often: a uniform number is raised to it.
+    ``sigma_power`` above 1 draws small sigmas more often: a uniform number is raised to it. White noise is rounded
+    to 8 bit in a share of ``rounded``. Patches are gray in a share of ``gray``. ``shot`` is the range of a
+    camera's shot noise; see `draw_camera`.
     """
     clean = _sometimes_gray(clean, rng, options)
     gray = _is_gray(clean)
+    if rng.random() < options.get("camera", 0.0):
+        noisy = shoot(clean, draw_camera(rng, options["shot"]), rng).astype(np.float32) / np.float32(255)
+        return (np.repeat(luma(noisy), 3, axis=2) if gray else noisy), clean
     low, high = options["sigma"]
     sigma = low + (high - low) * rng.uniform() ** options.get("sigma_power", 1.0)
     seed = int(rng.integers(2**62))
     degraded = add_noise(clean[:, :, :1] if gray else clean, sigma, seed)
+    if rng.random() < options.get("rounded", 0.0):
+        degraded = to_bytes(degraded).astype(np.float32) / np.float32(255)
     return (np.repeat(degraded, 3, axis=2) if gray else degraded), clean
 
 
