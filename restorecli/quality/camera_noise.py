@@ -1,13 +1,14 @@
-"""Noise as it stands in a camera's JPEG: made in the sensor, correlated by all that the camera does after it.
+"""Noise as it stands in a camera's JPEG: made in the sensor, correlated by what the camera does after it.
 
-A clean picture is taken back to linear light and to the sensor's own channel levels, gets shot and read noise in
-its Bayer samples, is demosaiced and developed again; then the noise alone is smoothed as noise reduction does,
-luma by a little and chroma by more, sometimes sharpened, and the picture may be compressed.
+A clean picture is taken back to linear light and to the sensor's own channel levels, gets shot and read noise
+in its Bayer samples, is demosaiced and developed again; then the noise alone is smoothed as noise reduction
+does, luma by a little and chroma by more, sometimes sharpened, and the picture may be compressed.
 
-Sources: T. Brooks et al., "Unprocessing images for learned raw denoising", CVPR 2019, section 3 (tone curve, white
-balance, shot and read noise with ``log read = 2.18 log shot + 1.2 ± 0.26``); correlation lengths and strengths are
-set so that, over many draws, they span those measured on real pairs: luma 0.58 to 0.61 at one pixel and 0.13 to
-0.26 at two, red difference 0.90 at one pixel, 0.73 to 0.82 at two, 0.39 to 0.60 at four, 0.07 to 0.29 at eight.
+Sources: T. Brooks et al., "Unprocessing images for learned raw denoising", CVPR 2019, section 3 (tone curve,
+white balance, shot and read noise with ``log read = 2.18 log shot + 1.2 ± 0.26``). Correlation lengths and
+strengths are set so that, over draws of ISO 1600 to 6400, they span those measured on real pairs (CC15 and
+JPEG crops of five cameras): luma 0.58 to 0.61 at one pixel and 0.13 to 0.26 at two; red minus luma 0.90 at
+one pixel, 0.73 to 0.82 at two, 0.39 to 0.60 at four, 0.07 to 0.29 at eight.
 """
 
 from __future__ import annotations

@@ -25,9 +25,9 @@ JPEG_GRID = 16  # pixels after which the blocks of a 4:2:0 JPEG repeat; as much 
 def noisy(clean: Bytes, rng: np.random.Generator, options: Options) -> tuple[Float, Bytes]:
     """Add white noise of a sigma between the two of ``sigma``, or in a share of ``camera`` a camera's.
 
-    ``sigma_power`` above 1 draws small sigmas more often: a uniform number is raised to it. White noise is rounded
-    to 8 bit in a share of ``rounded``. Patches are gray in a share of ``gray``. ``shot`` is the range of a
-    camera's shot noise; see `draw_camera`.
+    ``sigma_power`` above 1 draws small sigmas more often: a uniform number is raised to it. White noise is
+    rounded to 8 bit in a share of ``rounded``. Patches are gray in a share of ``gray``. ``shot`` is the range
+    of a camera's shot noise; see `draw_camera`.
     """
     clean = _sometimes_gray(clean, rng, options)
     gray = _is_gray(clean)
