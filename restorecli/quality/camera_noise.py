@@ -124,8 +124,9 @@ def developed_noise(clean: Bytes, camera: Camera, rng: np.random.Generator) -> F
     deviation = np.sqrt(np.maximum(camera.shot * linear / balance + camera.read, 0))
     raw = rng.standard_normal(clean.shape, dtype=np.float32) * deviation
     noise = _demosaiced(raw, camera.smooth_demosaicing) * balance @ _colour_matrix(camera.mixing).T
-    developed = np.interp(linear + noise, _CURVE, forward)
-    return (developed - encoded).astype(np.float32)
+    developed = np.interp(linear + noise, _CURVE, forward).astype(np.float32)
+    added: Float = developed - encoded
+    return added
 
 
 def reduced(noise: Float, camera: Camera) -> Float:
@@ -141,7 +142,8 @@ def reduced(noise: Float, camera: Camera) -> Float:
     for chroma in (parts[..., 1], parts[..., 2]):
         smooth = gaussian_filter(chroma, camera.chroma_blur)
         result.append(_of_strength(smooth, camera.chroma_left * float(chroma.std())))
-    return np.stack(result, -1) @ _RGB.T
+    colours: Float = np.stack(result, -1) @ _RGB.T
+    return colours
 
 
 def _of_strength(noise: Float, deviation: float) -> Float:
@@ -153,7 +155,8 @@ def _of_strength(noise: Float, deviation: float) -> Float:
 def _tone_curve(contrast: float) -> NDArray[np.float64]:
     """Return the encoded values of `_CURVE`: sRGB's transfer function (IEC 61966-2-1), then an S-curve."""
     encoded = np.where(_CURVE <= 0.0031308, 12.92 * _CURVE, 1.055 * _CURVE ** (1 / 2.4) - 0.055)
-    return (1 - contrast) * encoded + contrast * encoded**2 * (3 - 2 * encoded)
+    curve: NDArray[np.float64] = (1 - contrast) * encoded + contrast * encoded**2 * (3 - 2 * encoded)
+    return curve
 
 
 def _colour_matrix(mixing: float) -> Float:
