@@ -28,9 +28,13 @@ def remember(key: str, value: dict[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         entries = {**_read(path), key: value}
         handle, name = tempfile.mkstemp(suffix=".json", dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(entries, stream, indent=1, sort_keys=True)
-        Path(name).replace(path)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                json.dump(entries, stream, indent=1, sort_keys=True)
+            Path(name).replace(path)
+        except BaseException:  # a full disk, Ctrl-C: no half of a file stays
+            Path(name).unlink(missing_ok=True)
+            raise
 
 
 def recall(key: str) -> dict[str, Any] | None:
@@ -47,6 +51,6 @@ def _file() -> Path:
 def _read(path: Path) -> dict[str, Any]:
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return entries if isinstance(entries, dict) else {}

@@ -9,9 +9,10 @@ import ctypes
 import gc
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
@@ -57,8 +58,9 @@ def measure_curve(
     """Return the memory curve of ``call``, a copy of the network; measured once per machine."""
     key = "|".join(["memory", facts.identity, precision, device_key(device), torch.__version__])
     known = recall(key)
-    if known is not None and known.get("per_pixel", 0) > 0 and known.get("fixed", -1) >= 0:
-        return Curve(float(known["fixed"]), float(known["per_pixel"]))
+    remembered = _remembered(known or {})
+    if remembered is not None:
+        return remembered
     large = probe_side(call, facts, device) if device.type == "cpu" else 256
     large = max(large, 2 * facts.side_multiple)
     small = -(-large // (2 * facts.side_multiple)) * facts.side_multiple
@@ -69,6 +71,14 @@ def measure_curve(
     curve = Curve(max(0.0, peaks[1] - per_pixel * large**2), per_pixel)
     remember(key, {"fixed": curve.fixed, "per_pixel": curve.per_pixel})
     return curve
+
+
+def _remembered(known: Mapping[str, Any]) -> Curve | None:
+    """Return the curve of a cache entry; None where it holds no two sensible numbers."""
+    fixed, per_pixel = known.get("fixed"), known.get("per_pixel")
+    if not (isinstance(fixed, int | float) and isinstance(per_pixel, int | float)):
+        return None
+    return Curve(float(fixed), float(per_pixel)) if 0 <= fixed < 1e15 and 0 < per_pixel < 1e15 else None
 
 
 def choose_tile(curve: Curve, facts: Facts, device: torch.device) -> tuple[int, str]:

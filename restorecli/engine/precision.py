@@ -104,7 +104,7 @@ def choose(network: nn.Module, device: torch.device, asked: str) -> Choice:
     if not candidates(device):
         return Choice("fp32", f"{device.type} has no faster precision here")
     known = recall(_choice_key(facts, device))
-    if known is None or known.get("precision") not in DTYPES:
+    if known is None or known.get("precision") not in list(DTYPES):  # in a list even what has no hash
         choice = _measure(network, device)
         remember_choice(facts, device, choice)
         return choice

@@ -10,10 +10,11 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,9 +69,12 @@ def record_path(released: Path) -> Path:
 def read_record(released: Path) -> Record | None:
     """Return the record of a cached file, or None where there is none that can be read."""
     try:
-        return Record(**json.loads(record_path(released).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        record = Record(**json.loads(record_path(released).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    texts = (record.sha256, record.source, record.trust, record.fetched)
+    right = all(isinstance(text, str) for text in texts) and type(record.bytes) is int
+    return record if right and re.fullmatch("[0-9a-f]{64}", record.sha256) else None
 
 
 def write_record(released: Path, record: Record) -> None:
@@ -139,9 +143,9 @@ def is_cut_off(path: Path) -> bool:
     try:
         told = json.loads(table)
         ends = [tensor["data_offsets"][1] for name, tensor in told.items() if name != "__metadata__"]
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return path.stat().st_size < 8 + length + max(ends, default=0)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         return True
-    return path.stat().st_size < 8 + length + max(ends, default=0)
 
 
 def make_folder(folder: Path) -> None:
@@ -168,7 +172,8 @@ def write_whole(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
         temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager

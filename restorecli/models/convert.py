@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import mmap
 import os
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,12 +20,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from restorecli.errors import CheckpointError, WeightsError, first_line
-from restorecli.models.cache import entry_path, lock, make_folder, native_path
+from restorecli.models.cache import entry_path, is_cut_off, lock, make_folder, native_path
 from restorecli.models.registry import ModelEntry
-from restorecli.networks import from_checkpoint
-from restorecli.networks.network import Network
+from restorecli.networks import NETWORKS, from_checkpoint
+from restorecli.networks.checkpoint import DEEPEST
+from restorecli.networks.network import EXTRA_INPUTS, Network
 
 FORMAT = "restorecli"
+MOST_UNPACKED = 4
+"""So many times its own size a file's tensors may claim: some share their values."""
+ROOM = 1 << 20
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -38,16 +45,58 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"no such file of weights: {path}")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
+    size = path.stat().st_size
     try:
-        # only the zip form (torch 1.6 on) can be mapped
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        refuse_bomb(path, size)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's advice to authors is nothing the user can follow
+            # only the zip form (torch 1.6 on) can be mapped
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except CheckpointError:
+        raise
     except pickle.UnpicklingError as error:
         raise _refusal(path, str(error)) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, AssertionError) as error:
+    except Exception as error:  # a made-up pickle has torch stumble in any way
         raise CheckpointError(f"{path} is damaged or no checkpoint: {first_line(error)}") from error
     if not isinstance(state, Mapping):
         raise CheckpointError(f"{path} holds a {type(state).__name__}, not a table of tensors")
-    return dict(state)
+    return _within(path, dict(state), size)
+
+
+def refuse_bomb(path: Path, size: int) -> None:
+    """Refuse a pickle that would fill the memory while it is read: packed zeros, or an array out of a number.
+
+    Raises:
+        CheckpointError: with the reason.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            whole = sum(member.file_size for member in archive.infolist())
+            if whole > MOST_UNPACKED * size + ROOM:
+                raise CheckpointError(f"{path} is no checkpoint: {size} bytes that unpack to {whole}")
+            pickles = [archive.read(name) for name in archive.namelist() if name.endswith(".pkl")]
+        found = any(b"bytearray" in data for data in pickles)
+    else:
+        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            found = data.find(b"bytearray", 0, ROOM) >= 0
+    if found:
+        raise CheckpointError(f"{path} was refused: it asks for a bytearray, and weights are tensors only")
+
+
+def _within(path: Path, state: dict[str, Any], size: int) -> dict[str, Any]:
+    """Return ``state``; refuse tensors that claim more values than the file has bytes for."""
+    claimed, pending = 0, [iter([state])]
+    while pending:
+        found = next(pending[-1], None)
+        if found is None:
+            pending.pop()
+        elif isinstance(found, torch.Tensor):
+            claimed += found.numel() * found.element_size()
+        elif isinstance(found, Mapping) and len(pending) <= DEEPEST:
+            pending.append(iter(list(found.values())))
+    if claimed > MOST_UNPACKED * size + ROOM:
+        raise CheckpointError(f"{path} is no checkpoint: {size} bytes whose tensors claim {claimed}")
+    return state
 
 
 def native_metadata(path: Path) -> tuple[str, dict[str, Any], dict[str, str]] | None:
@@ -63,9 +112,32 @@ def native_metadata(path: Path) -> tuple[str, dict[str, Any], dict[str, str]] | 
             told = dict(opened.metadata() or {})
         if told.get("format") != FORMAT:
             return None
-        return told["network"], json.loads(told["settings"]), told
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        settings = json.loads(told["settings"])
+        check_facts(told, settings)
+        return told["network"], settings, told
+    except (SafetensorError, KeyError, ValueError, OSError, RecursionError, MemoryError) as error:
         raise CheckpointError(f"{path} is damaged: {first_line(error)}") from error
+
+
+def check_facts(told: Mapping[str, str], settings: object) -> None:
+    """Check what one of our own files says of itself.
+
+    Args:
+        told: its metadata.
+        settings: the network's arguments in it.
+
+    Raises:
+        ValueError: the network is none of ours, or a fact is of the wrong kind or beyond reason.
+    """
+    if told["network"] not in NETWORKS:
+        raise ValueError(f"it is said to be of the network {told['network']}, which is not known")
+    if not isinstance(settings, dict):
+        raise ValueError("its settings are no table")
+    border = told.get("border", "0")
+    if not (border.isascii() and border.isdigit() and len(border) < 4):
+        raise ValueError(f"its border is {border!r}, not a number of pixels from 0 to 999")
+    if told.get("extra_input", "") not in EXTRA_INPUTS:
+        raise ValueError(f"it wants {told['extra_input']!r} beside the picture, which is not known")
 
 
 def save_native(network: Network, path: Path, *, name: str, extra: Mapping[str, str] | None = None) -> None:
@@ -94,7 +166,8 @@ def save_native(network: Network, path: Path, *, name: str, extra: Mapping[str, 
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path} cannot be written: {error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def convert(
@@ -121,10 +194,10 @@ def convert(
         WeightsError: the cache cannot be written.
     """
     target = native_path(network, sha256, settings)
-    if target.is_file():
+    if target.is_file() and not is_cut_off(target):
         return target
     with lock(target):
-        if not target.is_file():
+        if not target.is_file() or is_cut_off(target):
             built = build(released, network, settings)
             told = {"source_file": released.name, "source_sha256": sha256, "license": license}
             if extra_input:
@@ -168,7 +241,7 @@ def build(released: Path, network: str, settings: Mapping[str, Any]) -> Network:
 def _read_safetensors(path: Path) -> dict[str, Any]:
     try:
         return dict(load_file(path))
-    except (SafetensorError, OSError) as error:
+    except Exception as error:  # sample types that this torch lacks, memory, what the parser stumbles over
         raise CheckpointError(f"{path} is damaged or no safetensors file: {first_line(error)}") from error
 
 

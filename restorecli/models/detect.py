@@ -23,7 +23,7 @@ def detect_network(checkpoint: Mapping[str, Any]) -> str | None:
         try:
             renamed = rename(state, layout(name))
             layout(name).infer(renamed)
-        except (CheckpointError, KeyError, ValueError, IndexError):
+        except (CheckpointError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError):
             continue
         return name
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -167,15 +168,16 @@ def add(entry: ModelEntry, file: Path) -> Record:
         )
     path = entry_path(entry)
     with lock(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, part)
             part.replace(path)
         except OSError as error:
             raise WeightsError(f"{path} cannot be written: {error.strerror or error}") from error
         finally:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
         trust = "pinned" if expected.pinned else "first use"
         record = Record(digest, path.stat().st_size, "by hand", trust, _now())
         _write_record(path, record)
@@ -233,7 +235,8 @@ def _write_record(path: Path, record: Record) -> None:
     try:
         write_record(path, record)
     except OSError as error:
-        path.unlink(missing_ok=True)  # without its record it would not be found again
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)  # without its record it would not be found again
         raise WeightsError(f"{record_path(path)} cannot be written: {error.strerror or error}") from error
 
 

@@ -43,5 +43,5 @@ def _built(resolved: Resolved) -> Network:
         network.extra_input = told.get("extra_input", network.extra_input)
         network.border = int(told.get("border", network.border))
         return network
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
         raise CheckpointError(f"{resolved.path} is damaged: {error}", "remove it and try again") from error

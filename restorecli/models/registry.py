@@ -213,9 +213,14 @@ def read_registry(files: Iterable[Path]) -> Registry:
     for path in files:
         try:
             document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise WeightsError(f"{path} is not TOML: {error}") from error
-        network, own = _read_document(document, path.name)
+        except OSError as error:
+            raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
+        try:
+            network, own = _read_document(document, path.name)
+        except (TypeError, AttributeError, ValueError, LookupError) as error:
+            raise WeightsError(f"{path.name}: a value is of the wrong kind: {error}") from error
         if network.name in networks:
             raise WeightsError(f"{path.name}: a second file for the network {network.name}")
         networks[network.name] = network

@@ -10,13 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restorecli.errors import CheckpointError
+from restorecli.errors import CheckpointError, first_line
 from restorecli.networks.network import Network
 from restorecli.networks.packed import Packed
+from restorecli.networks.plausible import check_size
 
 WRAPPERS = ("state_dict", "model_state_dict", "params_ema", "params-ema", "params", "model", "net")
 DESCRIPTIVE = frozenset({"arch", "task", "value_range", "h", "w", "n"})
 """Entries of a checkpoint's configuration that say what it is or was tried on, and build nothing."""
+
+DEEPEST = 8
+"""So many wrappers inside one another a file may have; a mapping that holds itself has no end of them."""
 
 PREFIXES = ("module.", "model_g.", "model.", "netG.", "net_g.", "generator.")
 
@@ -63,12 +67,17 @@ def unwrap(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
     Raises:
         CheckpointError: there are no tensors in it.
     """
-    state: Mapping[str, Any] = checkpoint
-    while (
-        inner := next((state[w] for w in WRAPPERS if isinstance(state.get(w), Mapping)), None)
-    ) is not None:
+    state: Mapping[Any, Any] = checkpoint
+    for _ in range(DEEPEST):
+        inner = next((state[w] for w in WRAPPERS if isinstance(state.get(w), Mapping)), None)
+        if inner is None:
+            break
         state = inner
-    tensors = {key: value for key, value in state.items() if isinstance(value, Tensor)}
+    else:
+        raise CheckpointError("the checkpoint is a table inside a table without end")
+    tensors = {
+        key: value for key, value in state.items() if isinstance(key, str) and isinstance(value, Tensor)
+    }
     if not tensors:
         raise CheckpointError("the checkpoint holds no tensors", "is it a file of network weights?")
     for _ in range(2):  # a wrapper inside a wrapper: model.module.…
@@ -122,6 +131,10 @@ def build_from_released(
         inferred = layout.infer(state)
     except KeyError as missing:
         raise CheckpointError(f"the checkpoint lacks {missing.args[0]}") from missing
+    except (ValueError, TypeError, IndexError, ArithmeticError, RuntimeError) as error:
+        raise CheckpointError(
+            f"the checkpoint's shapes are not the network's: {first_line(error)}"
+        ) from error
     return build_from_native(layout, state, merge_settings(layout, inferred, settings))
 
 
@@ -156,9 +169,10 @@ def build_from_native(layout: Layout, state: Mapping[str, Tensor], settings: Map
         CheckpointError: unknown settings, or keys or shapes that are not the network's.
     """
     try:
+        check_size(layout.make, state, settings)
         network = layout.make(**settings)
         network.load_state_dict(dict(state), strict=True)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, LookupError, ArithmeticError, AttributeError) as error:
         raise CheckpointError(f"the checkpoint does not fit the network: {error}") from error
     return network.eval().requires_grad_(False)
 

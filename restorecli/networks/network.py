@@ -6,6 +6,9 @@ from typing import Any, ClassVar
 
 from torch import nn
 
+EXTRA_INPUTS = ("", "noise map", "quality map", "second view")
+"""What `Network.extra_input` may be."""
+
 
 class Network(nn.Module):
     """Base of the five networks: a module and the facts an engine needs to run it.
