@@ -26,6 +26,7 @@ FLOORS = (
     {"stages"},
     {"results"},
     {"pipeline"},
+    {"commands"},
     {"quality"},
     {"quality.protocols"},
     {"quality.evaluate"},

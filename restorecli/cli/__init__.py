@@ -1,5 +1,5 @@
-"""The command line: one module per command, named after it, and what commands share.
+"""The command line: what reads options, shows plans and leaves by an exit code.
 
-`app` puts them together, `options` declares the options of all restoring commands, `restoring` runs one;
-`bench/` holds the parts of `restore bench`.
+`app` puts the commands together: `commands` makes those that restore from the table of `restorecli.commands`, and
+`restoring` runs them; `bench/` holds the parts of `restore bench`.
 """

@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from restorecli import __version__
-from restorecli.cli import deblur, dejpeg, demosaic, denoise, doctor, enhance, models, upscale
+from restorecli.cli import doctor, models
 from restorecli.cli.bench import command as bench
+from restorecli.cli.commands import command_of
+from restorecli.commands.table import COMMANDS
 from restorecli.errors import ExitCode, RestoreError
 
 app = typer.Typer(
@@ -21,12 +23,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-app.command()(denoise.denoise)
-app.command()(demosaic.demosaic)
-app.command()(dejpeg.dejpeg)
-app.command()(upscale.upscale)
-app.command()(deblur.deblur)
-app.command()(enhance.enhance)
+for kind in COMMANDS.values():
+    app.command()(command_of(kind))
 app.command()(bench.bench)
 app.add_typer(models.app, name="models")
 app.command()(doctor.doctor)

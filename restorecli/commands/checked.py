@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from restorecli.cli.options import SharedOptions
+from restorecli.commands.options import SharedOptions
+from restorecli.commands.values import number
 from restorecli.engine.settings import RunSettings
 from restorecli.errors import UsageError
 from restorecli.photo import Depth
@@ -40,43 +41,6 @@ def check(options: SharedOptions) -> None:
 def precision(options: SharedOptions) -> str:
     """Return the precision wanted by --precision, --fp16 or --fp32."""
     return "fp16" if options.fp16 else "fp32" if options.fp32 else options.precision
-
-
-def number(text: str, name: str) -> int | None:
-    """Return the number of an ``auto|N`` option, None for auto.
-
-    Raises:
-        UsageError: it is neither.
-    """
-    if text == "auto":
-        return None
-    if not text.isdecimal():
-        raise UsageError(f"{name} {text} is neither auto nor a number")
-    return int(text)
-
-
-def level(text: str, name: str, least: float, most: float) -> float | None:
-    """Return the value of an ``auto|N`` option that may have decimals, None for auto.
-
-    Raises:
-        UsageError: it is neither, or not between ``least`` and ``most``.
-    """
-    return None if text == "auto" else between(text, name, least, most, "neither auto nor a number")
-
-
-def between(text: str, name: str, least: float, most: float, otherwise: str = "no number") -> float:
-    """Return the number that ``text``, given for the option ``name``, stands for.
-
-    Raises:
-        UsageError: it is ``otherwise``, or not between ``least`` and ``most``.
-    """
-    try:
-        value = float(text)
-    except ValueError:
-        raise UsageError(f"{name} {text} is {otherwise}") from None
-    if not least <= value <= most:
-        raise UsageError(f"{name} {text} is not between {least:g} and {most:g}")
-    return value
 
 
 def engine_settings(options: SharedOptions) -> RunSettings:

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
-from restorecli.cli.options import MODEL, SharedOptions, option, with_shared_options
+from restorecli.commands.base import CommandOptions
+from restorecli.commands.options import MODEL, SharedOptions, option
+from restorecli.commands.values import level
+
+if TYPE_CHECKING:
+    from restorecli.loading import Models
+    from restorecli.stages import Stage
 
 
-@with_shared_options
-def dejpeg(
-    *,
+@dataclass(frozen=True)
+class DejpegOptions(CommandOptions):
+    """Take blocks and ringing of JPEG compression out of photos.
+
+    Example: restore dejpeg photos/
+
+    Example: find . -name '*.jpg' -print0 | restore dejpeg --files-from - -0 -o fixed/
+    """
+
+    command = "dejpeg"
+
     quality: Annotated[
         str,
         option(
@@ -19,22 +34,17 @@ def dejpeg(
             panel=MODEL,
             metavar="auto|N",
         ),
-    ] = "auto",
-    options: SharedOptions,
-) -> None:
-    """Take blocks and ringing of JPEG compression out of photos.
+    ] = "auto"
 
-    Example: restore dejpeg photos/
+    def __post_init__(self) -> None:
+        level(self.quality, "--quality", 1, 100)
 
-    Example: find . -name '*.jpg' -print0 | restore dejpeg --files-from - -0 -o fixed/
-    """
-    from restorecli.cli.checked import level
-    from restorecli.cli.requests import request
-    from restorecli.cli.restoring import restore, with_raw
-    from restorecli.stages import Stage
-    from restorecli.tasks.dejpeg import Dejpeg
+    def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
+        """Return the one stage, with the quality as a map where the network takes it."""
+        from restorecli.commands.requests import request
+        from restorecli.stages import Stage
+        from restorecli.tasks.dejpeg import Dejpeg
 
-    wanted = level(quality, "--quality", 1, 100)
-    asked = request("dejpeg", options, level=wanted, extra_inputs=frozenset({"quality map"}))
-    stage = Stage(Dejpeg(wanted), asked)
-    restore(lambda _: with_raw([stage], options), "dejpeg", {"quality": quality}, options)
+        quality = level(self.quality, "--quality", 1, 100)
+        wanted = request("dejpeg", shared, level=quality, extra_inputs=frozenset({"quality map"}))
+        return [Stage(Dejpeg(quality), wanted)]

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from restorecli.cli.options import MODEL, OUTPUT, SharedOptions, option, with_shared_options
+from restorecli.commands.base import CommandOptions
+from restorecli.commands.options import MODEL, OUTPUT, SharedOptions, option
 from restorecli.errors import UsageError
+
+if TYPE_CHECKING:
+    from restorecli.loading import Models
+    from restorecli.stages import Stage
 
 DEVELOPED = {"--highlights": "clip", "--color-space": "srgb", "--exposure": 0.0}
 
 
-@with_shared_options
-def demosaic(
-    *,
+@dataclass(frozen=True)
+class DemosaicOptions(CommandOptions):
+    """Make pictures of camera RAW files: 16-bit TIFF, or linear DNG with -f dng.
+
+    Example: restore demosaic raws/ -o tiffs/
+
+    Example: restore demosaic --white-balance daylight -f dng a.NEF
+    """
+
+    command = "demosaic"
+    develops_raw = True
+
     pattern: Annotated[
         str,
         option(
@@ -23,7 +38,7 @@ def demosaic(
             panel=MODEL,
             metavar="auto|RGGB|GRBG|GBRG|BGGR",
         ),
-    ] = "auto",
+    ] = "auto"
     white_balance: Annotated[
         str,
         option(
@@ -32,7 +47,7 @@ def demosaic(
             panel=OUTPUT,
             metavar="camera|auto|daylight|none",
         ),
-    ] = "camera",
+    ] = "camera"
     color_space: Annotated[
         str,
         option(
@@ -41,7 +56,7 @@ def demosaic(
             panel=OUTPUT,
             metavar="srgb|display-p3|prophoto|camera|linear",
         ),
-    ] = "srgb",
+    ] = "srgb"
     highlights: Annotated[
         str,
         option(
@@ -51,7 +66,7 @@ def demosaic(
             panel=OUTPUT,
             metavar="clip|blend",
         ),
-    ] = "clip",
+    ] = "clip"
     exposure: Annotated[
         float,
         option(
@@ -60,42 +75,56 @@ def demosaic(
             panel=OUTPUT,
             metavar="EV",
         ),
-    ] = 0.0,
-    options: SharedOptions,
-) -> None:
-    """Make pictures of camera RAW files: 16-bit TIFF, or linear DNG with -f dng.
+    ] = 0.0
 
-    Example: restore demosaic raws/ -o tiffs/
+    def __post_init__(self) -> None:
+        if self.pattern != "auto":
+            object.__setattr__(self, "pattern", self.pattern.upper())
 
-    Example: restore demosaic --white-balance daylight -f dng a.NEF
-    """
-    chosen = {"--highlights": highlights, "--color-space": color_space, "--exposure": exposure}
-    dng = wants_dng(options)
-    if dng and chosen != DEVELOPED:
+    def check(self, shared: SharedOptions) -> None:
+        """Refuse, for DNG, what the program that opens it decides.
+
+        Raises:
+            UsageError: naming the options.
+        """
+        chosen = {
+            "--highlights": self.highlights,
+            "--color-space": self.color_space,
+            "--exposure": self.exposure,
+        }
         names = ", ".join(name for name, value in chosen.items() if value != DEVELOPED[name])
-        raise UsageError(
-            f"{names}: a DNG is developed by the program that opens it", "leave it out, or choose -f tiff"
+        if names and wants_dng(shared):
+            raise UsageError(
+                f"{names}: a DNG is developed by the program that opens it", "leave it out, or choose -f tiff"
+            )
+
+    def recorded(self, shared: SharedOptions) -> dict[str, str]:
+        """Return the options, and whether a DNG is made."""
+        exposure, dng = f"{self.exposure:g}", str(wants_dng(shared))
+        return {**super().recorded(shared), "exposure": exposure, "dng": dng}
+
+    def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
+        """Return the one stage.
+
+        Raises:
+            UsageError: an option is none of its choices.
+        """
+        from restorecli.commands.requests import request
+        from restorecli.stages import Stage
+        from restorecli.tasks.demosaic import Demosaic, mosaic_run
+
+        task = Demosaic(
+            self.pattern,
+            self.white_balance,
+            self.highlights,
+            self.color_space,
+            self.exposure,
+            camera_rgb=wants_dng(shared),
         )
-    from restorecli.cli.requests import request
-    from restorecli.cli.restoring import restore
-    from restorecli.stages import Stage
-    from restorecli.tasks.demosaic import Demosaic, mosaic_run
-
-    pattern = pattern if pattern == "auto" else pattern.upper()
-    task = Demosaic(pattern, white_balance, highlights, color_space, exposure, camera_rgb=dng)
-    own = {
-        "pattern": pattern,
-        "white_balance": white_balance,
-        "color_space": color_space,
-        "highlights": highlights,
-        "exposure": f"{exposure:g}",
-        "dng": str(dng),
-    }
-    stage = Stage(task, request("demosaic", options), run=mosaic_run)
-    restore(lambda _: [stage], task.suffix, own, options)
+        return [Stage(task, request("demosaic", shared), run=mosaic_run)]
 
 
-def wants_dng(options: SharedOptions) -> bool:
+def wants_dng(shared: SharedOptions) -> bool:
     """Whether results are written as DNG: by --format, or by the name of the one result."""
-    wanted = options.format.lower().lstrip(".")
-    return wanted == "dng" or (wanted == "keep" and Path(options.output or "").suffix.lower() == ".dng")
+    wanted = shared.format.lower().lstrip(".")
+    return wanted == "dng" or (wanted == "keep" and Path(shared.output or "").suffix.lower() == ".dng")

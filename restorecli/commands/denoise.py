@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
 
-from restorecli.cli.options import MODEL, SharedOptions, option, with_shared_options
+from restorecli.commands.base import CommandOptions
+from restorecli.commands.options import MODEL, SharedOptions, option
+from restorecli.commands.values import level, one_of
 from restorecli.errors import UsageError
+
+if TYPE_CHECKING:
+    from restorecli.loading import Models
+    from restorecli.stages import Stage
 
 NOISES = ("gaussian", "real")
 STRONGEST = 100.0
 
 
-@with_shared_options
-def denoise(
-    *,
+@dataclass(frozen=True)
+class DenoiseOptions(CommandOptions):
+    """Take noise out of photos.
+
+    Example: restore denoise --sigma auto scans/ -o clean/
+
+    Example: restore denoise --noise real phone/
+    """
+
+    command = "denoise"
+
     sigma: Annotated[
         str,
         option(
@@ -24,7 +38,7 @@ def denoise(
             panel=MODEL,
             metavar="auto|N",
         ),
-    ] = "auto",
+    ] = "auto"
     noise: Annotated[
         str,
         option(
@@ -34,29 +48,23 @@ def denoise(
             panel=MODEL,
             metavar="gaussian|real",
         ),
-    ] = "gaussian",
-    options: SharedOptions,
-) -> None:
-    """Take noise out of photos.
+    ] = "gaussian"
 
-    Example: restore denoise --sigma auto scans/ -o clean/
+    def __post_init__(self) -> None:
+        one_of(self.noise, "--noise", NOISES)
+        if self.noise == "real" and self.sigma != "auto":
+            raise UsageError("--sigma says nothing to --noise real", "leave one of them out")
+        level(self.sigma, "--sigma", 0, STRONGEST)
 
-    Example: restore denoise --noise real phone/
-    """
-    if noise not in NOISES:
-        raise UsageError(f"--noise {noise}", f"choose {' or '.join(NOISES)}")
-    if noise == "real" and sigma != "auto":
-        raise UsageError("--sigma says nothing to --noise real", "leave one of them out")
-    from restorecli.cli.checked import level
-    from restorecli.cli.requests import request
-    from restorecli.cli.restoring import restore, with_raw
-    from restorecli.stages import Stage
-    from restorecli.tasks.denoise import Denoise
-    from restorecli.tasks.same_size import SameSize
+    def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
+        """Return the one stage, with the noise level as a map where the network takes it."""
+        from restorecli.commands.requests import request
+        from restorecli.stages import Stage
+        from restorecli.tasks.denoise import Denoise
+        from restorecli.tasks.same_size import SameSize
 
-    wanted = request("denoise", options, degradation=noise, level=level(sigma, "--sigma", 0, STRONGEST))
-    if noise == "real":
-        stage = Stage(SameSize("denoise"), wanted)
-    else:
-        stage = Stage(Denoise(wanted.level), replace(wanted, extra_inputs=frozenset({"noise map"})))
-    restore(lambda _: with_raw([stage], options), "denoise", {"sigma": sigma, "noise": noise}, options)
+        sigma = level(self.sigma, "--sigma", 0, STRONGEST)
+        wanted = request("denoise", shared, degradation=self.noise, level=sigma)
+        if self.noise == "real":
+            return [Stage(SameSize("denoise"), wanted)]
+        return [Stage(Denoise(sigma), replace(wanted, extra_inputs=frozenset({"noise map"})))]

@@ -1,17 +1,14 @@
-"""The options denoise, demosaic, dejpeg and upscale share, declared once.
+"""How an option is declared, and the options that all restoring commands share.
 
-`with_shared_options` gives a command every field of `SharedOptions` as an option and hands it over as one
-object, so that a new shared option is one field here.
+An option is a field of a dataclass, annotated as Typer wants it: the command line, presets and the record of
+settings all read it there.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 
@@ -190,48 +187,3 @@ class SharedOptions:
     verbose: Annotated[
         int, option("--verbose", "-v", help="Say more; twice: with tracebacks.", panel=RUN, count=True)
     ] = 0
-
-
-def with_options(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator that gives ``command(…, options: kind)`` every field of ``kind`` as an option.
-
-    Args:
-        kind: a dataclass whose fields are annotated as Typer wants them, all with defaults.
-    """
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(command)
-        def wrapper(**values: Any) -> None:
-            given = {entry.name: values.pop(entry.name) for entry in fields(kind)}
-            command(**values, options=kind(**given))
-
-        arranged = _parameters(command, kind)
-        wrapper.__signature__ = inspect.Signature(arranged)  # type: ignore[attr-defined]
-        wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in arranged}
-        return wrapper
-
-    return decorate
-
-
-with_shared_options = with_options(SharedOptions)
-
-
-def _parameters(command: Callable[..., None], kind: type[Any]) -> list[inspect.Parameter]:
-    """Return the first field of ``kind``, the command's own parameters, then the other fields."""
-    hints = get_type_hints(kind, include_extras=True)
-    first, *others = [
-        inspect.Parameter(
-            entry.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            annotation=hints[entry.name],
-            default=None if entry.default is MISSING else entry.default,
-        )
-        for entry in fields(kind)
-    ]
-    own_hints = get_type_hints(command, include_extras=True)
-    own = [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=own_hints[name])
-        for name, parameter in inspect.signature(command).parameters.items()
-        if name != "options"
-    ]
-    return [first, *own, *others]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from restorecli.cli.options import SharedOptions
+from restorecli.commands.options import SharedOptions
 from restorecli.models.choose import ModelRequest
 
 

@@ -1,18 +1,33 @@
-"""``restore deblur``: take out blur of motion or of missed focus."""
+"""``restore deblur`` and ``restore enhance``: networks that keep the size, chosen by what is wrong."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
-from restorecli.cli.options import MODEL, SharedOptions, option, with_shared_options
-from restorecli.errors import UsageError
+from restorecli.commands.base import CommandOptions
+from restorecli.commands.options import MODEL, SharedOptions, option
+from restorecli.commands.values import one_of
+
+if TYPE_CHECKING:
+    from restorecli.loading import Models
+    from restorecli.stages import Stage
 
 BLURS = ("motion", "realblur-j", "realblur-r", "defocus")
+STYLES = ("low-light", "retouch")
 
 
-@with_shared_options
-def deblur(
-    *,
+@dataclass(frozen=True)
+class DeblurOptions(CommandOptions):
+    """Take blur out of photos. The weights are large and are downloaded once.
+
+    Example: restore deblur photos/
+
+    Example: restore deblur --blur defocus photo.jpg
+    """
+
+    command = "deblur"
+
     blur: Annotated[
         str,
         option(
@@ -21,23 +36,51 @@ def deblur(
             "realblur-r: camera shake in low light, in developed photos (j) or linear ones (r); defocus: "
             "missed focus.",
             panel=MODEL,
-            metavar="motion|realblur-j|realblur-r|defocus",
+            metavar="|".join(BLURS),
         ),
-    ] = "motion",
-    options: SharedOptions,
-) -> None:
-    """Take blur out of photos. The weights are large and are downloaded once.
+    ] = BLURS[0]
 
-    Example: restore deblur photos/
+    def __post_init__(self) -> None:
+        one_of(self.blur, "--blur", BLURS)
 
-    Example: restore deblur --blur defocus photo.jpg
+    def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
+        """Return the one stage."""
+        return _stages(self.command, self.blur, shared)
+
+
+@dataclass(frozen=True)
+class EnhanceOptions(CommandOptions):
+    """Brighten dark photos, or retouch tones. The weights are large and are downloaded once.
+
+    Example: restore enhance night/
+
+    Example: restore enhance --style retouch photo.jpg
     """
-    if blur not in BLURS:
-        raise UsageError(f"--blur {blur}", f"choose one of {', '.join(BLURS)}")
-    from restorecli.cli.requests import request
-    from restorecli.cli.restoring import restore, with_raw
+
+    command = "enhance"
+
+    style: Annotated[
+        str,
+        option(
+            "--style",
+            help="low-light: brighten photos taken in the dark; retouch: the tones of a professional "
+            "retoucher.",
+            panel=MODEL,
+            metavar="|".join(STYLES),
+        ),
+    ] = STYLES[0]
+
+    def __post_init__(self) -> None:
+        one_of(self.style, "--style", STYLES)
+
+    def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
+        """Return the one stage."""
+        return _stages(self.command, self.style, shared)
+
+
+def _stages(task: str, degradation: str, shared: SharedOptions) -> list[Stage]:
+    from restorecli.commands.requests import request
     from restorecli.stages import Stage
     from restorecli.tasks.same_size import SameSize
 
-    stage = Stage(SameSize("deblur"), request("deblur", options, degradation=blur))
-    restore(lambda _: with_raw([stage], options), "deblur", {"blur": blur}, options)
+    return [Stage(SameSize(task), request(task, shared, degradation=degradation))]

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
-from restorecli.cli.options import MODEL, SharedOptions, option, with_shared_options
+from restorecli.commands.base import CommandOptions
+from restorecli.commands.options import MODEL, SharedOptions, option
+from restorecli.commands.values import one_of
 from restorecli.errors import UsageError
+
+if TYPE_CHECKING:
+    from restorecli.loading import Models
+    from restorecli.stages import Stage
 
 DEGRADATIONS = ("bicubic", "real")
 MOST = 16
 
 
-@with_shared_options
-def upscale(
-    *,
+@dataclass(frozen=True)
+class UpscaleOptions(CommandOptions):
+    """Enlarge photos with a super-resolution network.
+
+    Example: restore upscale -x4 --model nlsn photos/
+
+    Example: curl … | restore upscale -x2 - -o out.png
+    """
+
+    command = "upscale"
+
     scale: Annotated[
         float,
         option(
@@ -23,7 +38,7 @@ def upscale(
             panel=MODEL,
             metavar="N",
         ),
-    ] = 4.0,
+    ] = 4.0
     degradation: Annotated[
         str | None,
         option(
@@ -33,25 +48,27 @@ def upscale(
             panel=MODEL,
             metavar="bicubic|real",
         ),
-    ] = None,
-    options: SharedOptions,
-) -> None:
-    """Enlarge photos with a super-resolution network.
+    ] = None
 
-    Example: restore upscale -x4 --model nlsn photos/
+    def __post_init__(self) -> None:
+        if not 1 < self.scale <= MOST:
+            raise UsageError(
+                f"-x {self.scale:g} is not above 1 and up to {MOST}", "choose -x 2, 3 or 4, for example"
+            )
+        if self.degradation is not None:
+            one_of(self.degradation, "--degradation", DEGRADATIONS)
 
-    Example: curl … | restore upscale -x2 - -o out.png
-    """
-    if not 1 < scale <= MOST:
-        raise UsageError(f"-x {scale:g} is not above 1 and up to {MOST}", "choose -x 2, 3 or 4, for example")
-    if degradation not in (None, *DEGRADATIONS):
-        raise UsageError(f"--degradation {degradation}", f"choose {' or '.join(DEGRADATIONS)}")
-    from restorecli.cli.restoring import restore, with_raw
-    from restorecli.cli.upscale_stages import upscale_stages
+    @property
+    def suffix(self) -> str:
+        """What names of results end in."""
+        return f"{self.command}-x{self.scale:g}"
 
-    restore(
-        lambda models: with_raw(upscale_stages(scale, degradation, models, options), options),
-        f"upscale-x{scale:g}",
-        {"degradation": degradation or "usual"},
-        options,
-    )
+    def recorded(self, shared: SharedOptions) -> dict[str, str]:
+        """Return the degradation; the scale is part of the suffix, which is recorded too."""
+        return {"degradation": self.degradation or "usual"}
+
+    def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
+        """Return a stage per network that the enlargement goes through."""
+        from restorecli.commands.upscale_stages import upscale_stages
+
+        return upscale_stages(self.scale, self.degradation, models, shared)

@@ -8,8 +8,8 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations_with_replacement
 
-from restorecli.cli.options import SharedOptions
-from restorecli.cli.requests import request
+from restorecli.commands.options import SharedOptions
+from restorecli.commands.requests import request
 from restorecli.errors import RestoreError
 from restorecli.loading import Models
 from restorecli.models.choose import ModelRequest, choose

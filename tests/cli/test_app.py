@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from restorecli.cli.app import app
-from restorecli.cli.options import SharedOptions
+from restorecli.commands.options import SharedOptions
 from restorecli.errors import ExitCode, RestoreError
 from tests.conftest import Done
 

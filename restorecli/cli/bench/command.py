@@ -6,7 +6,8 @@ import os
 from dataclasses import fields
 
 from restorecli.cli.bench.options import BenchOptions
-from restorecli.cli.options import variable_of, with_options
+from restorecli.cli.signature import with_options
+from restorecli.commands.options import variable_of
 from restorecli.errors import UsageError
 
 MODES = ("compare", "folder", "table", "data", "pairs", "sweep")
@@ -30,7 +31,7 @@ APPLIES = {
 
 
 @with_options(BenchOptions)
-def bench(*, options: BenchOptions) -> None:
+def bench(options: BenchOptions) -> None:
     """Measure networks on this machine: run times, or with --data, --pairs or --table, quality.
 
     Example: restore bench

@@ -4,33 +4,24 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import torch
 
 from restorecli.cli.bench.options import BenchOptions
 from restorecli.cli.bench.show import Table, percent, say, show, significant
-from restorecli.cli.checked import engine_settings
-from restorecli.cli.options import SharedOptions
-from restorecli.cli.requests import request
-from restorecli.cli.restoring import encoding, expect, reporter, run_interruptibly, with_raw
-from restorecli.cli.upscale_stages import upscale_stages
+from restorecli.cli.restoring import reporter, run_interruptibly
+from restorecli.commands.description import RunDescription
+from restorecli.commands.options import SharedOptions
+from restorecli.commands.ready import make_ready
+from restorecli.commands.table import command_options
 from restorecli.errors import NothingToDoError, UsageError
-from restorecli.loading import Models
-from restorecli.models.registry import TASKS
 from restorecli.photos.inputs import find_inputs
 from restorecli.photos.naming import plan_names
-from restorecli.pipeline.photo import Setup
 from restorecli.quality.machine import header, machine
 from restorecli.report.stopwatch import Stopwatch
-from restorecli.stages import Stage
-from restorecli.tasks.base import Task
-from restorecli.tasks.dejpeg import Dejpeg
-from restorecli.tasks.demosaic import Demosaic, mosaic_run
-from restorecli.tasks.denoise import Denoise
-from restorecli.tasks.same_size import SameSize
 
-MAPS = frozenset({"noise map", "quality map"})
 MEANING = {
     "decode": "reading files, in their own threads",
     "restore": "everything between: estimating, turning to tensors and back, the network",
@@ -77,9 +68,7 @@ def measure_folder(options: BenchOptions) -> None:
     tasks = options.task or ["upscale"]
     if len(tasks) > 1 or len(options.model or []) > 1:
         raise UsageError("--folder measures one task by one model", "give --task and --model once")
-    shared = shared_options(options)
-    models = Models(engine_settings(shared), seed=options.seed, say=lambda text: say(options, text))
-    row, device = run_folder(tasks[0], options, shared, models)
+    row, device = run_folder(described(tasks[0], options), say=lambda text: say(options, text))
     if not row.files:
         raise NothingToDoError(f"no photo in {options.folder} could be restored", "see the reasons above")
     facts = machine(torch.device(device))
@@ -96,56 +85,37 @@ def measure_folder(options: BenchOptions) -> None:
     show(options, "folder", lines, [{**asdict(row), "files_per_minute": row.files_per_minute}], machine=facts)
 
 
-def run_folder(
-    task: str, options: BenchOptions, shared: SharedOptions, models: Models
-) -> tuple[FolderRow, str]:
+def run_folder(description: RunDescription, say: Callable[[str], None]) -> tuple[FolderRow, str]:
     """Return what came of the folder, and the device it was done on."""
+    shared, task = description.shared, description.steps[0].own.command
     report = reporter(shared)
-    stages = tuple(task_stages(task, options, shared, models))
-    expected, ready = expect(stages, models, report)
+    ready = make_ready(description, say=say)
     watch = Stopwatch()
     with tempfile.TemporaryDirectory(prefix="restore-bench-") as folder:
         plan = plan_names(find_inputs(shared.inputs or []), output=folder, task_suffix=task)
-        setup = Setup(stages, models, encoding(task, shared, {}), watch=watch)
+        setup = ready.setup({}, watch=watch)
         began = time.perf_counter()
         tally = run_interruptibly(plan.photos, setup, report)
         seconds = time.perf_counter() - began
-    weights = ", ".join(resolved.name for resolved in expected)
+    weights = ", ".join(resolved.name for resolved in ready.expected)
     row = FolderRow(task, weights, tally.done, tally.failed, seconds, tally.megapixels, watch.seconds)
-    return row, ready[0].prepared.devices[0] if ready else "cpu"
+    return row, ready.loaded[0].prepared.devices[0] if ready.loaded else "cpu"
 
 
-def task_stages(task: str, options: BenchOptions, shared: SharedOptions, models: Models) -> list[Stage]:
-    """Return the stages that the command of ``task`` would take.
-
-    Raises:
-        UsageError: there is no such task.
-    """
-    if task not in TASKS:
-        raise UsageError(f"unknown task: {task}", f"known: {', '.join(TASKS)}")
-    if task == "upscale":
-        scale = float(next(iter(options.scale or []), 4))
-        return with_raw(upscale_stages(scale, None, models, shared), shared)
-    if task == "demosaic":
-        return [Stage(Demosaic(), request(task, shared), run=mosaic_run)]
-    level = _level(task, options)
-    undo: Task = SameSize(task)
-    if task in ("denoise", "dejpeg"):
-        undo = Denoise(level) if task == "denoise" else Dejpeg(level)
-    return with_raw([Stage(undo, request(task, shared, level=level, extra_inputs=MAPS))], shared)
-
-
-def _level(task: str, options: BenchOptions) -> float | None:
-    """Return the sigma or quality given; None has each photo's estimated, as the commands do.
+def described(task: str, options: BenchOptions) -> RunDescription:
+    """Return the run that the command of ``task`` would do.
 
     Raises:
-        UsageError: it is no number.
+        UsageError: there is no such task, or a level is none.
     """
-    given = {"denoise": options.sigma, "dejpeg": options.quality}.get(task)
-    try:
-        return float(given[0]) if given else None
-    except ValueError:
-        raise UsageError(f"{given} is no number") from None
+    level = {"denoise": ("sigma", options.sigma), "dejpeg": ("quality", options.quality)}.get(task)
+    given: dict[str, object] = {}
+    if level is not None and level[1]:
+        given = {level[0]: level[1][0]}
+    elif task == "upscale" and options.scale:
+        given = {"scale": float(options.scale[0])}
+    own = command_options(task, given)
+    return RunDescription.of(own, shared_options(options))
 
 
 def shared_options(options: BenchOptions) -> SharedOptions:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from restorecli.cli.options import ENGINE, MODEL, OUTPUT, RUN, option
+from restorecli.commands.options import ENGINE, MODEL, OUTPUT, RUN, option
 
 WHAT, QUALITY = "What to measure", "Quality"
 

@@ -11,7 +11,7 @@ from restorecli.cli.bench.options import BenchOptions
 from restorecli.cli.bench.paper import show_paper
 from restorecli.cli.bench.scores import show_scores
 from restorecli.cli.bench.show import say
-from restorecli.cli.checked import between, number
+from restorecli.commands.values import between, number
 from restorecli.engine.settings import RunSettings
 from restorecli.errors import RestoreError, UsageError, WriteError
 from restorecli.loading import Models

@@ -1,0 +1,26 @@
+"""The restoring commands as functions of the command line, made from the table of their options."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+from restorecli.cli.signature import with_options
+from restorecli.commands.base import CommandOptions
+from restorecli.commands.description import RunDescription
+from restorecli.commands.options import SharedOptions
+
+
+def command_of(kind: type[CommandOptions]) -> Callable[..., None]:
+    """Return the function whose parameters are the shared options and those of ``kind``."""
+
+    @with_options(SharedOptions, kind)
+    def command(shared: SharedOptions, own: CommandOptions) -> None:
+        description = RunDescription.of(own, shared)
+        from restorecli.cli.restoring import restore  # imports torch, which the help does not need
+
+        restore(description)
+
+    command.__name__ = kind.command
+    command.__doc__ = inspect.getdoc(kind)
+    return command

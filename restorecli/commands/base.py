@@ -1,0 +1,51 @@
+"""What every restoring command offers: its options as data, and the stages that they mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, ClassVar
+
+from restorecli.commands.options import SharedOptions
+
+if TYPE_CHECKING:  # torch is imported only once stages are built
+    from restorecli.loading import Models
+    from restorecli.stages import Stage
+
+
+@dataclass(frozen=True)
+class CommandOptions:
+    """The own options of a command, checked when they are made.
+
+    A subclass declares its options as fields, and its docstring is the command's help.
+
+    Attributes:
+        command: the command's name.
+        develops_raw: whether camera RAW is this command's own matter; other commands have it developed first.
+    """
+
+    command: ClassVar[str]
+    develops_raw: ClassVar[bool] = False
+
+    @property
+    def suffix(self) -> str:
+        """What names of results end in, such as "upscale-x4"."""
+        return self.command
+
+    def check(self, shared: SharedOptions) -> None:
+        """Refuse options that do not go with the ``shared`` ones.
+
+        Raises:
+            UsageError: with what to do instead.
+        """
+
+    def recorded(self, shared: SharedOptions) -> dict[str, str]:
+        """Return the options as they were asked for, to tell results of other options apart."""
+        return {field.name: str(getattr(self, field.name)) for field in fields(self)}
+
+    def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
+        """Return what a photo goes through, but for the development of camera RAW.
+
+        Raises:
+            RestoreError: the model has no weights for it, or the file given cannot be used.
+        """
+        raise NotImplementedError

@@ -1,0 +1,125 @@
+"""From the description of a run to what the pipeline needs: stages, networks, and how results are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from restorecli import __version__
+from restorecli.commands.checked import engine_settings, precision
+from restorecli.commands.description import RunDescription
+from restorecli.loading import Loaded, Models
+from restorecli.models.download import Progress
+from restorecli.models.resolved import Resolved
+from restorecli.photo import Depth
+from restorecli.pipeline.photo import Setup
+from restorecli.results import Encoding
+from restorecli.stages import Stage
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A run whose networks are found.
+
+    Attributes:
+        description: what was asked for.
+        models: where further networks come from.
+        stages: what every photo goes through.
+        expected: the weights of every stage that all photos go through, as a photo of no special kind needs
+            them.
+        loaded: their networks; empty where weights are not here yet and may not be fetched (a dry run).
+    """
+
+    description: RunDescription
+    models: Models
+    stages: tuple[Stage, ...]
+    expected: tuple[Resolved, ...]
+    loaded: tuple[Loaded, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to say of the expected weights, each once."""
+        return tuple(dict.fromkeys(text for resolved in self.expected for text in resolved.notes))
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Everything that changes the output's bytes: what a second run compares to know what is done.
+
+        Weights that a photo makes the run choose follow from these and from the photo itself.
+        """
+        shared = self.description.shared
+        prepared = self.loaded[0].prepared if self.loaded else None
+        settings: dict[str, Any] = {
+            "task": self.description.suffix,
+            **self.description.recorded(),
+            "model": ", ".join(dict.fromkeys(resolved.network for resolved in self.expected)),
+            "weights": ", ".join(
+                dict.fromkeys(resolved.digest or resolved.name for resolved in self.expected)
+            ),
+            "variant": shared.variant or "usual",
+            "tile": prepared.tile if prepared else shared.tile,
+            "overlap": prepared.overlap if prepared else shared.tile_overlap,
+            "precision": prepared.precision if prepared else precision(shared),
+            "self_ensemble": shared.self_ensemble,
+            "compile": shared.compile,
+            "seed": shared.seed,
+            "format": shared.format,
+            "bits": shared.bits or "keep",
+            "jpeg_quality": shared.jpeg_quality,
+            "strip": shared.strip,
+        }
+        return {name: str(value) for name, value in settings.items()}
+
+    def setup(self, settings: Mapping[str, str] | None = None, **more: Any) -> Setup:
+        """Return what the photos of the run share.
+
+        Args:
+            settings: those of the record, where they are not this machine's own `settings`.
+            more: further fields of `Setup`.
+        """
+        shared = self.description.shared
+        encoding = Encoding(
+            depth=Depth(shared.bits) if shared.bits else None,
+            jpeg_quality=shared.jpeg_quality,
+            strip=shared.strip,
+            provenance={"software": f"restore {__version__}", "task": self.description.suffix},
+            settings=self.settings if settings is None else settings,
+        )
+        return Setup(self.stages, self.models, encoding, **more)
+
+
+def usual(stages: Sequence[Stage]) -> list[Stage]:
+    """Return the stages that every photo goes through."""
+    return [stage for stage in stages if not stage.only_raw]
+
+
+def make_ready(
+    description: RunDescription,
+    *,
+    progress: Progress | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Ready:
+    """Find the networks that most photos will need, and ready them unless the run is a dry one.
+
+    Args:
+        description: what is asked for.
+        progress: gets the bytes of downloads.
+        say: gets, once each, what the user should know of weights and devices.
+
+    Raises:
+        RestoreError: weights or device cannot be had.
+    """
+    shared = description.shared
+    models = Models(
+        engine_settings(shared), seed=shared.seed, progress=progress, fetch=not shared.dry_run, say=say
+    )
+    stages = tuple(description.stages(models))
+    expected = tuple(models.resolve(stage.request) for stage in usual(stages))
+    found = Ready(description, models, stages, expected, ())
+    for text in found.notes:
+        say(text)
+    if any(resolved.path is None for resolved in expected):
+        return found
+    loaded = tuple(models.get(stage.request, stage.run) for stage in usual(stages))
+    return Ready(description, models, stages, expected, loaded)
