@@ -52,7 +52,8 @@ class Camera:
         sharpening: amount of an unsharp mask on the luma of the noise.
         luma_left: standard deviation of the luma noise after noise reduction, relative to that before it.
         chroma_blur: sigma in pixels by which chroma is smoothed.
-        chroma_left: as ``luma_left``, for chroma.
+        chroma_ratio: standard deviation of each chroma's noise (Cb, Cr of BT.601) relative to the luma's that is
+            left; None for what the sensor's noise has.
         quality: of the JPEG, None for no compression.
         subsampling: of its chroma.
     """
@@ -69,12 +70,12 @@ class Camera:
     sharpening: float
     luma_left: float
     chroma_blur: float
-    chroma_left: float
+    chroma_ratio: float | None
     quality: int | None
     subsampling: str = "4:2:0"
 
 
-def draw_camera(rng: np.random.Generator, shot: tuple[float, float] = (2e-5, 1e-2)) -> Camera:
+def draw_camera(rng: np.random.Generator, shot: tuple[float, float] = (5e-5, 1.2e-2)) -> Camera:
     """Draw a camera and its shot; ``shot`` is the range of the shot noise, drawn evenly in its logarithm."""
     level = float(np.exp(rng.uniform(*np.log(shot))))
     read = float(np.exp(2.18 * np.log(level) + 1.2 + 0.26 * rng.standard_normal()))
@@ -93,7 +94,7 @@ def draw_camera(rng: np.random.Generator, shot: tuple[float, float] = (2e-5, 1e-
         sharpening=float(rng.uniform(0, 1.5)) if rng.random() < 0.2 else 0.0,
         luma_left=float(rng.uniform(0.5, 1.0)) if smooths else 1.0,
         chroma_blur=float(np.exp(rng.uniform(*np.log((1.0, 5.0))))) if smooths else 0.0,
-        chroma_left=float(rng.uniform(0.2, 0.8)) if smooths else 1.0,
+        chroma_ratio=float(rng.uniform(0.25, 1.0)) if smooths else None,
         quality=100 - int(21 * rng.uniform() ** 2) if compressed else None,
         subsampling=("4:2:0", "4:2:2", "4:4:4")[int(rng.choice(3, p=(0.5, 0.25, 0.25)))],
     )
@@ -141,7 +142,8 @@ def reduced(noise: Float, camera: Camera) -> Float:
     result = [_of_strength(mixed, camera.luma_left * float(luma.std()))]
     for chroma in (parts[..., 1], parts[..., 2]):
         smooth = gaussian_filter(chroma, camera.chroma_blur)
-        result.append(_of_strength(smooth, camera.chroma_left * float(chroma.std())))
+        wanted = chroma.std() if camera.chroma_ratio is None else camera.chroma_ratio * result[0].std()
+        result.append(_of_strength(smooth, float(wanted)))
     colours: Float = np.stack(result, -1) @ _RGB.T
     return colours
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from restorecli.imaging.bayer import malvar, sample
 from restorecli.imaging.colour import luma
@@ -19,6 +20,7 @@ from restorecli.quality.degrade import Bytes, add_noise, jpeg, to_bytes
 Float = NDArray[np.float32]
 Options = Mapping[str, Any]
 Degrade = Callable[[Bytes, np.random.Generator, Options], tuple[Float, Bytes]]
+SOFTNESS = (0.3, 1.4)  # pixels: sigma of the blur of demosaicing and lenses, beside photos made smaller
 JPEG_GRID = 16  # pixels after which the blocks of a 4:2:0 JPEG repeat; as much as two cuts can take
 
 
@@ -32,6 +34,9 @@ def noisy(clean: Bytes, rng: np.random.Generator, options: Options) -> tuple[Flo
     clean = _sometimes_gray(clean, rng, options)
     gray = _is_gray(clean)
     if rng.random() < options.get("camera", 0.0):
+        if rng.random() < options.get("soft", 0.0):
+            sigma = rng.uniform(*SOFTNESS)
+            clean = np.rint(gaussian_filter(clean.astype(np.float32), (sigma, sigma, 0))).astype(np.uint8)
         noisy = shoot(clean, draw_camera(rng, options["shot"]), rng).astype(np.float32) / np.float32(255)
         return (np.repeat(luma(noisy), 3, axis=2) if gray else noisy), clean
     low, high = options["sigma"]
