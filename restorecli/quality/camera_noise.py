@@ -52,8 +52,8 @@ class Camera:
         sharpening: amount of an unsharp mask on the luma of the noise.
         luma_left: standard deviation of the luma noise after noise reduction, relative to that before it.
         chroma_blur: sigma in pixels by which chroma is smoothed.
-        chroma_ratio: standard deviation of the noise of Cb and Cr (BT.601) relative to that of the luma that is
-            left; None for what the sensor's noise has.
+        chroma_ratio: standard deviation of the noise of Cb and Cr (BT.601) relative to that of the luma
+            that is left; None for what the noise of the sensor has.
         quality: of the JPEG, None for no compression.
         subsampling: of its chroma.
     """
