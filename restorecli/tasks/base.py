@@ -17,6 +17,8 @@ from restorecli.photo import FloatArray, Photo
 class Need:
     """What one photo asks of a task; decided once per photo, never per tile.
 
+    A task may add what its ``prepare`` is to know, so that nothing is computed twice.
+
     Attributes:
         channels: of the weights that suit it: 1 for gray ones, 3 for colour.
         level: noise sigma on the 0–255 scale, or JPEG quality; None for what was asked for.

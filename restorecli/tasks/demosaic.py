@@ -40,6 +40,17 @@ def mosaic_run(network: Network) -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True)
+class MosaicNeed(Need):
+    """What a photo asks for.
+
+    Attributes:
+        balance: the white balance of RAW.
+    """
+
+    balance: develop.Balance = develop.Balance(develop.NEUTRAL, "none")
+
+
+@dataclass(frozen=True)
 class MosaicJob(Job):
     """A photo on its way.
 
@@ -101,7 +112,7 @@ class Demosaic:
         """What output names end in."""
         return "demosaic"
 
-    def examine(self, photo: Photo) -> Need:
+    def examine(self, photo: Photo) -> MosaicNeed:
         """Find the pattern and the white balance.
 
         Raises:
@@ -114,7 +125,7 @@ class Demosaic:
                     "a mosaic stored as a picture has no camera data for a DNG", "choose --format tiff"
                 )
             pattern, _ = picture_mosaic(photo, self.pattern)
-            return Need(details={"pattern": pattern})
+            return MosaicNeed(details={"pattern": pattern})
         found = develop.balance(photo.pixels, raw, self.white_balance)
         notes = [found.note] if found.note else []
         if not raw.pattern:
@@ -126,7 +137,7 @@ class Demosaic:
             "white_balance": found.source,
             "gains": " ".join(f"{gain:.4f}" for gain in found.gains),
         }
-        return Need(notes=tuple(notes), details=details, network=bool(raw.pattern))
+        return MosaicNeed(notes=tuple(notes), details=details, network=bool(raw.pattern), balance=found)
 
     def prepare(self, photo: Photo, need: Need, network: Network) -> MosaicJob:
         """Give the network the mosaic with sRGB's curve, in the phase and the form it was trained on.
@@ -139,7 +150,8 @@ class Demosaic:
             tensor, start = network_input(mosaic, pattern, network)
             return MosaicJob(photo, (tensor,), start)
         raw = photo.raw
-        gains = develop.balance(photo.pixels, raw, self.white_balance).gains
+        assert isinstance(need, MosaicNeed)
+        gains = need.balance.gains
         white = develop.white(gains, raw.saturation, self._highlights)
         red, green, blue = (gain / white for gain in gains)
         values = develop.balanced(photo.pixels, raw.pattern, (red, green, blue))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from restorecli.engine.ensemble import transform
 from restorecli.errors import UnsupportedError, UsageError, WeightsError
-from restorecli.imaging import bayer
+from restorecli.imaging import bayer, develop
 from restorecli.imaging.colour import srgb_to_linear
 from restorecli.networks.network import Network
 from restorecli.photo import Photo, Raw
@@ -274,3 +274,18 @@ def test_choices_that_do_not_exist_are_refused(make: Callable[[], Demosaic]) -> 
 
 def test_what_networks_take_is_known_for_every_kind() -> None:
     assert mosaic_run(Network())["alignment"] == 2
+
+
+def test_white_balance_is_found_once_per_photo(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    real = develop.gray_world
+
+    def counted(*arguments: object) -> object:
+        calls.append(arguments)
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(develop, "gray_world", counted)
+    tinted = scene() * np.array([0.5, 1.0, 0.8], np.float32)
+    made = restored(raw_photo(tinted), Demosaic(white_balance="auto"), bilinear("malvar-RGGB"))
+    assert len(calls) == 1
+    assert made.raw is None
