@@ -25,13 +25,23 @@ class ExitCode(IntEnum):
 class RestoreError(Exception):
     """Base of every error that is shown to the user without a traceback.
 
+    A subclass names its code and its exit code, or has those of its base.
+
     Args:
         message: what is wrong, and with which file.
         hint: what the user can do about it; empty when there is nothing to say.
+
+    Attributes:
+        code: what events call the error.
+        exit_code: of the process that ends with it.
     """
 
-    exit_code: ClassVar[ExitCode] = ExitCode.SOME_FAILED
     code: ClassVar[str] = "error"
+    exit_code: ClassVar[ExitCode] = ExitCode.SOME_FAILED
+
+    def __init_subclass__(cls, code: str | None = None, exit_code: ExitCode | None = None) -> None:
+        cls.code = cls.code if code is None else code
+        cls.exit_code = cls.exit_code if exit_code is None else exit_code
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -39,99 +49,64 @@ class RestoreError(Exception):
         self.hint = hint
 
 
-class PhotoError(RestoreError):
+class PhotoError(RestoreError, code="unreadable"):
     """One photo cannot be restored; the others go on."""
 
-    code = "unreadable"
 
-
-class UnreadableError(PhotoError):
+class UnreadableError(PhotoError, code="unreadable"):
     """The file is not an image, is cut short or is damaged."""
 
-    code = "unreadable"
 
-
-class UnsupportedError(PhotoError):
+class UnsupportedError(PhotoError, code="unsupported"):
     """The file is an image, of a kind that is refused."""
 
-    code = "unsupported"
 
-
-class TooLargeError(PhotoError):
+class TooLargeError(PhotoError, code="too_large"):
     """The image has more pixels than can be held or written."""
 
-    code = "too_large"
 
-
-class OutOfMemoryError(PhotoError):
+class OutOfMemoryError(PhotoError, code="out_of_memory", exit_code=ExitCode.DEVICE):
     """Even the smallest tile does not fit in the device's memory."""
 
-    code = "out_of_memory"
-    exit_code = ExitCode.DEVICE
 
-
-class NonFiniteError(PhotoError):
+class NonFiniteError(PhotoError, code="non_finite"):
     """The network gave NaN or infinity in every precision."""
 
-    code = "non_finite"
 
-
-class WriteError(PhotoError):
+class WriteError(PhotoError, code="write_failed"):
     """The result cannot be written where it should go."""
 
-    code = "write_failed"
 
-
-class CollisionError(PhotoError):
+class CollisionError(PhotoError, code="collision"):
     """Two inputs want one output name, or an output would overwrite an input."""
 
-    code = "collision"
 
-
-class UsageError(RestoreError):
+class UsageError(RestoreError, code="usage", exit_code=ExitCode.USAGE):
     """The command line asks for something that does not exist or does not go together."""
 
-    exit_code = ExitCode.USAGE
-    code = "usage"
 
-
-class NothingToDoError(RestoreError):
+class NothingToDoError(RestoreError, code="nothing_to_do", exit_code=ExitCode.NOTHING_TO_DO):
     """No input matched."""
 
-    exit_code = ExitCode.NOTHING_TO_DO
-    code = "nothing_to_do"
 
-
-class WeightsError(RestoreError):
+class WeightsError(RestoreError, code="weights", exit_code=ExitCode.WEIGHTS):
     """Weights are unknown, cannot be fetched, or do not fit the network."""
 
-    exit_code = ExitCode.WEIGHTS
-    code = "weights"
 
-
-class DownloadError(WeightsError):
+class DownloadError(WeightsError, code="download"):
     """A weights file could not be fetched."""
 
-    code = "download"
 
-
-class ChecksumError(DownloadError):
+class ChecksumError(DownloadError, code="checksum"):
     """A fetched file is not the one the registry knows."""
 
-    code = "checksum"
 
-
-class CheckpointError(WeightsError):
+class CheckpointError(WeightsError, code="checkpoint"):
     """A checkpoint is damaged, unsafe to load, or not of the network it is said to be."""
 
-    code = "checkpoint"
 
-
-class DeviceError(RestoreError):
+class DeviceError(RestoreError, code="device", exit_code=ExitCode.DEVICE):
     """The device is missing or cannot run the network."""
-
-    exit_code = ExitCode.DEVICE
-    code = "device"
 
 
 def first_line(error: BaseException) -> str:

@@ -28,6 +28,32 @@ def variable_of(option: str) -> str:
     return "RESTORE_" + option.removeprefix("--").upper().replace("-", "_")
 
 
+Weights = Annotated[
+    Path | None, option("--weights", help="Use this checkpoint.", panel=MODEL, metavar="FILE")
+]
+Precision = Annotated[
+    str,
+    option("--precision", help="Number format of the network.", panel=ENGINE, metavar="auto|fp32|fp16|bf16"),
+]
+SelfEnsemble = Annotated[
+    bool,
+    option("--self-ensemble", help="Average over the 8 flips and rotations (8 × slower).", panel=ENGINE),
+]
+Compile = Annotated[
+    bool,
+    option(
+        "--compile",
+        help="Compile the network first: faster tiles, after a wait of half a minute to some minutes.",
+        panel=ENGINE,
+    ),
+]
+Seed = Annotated[
+    int,
+    option("--seed", help="Seed of anything random: NLSN's hashing, the noise of benchmarks.", panel=RUN),
+]
+"""Options that `restore bench` has too."""
+
+
 @dataclass(frozen=True)
 class SharedOptions:
     """What the commands that restore photos have in common."""
@@ -121,9 +147,7 @@ class SharedOptions:
             metavar="light|paper|NAME",
         ),
     ] = None
-    weights: Annotated[
-        Path | None, option("--weights", help="Use this checkpoint.", panel=MODEL, metavar="FILE")
-    ] = None
+    weights: Weights = None
     license_policy: Annotated[
         str | None,
         option(
@@ -143,26 +167,11 @@ class SharedOptions:
         str,
         option("--tile-overlap", help="Overlap of tiles in input pixels.", panel=ENGINE, metavar="auto|N"),
     ] = "auto"
-    precision: Annotated[
-        str,
-        option(
-            "--precision", help="Number format of the network.", panel=ENGINE, metavar="auto|fp32|fp16|bf16"
-        ),
-    ] = "auto"
+    precision: Precision = "auto"
     fp16: Annotated[bool, option("--fp16", help="The same as --precision fp16.", panel=ENGINE)] = False
     fp32: Annotated[bool, option("--fp32", help="The same as --precision fp32.", panel=ENGINE)] = False
-    self_ensemble: Annotated[
-        bool,
-        option("--self-ensemble", help="Average over the 8 flips and rotations (8 × slower).", panel=ENGINE),
-    ] = False
-    compile: Annotated[
-        bool,
-        option(
-            "--compile",
-            help="Compile the network first: faster tiles, after a wait of half a minute to some minutes.",
-            panel=ENGINE,
-        ),
-    ] = False
+    self_ensemble: SelfEnsemble = False
+    compile: Compile = False
     device: Annotated[
         str,
         option(
@@ -175,7 +184,7 @@ class SharedOptions:
     jobs: Annotated[
         str, option("--jobs", "-j", help="Reader and writer threads.", panel=ENGINE, metavar="auto|N")
     ] = "auto"
-    seed: Annotated[int, option("--seed", help="Seed of anything random (NLSN's hashing).", panel=RUN)] = 0
+    seed: Seed = 0
     dry_run: Annotated[
         bool, option("--dry-run", "-n", help="Print what would be done, and do nothing.", panel=RUN)
     ] = False

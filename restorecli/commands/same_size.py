@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from restorecli.commands.base import CommandOptions
 from restorecli.commands.options import MODEL, SharedOptions, option
@@ -18,7 +18,33 @@ STYLES = ("low-light", "retouch")
 
 
 @dataclass(frozen=True)
-class DeblurOptions(CommandOptions):
+class _KindOptions(CommandOptions):
+    """A command with one option, which names the kind of what is wrong.
+
+    Attributes:
+        kinds: its values.
+    """
+
+    kinds: ClassVar[tuple[str, ...]]
+
+    def __post_init__(self) -> None:
+        one_of(self._kind, f"--{fields(self)[0].name}", self.kinds)
+
+    @property
+    def _kind(self) -> str:
+        return str(getattr(self, fields(self)[0].name))
+
+    def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
+        """Return the one stage."""
+        from restorecli.commands.requests import request
+        from restorecli.stages import Stage
+        from restorecli.tasks.same_size import SameSize
+
+        return [Stage(SameSize(self.command), request(self.command, shared, degradation=self._kind))]
+
+
+@dataclass(frozen=True)
+class DeblurOptions(_KindOptions):
     """Take blur out of photos. The weights are large and are downloaded once.
 
     Example: restore deblur photos/
@@ -27,6 +53,7 @@ class DeblurOptions(CommandOptions):
     """
 
     command = "deblur"
+    kinds = BLURS
 
     blur: Annotated[
         str,
@@ -40,16 +67,9 @@ class DeblurOptions(CommandOptions):
         ),
     ] = BLURS[0]
 
-    def __post_init__(self) -> None:
-        one_of(self.blur, "--blur", BLURS)
-
-    def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
-        """Return the one stage."""
-        return _stages(self.command, self.blur, shared)
-
 
 @dataclass(frozen=True)
-class EnhanceOptions(CommandOptions):
+class EnhanceOptions(_KindOptions):
     """Brighten dark photos, or retouch tones. The weights are large and are downloaded once.
 
     Example: restore enhance night/
@@ -58,6 +78,7 @@ class EnhanceOptions(CommandOptions):
     """
 
     command = "enhance"
+    kinds = STYLES
 
     style: Annotated[
         str,
@@ -69,18 +90,3 @@ class EnhanceOptions(CommandOptions):
             metavar="|".join(STYLES),
         ),
     ] = STYLES[0]
-
-    def __post_init__(self) -> None:
-        one_of(self.style, "--style", STYLES)
-
-    def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
-        """Return the one stage."""
-        return _stages(self.command, self.style, shared)
-
-
-def _stages(task: str, degradation: str, shared: SharedOptions) -> list[Stage]:
-    from restorecli.commands.requests import request
-    from restorecli.stages import Stage
-    from restorecli.tasks.same_size import SameSize
-
-    return [Stage(SameSize(task), request(task, shared, degradation=degradation))]

@@ -13,16 +13,18 @@ class Event:
 
     name: ClassVar[str]
 
+    def __init_subclass__(cls, name: str) -> None:
+        cls.name = name
+
     def fields(self) -> dict[str, Any]:
         """Return the event as a JSON object, its name first."""
         return {"event": self.name, **asdict(self)}
 
 
 @dataclass(frozen=True)
-class PlanMade(Event):
+class PlanMade(Event, name="plan"):
     """What is going to be done; ``tile`` is the side in input pixels, 0 for whole images."""
 
-    name: ClassVar[str] = "plan"
     files: int
     model: str
     variant: str
@@ -33,13 +35,12 @@ class PlanMade(Event):
 
 
 @dataclass(frozen=True)
-class FileDone(Event):
+class FileDone(Event, name="file_done"):
     """A photo was restored; ``width`` and ``height`` are the output's.
 
     ``details`` holds what was found in the photo and chosen for it: "weights", "sigma", "quality", …
     """
 
-    name: ClassVar[str] = "file_done"
     input: str
     output: str
     width: int
@@ -51,30 +52,27 @@ class FileDone(Event):
 
 
 @dataclass(frozen=True)
-class FileSkipped(Event):
+class FileSkipped(Event, name="file_skipped"):
     """A photo was left alone, for a reason."""
 
-    name: ClassVar[str] = "file_skipped"
     input: str
     output: str
     reason: str
 
 
 @dataclass(frozen=True)
-class FileFailed(Event):
+class FileFailed(Event, name="file_failed"):
     """A photo could not be restored; ``code`` is one of the fixed codes of `errors`."""
 
-    name: ClassVar[str] = "file_failed"
     input: str
     code: str
     message: str
 
 
 @dataclass(frozen=True)
-class RunSummary(Event):
+class RunSummary(Event, name="summary"):
     """How a run ended; megapixels are of the outputs."""
 
-    name: ClassVar[str] = "summary"
     done: int
     skipped: int
     failed: int

@@ -26,6 +26,7 @@ from restorecli.tasks.base import Job, Need, to_pixels, to_tensor
 
 NO_MATRIX = "the camera's colours are not known: its red, green and blue were taken for the output's"
 MOST_EXPOSURE = 10  # stops
+UNBALANCED = develop.Balance(develop.NEUTRAL, "none")
 # What a network was trained to see → which symmetries keep the phase (with even sides).
 _SYMMETRIES = {
     "malvar-RGGB": ("identity", "transpose"),
@@ -47,7 +48,7 @@ class MosaicNeed(Need):
         balance: the white balance of RAW.
     """
 
-    balance: develop.Balance = develop.Balance(develop.NEUTRAL, "none")
+    balance: develop.Balance = UNBALANCED
 
 
 @dataclass(frozen=True)

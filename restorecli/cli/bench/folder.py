@@ -22,6 +22,9 @@ from restorecli.photos.naming import plan_names
 from restorecli.quality.machine import header, machine
 from restorecli.report.stopwatch import Stopwatch
 
+ALIKE = ("variant", "weights", "precision", "self_ensemble", "compile", "device", "seed")
+"""Options that mean the same to a restoring command."""
+
 MEANING = {
     "decode": "reading files, in their own threads",
     "restore": "everything between: estimating, turning to tensors and back, the network",
@@ -123,16 +126,10 @@ def shared_options(options: BenchOptions) -> SharedOptions:
     return SharedOptions(
         inputs=[str(options.folder)],
         model=next(iter(options.model or []), None),
-        variant=options.variant,
-        weights=options.weights,
         tile=options.tile or "auto",
-        precision=options.precision,
-        self_ensemble=options.self_ensemble,
-        compile=options.compile,
-        device=options.device,
         batch=str(options.batch) if options.batch > 1 else "auto",
-        seed=options.seed,
         quiet=options.quiet or options.as_json,
+        **{name: getattr(options, name) for name in ALIKE},
     )
 
 

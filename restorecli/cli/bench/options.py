@@ -1,4 +1,4 @@
-"""The options of ``restore bench``, declared once."""
+"""The options of ``restore bench``; those it shares with restoring commands are declared with theirs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from restorecli.commands.options import ENGINE, MODEL, OUTPUT, RUN, option
+from restorecli.commands.options import (
+    ENGINE,
+    MODEL,
+    OUTPUT,
+    RUN,
+    Compile,
+    Precision,
+    Seed,
+    SelfEnsemble,
+    Weights,
+    option,
+)
 
 WHAT, QUALITY = "What to measure", "Quality"
 
@@ -45,9 +56,7 @@ class BenchOptions:
             metavar="light|paper|NAME",
         ),
     ] = None
-    weights: Annotated[
-        Path | None, option("--weights", help="Measure this checkpoint.", panel=MODEL, metavar="FILE")
-    ] = None
+    weights: Weights = None
     scale: Annotated[
         list[int] | None,
         option("--scale", "-x", help="Of upscaling; repeatable. Default: 4.", panel=MODEL, metavar="N"),
@@ -164,12 +173,7 @@ class BenchOptions:
     device: Annotated[
         str, option("--device", "-d", help="auto, cpu, cuda, cuda:1, mps or xpu.", panel=ENGINE)
     ] = "auto"
-    precision: Annotated[
-        str,
-        option(
-            "--precision", help="Number format of the network.", panel=ENGINE, metavar="auto|fp32|fp16|bf16"
-        ),
-    ] = "auto"
+    precision: Precision = "auto"
     batch: Annotated[int, option("--batch", help="Images per pass.", panel=ENGINE, min=1)] = 1
     tile: Annotated[
         str,
@@ -180,11 +184,8 @@ class BenchOptions:
             metavar="auto|N|0",
         ),
     ] = ""
-    self_ensemble: Annotated[
-        bool,
-        option("--self-ensemble", help="Average over the 8 flips and rotations.", panel=ENGINE),
-    ] = False
-    compile: Annotated[bool, option("--compile", help="Compile the network first.", panel=ENGINE)] = False
+    self_ensemble: SelfEnsemble = False
+    compile: Compile = False
     runs: Annotated[
         str,
         option(
@@ -195,7 +196,7 @@ class BenchOptions:
         ),
     ] = "auto"
     warmup: Annotated[int, option("--warmup", help="Passes before that do not count.", panel=RUN, min=0)] = 1
-    seed: Annotated[int, option("--seed", help="Of noise and of NLSN's hashing.", panel=RUN)] = 0
+    seed: Seed = 0
     as_json: Annotated[bool, option("--json", help="One JSON document on standard output.", panel=OUTPUT)] = (
         False
     )
