@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "restorecli"
 TESTS = Path(__file__).parent
 FLOORS = (
-    {"", "errors", "photo"},
+    {"", "errors", "photo", "host"},
     {"imaging"},
     {"photos.raster"},
     {"photos.metadata"},

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from restorecli.engine.cache import cache_dir
-from restorecli.engine.host import available_bytes
 from restorecli.engine.tiles import Axis, Box, Grid, ramps
+from restorecli.host import available_bytes
 
 IN_MEMORY_SHARE = 0.25
 """An output larger than this share of the memory that is free lives in a file instead."""

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from restorecli.engine.cache import recall, remember
 from restorecli.engine.facts import Facts
-from restorecli.engine.host import available_bytes, total_bytes
 from restorecli.engine.precision import device_key, photo_like, probe_side
+from restorecli.host import available_bytes, total_bytes
 
 # On a CPU the time per useful pixel is flat from about 128 to 384 (below, most of it is overlap; above, it
 # outgrows the caches): the middle of that, since attention sees more in a larger tile.

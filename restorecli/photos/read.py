@@ -4,40 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import psutil
 
-from restorecli.errors import TooLargeError, UnreadableError, UnsupportedError
+from restorecli import host
+from restorecli.errors import TooLargeError, UnreadableError, UnsupportedError, first_line
 from restorecli.imaging.orientation import upright
 from restorecli.photo import Document, FloatArray, Photo
 from restorecli.photos.formats import jpeg, kinds, others, png, tiff
+from restorecli.photos.formats.extent import Extent
 from restorecli.photos.metadata import carried as metadata
 from restorecli.photos.metadata import exif, profiles
-from restorecli.photos.raster import Raster, Samples, to_float
+from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples, to_float
 from restorecli.photos.raw import decode as raw
 
 MOST_PIXELS = 1_000_000_000
-_BYTES_PER_PIXEL = 16  # decoded samples and the float picture together
-_SHARE_OF_MEMORY = 0.8
+SHARE_OF_MEMORY = 0.8
+_ODD_KINDS = frozenset({"tga", "pcx", "sgi"})
 
 
-def default_max_pixels() -> int:
-    """The most pixels a file may have: a gigapixel, or as many as this machine's memory holds."""
-    return min(MOST_PIXELS, int(psutil.virtual_memory().total * _SHARE_OF_MEMORY / _BYTES_PER_PIXEL))
-
-
-def read(source: Path | bytes, *, name: str | None = None, max_pixels: int | None = None) -> Document:
+def read(source: Path | bytes, *, name: str | None = None, max_pixels: int = MOST_PIXELS) -> Document:
     """Read an image file.
 
     Args:
         source: a path, or the file's bytes.
         name: how messages call the file; the path where none is given.
-        max_pixels: refuse files that state more, all pages together; None for `default_max_pixels`.
+        max_pixels: refuse files that state more, all pages together; what does not fit in the memory that
+            this process may use is refused in any case.
 
     Returns:
         Its pages, each H×W×1 or H×W×3 float32 in 0–1 (float files may go beyond), upright.
@@ -50,18 +48,34 @@ def read(source: Path | bytes, *, name: str | None = None, max_pixels: int | Non
     name = name or (str(source) if isinstance(source, Path) else "the data")
     with _opened(source, name) as stream:
         kind = _kind(stream, name)
-        _check_sizes(_sizes(stream, kind, name), name, max_pixels)
-        stream.seek(0)
         try:
+            check_extents(_extents(stream, kind, name), _length(stream), name, max_pixels)
+            stream.seek(0)
             if kind == "raw":
                 pages: tuple[Photo, ...] = (raw.decode(stream, name),)
             else:
-                pages = tuple(_photo(raster, kind, name) for raster in _decode(stream, kind, name))
+                pages = tuple(_photos(_decode(stream, kind, name), kind, name))
             if kind != "raw" and Path(name).suffix.lower() in kinds.RAW_SUFFIXES:
                 pages = (_doubted(pages[0], kind), *pages[1:])
         except MemoryError as error:
             raise TooLargeError(f"{name}: too large for this machine's memory") from error
         return Document(pages, kind, name, _fingerprint(stream))
+
+
+def reading_bytes(extents: Sequence[Extent], length: int) -> int:
+    """The memory that a file of `length` bytes with pages of these sizes takes to be read."""
+    return length + sum(page.decoded_bytes + page.float_bytes for page in extents)
+
+
+def measure(source: Path | bytes, *, name: str | None = None) -> tuple[list[Extent], int]:
+    """The sizes of a file's pages, from its headers only, and its length in bytes.
+
+    Raises:
+        PhotoError: see `size`.
+    """
+    name = name or (str(source) if isinstance(source, Path) else "the data")
+    with _opened(source, name) as stream:
+        return _extents(stream, _kind(stream, name), name), _length(stream)
 
 
 def size(source: Path | bytes, *, name: str | None = None) -> tuple[int, int] | None:
@@ -74,13 +88,11 @@ def size(source: Path | bytes, *, name: str | None = None) -> tuple[int, int] | 
         UnreadableError: the file is missing, damaged or not an image.
         UnsupportedError: a kind that is not handled.
     """
-    name = name or (str(source) if isinstance(source, Path) else "the data")
-    with _opened(source, name) as stream:
-        sizes = _sizes(stream, _kind(stream, name), name)
-    if not sizes or not sizes[0][0]:
+    extents, _ = measure(source, name=name)
+    if not extents or not extents[0].width:
         return None
-    width, height, orientation = sizes[0]
-    return (height, width) if orientation >= 5 else (width, height)
+    first = extents[0]
+    return (first.height, first.width) if first.orientation >= 5 else (first.width, first.height)
 
 
 def _opened(source: Path | bytes, name: str) -> BinaryIO:
@@ -100,7 +112,7 @@ def _kind(stream: BinaryIO, name: str) -> str:
     if not head:
         raise UnreadableError(f"{name}: the file is empty")
     kind = kinds.sniff(head)
-    if kind == "" and Path(name).suffix.lower() in (".tga", ".pcx", ".sgi"):
+    if kind == "" and Path(name).suffix.lower()[1:] in _ODD_KINDS:
         kind = Path(name).suffix.lower()[1:]  # formats without a signature
     if _is_raw(kind, stream, Path(name).suffix.lower()):
         return "raw"
@@ -119,36 +131,72 @@ def _is_raw(kind: str, stream: BinaryIO, suffix: str) -> bool:
     return tiff.is_raw(stream) or (suffix in kinds.RAW_SUFFIXES - {".dng"} and tiff.names_camera(stream))
 
 
-def _sizes(stream: BinaryIO, kind: str, name: str) -> list[tuple[int, int, int]]:
-    """Width, height and orientation of each page, as the headers state them; zeros where they do not."""
-    if kind == "raw":
-        return [(*raw.size(stream, name), 1)]
-    if kind == "tiff":
-        return tiff.sizes(stream, name)
-    stream.seek(0)
-    data = stream.read()
+def _length(stream: BinaryIO) -> int:
+    return stream.seek(0, os.SEEK_END)
+
+
+def _extents(stream: BinaryIO, kind: str, name: str) -> list[Extent]:
+    """The size of each page, as the headers state it; zeros where they do not."""
+    try:
+        if kind == "raw":
+            return [raw.extent(stream, name)]
+        if kind == "tiff":
+            return tiff.extents(stream, name)
+        _check_memory(_length(stream), "its bytes alone", name)
+        stream.seek(0)
+        return [_extent(stream.read(), kind, name)]
+    except DECODE_ERRORS as error:  # whatever a parser of ours or of others stumbles over
+        raise UnreadableError(f"{name}: the header is damaged: {first_line(error)}") from error
+
+
+def _extent(data: bytes, kind: str, name: str) -> Extent:
     block: bytes | None
     if kind == "jpeg":
-        jpeg_header = jpeg.read_header(data, name)
-        width, height, block = jpeg_header.width, jpeg_header.height, jpeg_header.exif
+        of_jpeg = jpeg.read_header(data, name)
+        channels, depth = of_jpeg.components, 1 if of_jpeg.precision == 8 else 2
+        size, block = Extent(of_jpeg.width, of_jpeg.height, 1, channels, depth), of_jpeg.exif
     elif kind == "png":
-        png_header = png.read_header(data, name)
-        width, height, block = png_header.width, png_header.height, png_header.exif
+        of_png = png.read_header(data, name)
+        size, block = Extent(of_png.width, of_png.height, 1, 4, 1 + (of_png.bits > 8)), of_png.exif
     else:
-        width, height, block = others.size_and_orientation(data, kind, name)
+        size, block = others.extent(data, kind, name)
     try:
-        return [(width, height, exif.orientation(block) if block else 1)]
+        return replace(size, orientation=exif.orientation(block) if block else 1)
     except ValueError:
-        return [(width, height, 1)]
+        return size
 
 
-def _check_sizes(sizes: list[tuple[int, int, int]], name: str, max_pixels: int | None) -> None:
-    limit = default_max_pixels() if max_pixels is None else max_pixels
-    pixels = sum(width * height for width, height, _ in sizes)
-    if pixels > limit:
-        width, height, _ = sizes[0]
-        what = f"{width}×{height} pixels" if len(sizes) == 1 else f"{pixels} pixels on {len(sizes)} pages"
-        raise TooLargeError(f"{name}: {what} are more than the limit of {limit}", "cut it into parts first")
+def check_extents(extents: Sequence[Extent], length: int, name: str, max_pixels: int = MOST_PIXELS) -> None:
+    """Refuse a file whose pages are too large to be decoded.
+
+    Args:
+        extents: its pages.
+        length: its own bytes.
+        name: how messages call it.
+        max_pixels: the most pixels, all pages together.
+
+    Raises:
+        TooLargeError: with how much it is.
+    """
+    pixels = sum(page.pixels for page in extents)
+    first = extents[0] if extents else Extent(0, 0)
+    what = f"{first.width}×{first.height} pixels" + f" of {first.channels} samples" * (first.channels > 4)
+    what = what if len(extents) == 1 else f"{pixels} pixels on {len(extents)} pages"
+    if pixels > max_pixels:
+        raise TooLargeError(
+            f"{name}: {what} are more than the limit of {max_pixels}", "cut it into parts first"
+        )
+    _check_memory(reading_bytes(extents, length), what, name)
+
+
+def _check_memory(needed: int, what: str, name: str) -> None:
+    usable = int(host.total_bytes() * SHARE_OF_MEMORY)
+    if needed > usable:
+        raise TooLargeError(
+            f"{name}: {what} take {needed / 2**20:.0f} MiB to be read, and {usable / 2**20:.0f} MiB are to be "
+            "used",
+            "cut it into parts first, or use a machine with more memory",
+        )
 
 
 def _decode(stream: BinaryIO, kind: str, name: str) -> list[Raster]:
@@ -157,6 +205,13 @@ def _decode(stream: BinaryIO, kind: str, name: str) -> list[Raster]:
     decoders: dict[str, Callable[[bytes, str], list[Raster]]] = {"jpeg": jpeg.decode, "png": png.decode}
     data = stream.read()
     return decoders[kind](data, name) if kind in decoders else others.decode(data, kind, name)
+
+
+def _photos(rasters: list[Raster], kind: str, name: str) -> Iterator[Photo]:
+    """The photos of rasters, each of which is let go on the way."""
+    rasters.reverse()
+    while rasters:
+        yield _photo(rasters.pop(), kind, name)
 
 
 def _photo(raster: Raster, kind: str, name: str) -> Photo:

@@ -13,8 +13,8 @@ import torch
 
 from restorecli import __version__
 from restorecli.engine.device import describe
-from restorecli.engine.host import total_bytes
 from restorecli.engine.memory import total_memory
+from restorecli.host import total_bytes
 
 
 def machine(device: torch.device) -> dict[str, Any]:

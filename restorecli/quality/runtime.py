@@ -13,11 +13,11 @@ from torch import Tensor
 from restorecli.engine.compiling import Compiled
 from restorecli.engine.ensemble import self_ensemble
 from restorecli.engine.facts import Facts, read_facts
-from restorecli.engine.host import available_bytes
 from restorecli.engine.memory import is_out_of_memory, measure_curve, peak_memory, release
 from restorecli.engine.precision import DTYPES, choose, exact_arithmetic, photo_like, replica
 from restorecli.engine.settings import TRANSFORMS
 from restorecli.errors import OutOfMemoryError
+from restorecli.host import available_bytes
 from restorecli.networks.network import Network
 from restorecli.quality.calibrate import Calibration, calibrate
 from restorecli.quality.counting import Work, count

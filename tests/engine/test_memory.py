@@ -6,7 +6,6 @@ import torch
 from restorecli.engine import memory
 from restorecli.engine.cache import recall, remember
 from restorecli.engine.facts import read_facts
-from restorecli.engine.host import available_bytes, total_bytes
 from restorecli.engine.memory import (
     Curve,
     choose_batch,
@@ -15,6 +14,7 @@ from restorecli.engine.memory import (
     measure_curve,
     peak_memory,
 )
+from restorecli.host import available_bytes, total_bytes
 from tests.engine.samples import Convs, Identity
 
 CPU = torch.device("cpu")

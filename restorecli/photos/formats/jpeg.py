@@ -19,6 +19,7 @@ _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _XMP = b"http://ns.adobe.com/xap/1.0/\x00"
 _LONG_XMP = b"http://ns.adobe.com/xmp/extension/\x00"
+_MOST_SCANS = 500  # progressive files have about ten
 # Where the k-th coefficient of the file lies in the 8×8 block, row by row (ITU-T T.81, figure A.6):
 # diagonal by diagonal, downwards on the odd ones.
 _ZIGZAG = np.array(
@@ -145,6 +146,9 @@ def decode(data: bytes, name: str) -> list[Raster]:
         UnreadableError: the file is damaged or cut short.
     """
     header = read_header(data, name)
+    scans = data.count(b"\xff\xda")
+    if scans > _MOST_SCANS:  # each goes over the whole picture
+        raise UnreadableError(f"{name}: damaged JPEG: its picture is said to lie in {scans} scans")
     raster = _decode_deep(data, header, name) if header.precision != 8 else _decode(data, header, name)
     raster.icc, raster.exif, raster.xmp, raster.dpi = header.icc, header.exif, header.xmp, header.dpi
     raster.iptc, raster.quantisation = header.iptc, header.quantisation

@@ -12,6 +12,7 @@ from PIL import Image
 
 from restorecli.errors import UnreadableError, UnsupportedError
 from restorecli.photo import Depth
+from restorecli.photos.formats.extent import Extent, of_code_stream, of_header
 from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples, from_interleaved
 
 # The limit is kept by `read`, with a message of its own, before anything is decoded.
@@ -157,27 +158,22 @@ def _is_gray_palette(image: Image.Image) -> bool:
     return len(palette) > 0 and bool((palette == palette[:, :1]).all())
 
 
-def size_and_orientation(data: bytes, kind: str, name: str) -> tuple[int, int, bytes | None]:
-    """Width, height and EXIF block from the header.
+def extent(data: bytes, kind: str, name: str) -> tuple[Extent, bytes | None]:
+    """The size and the EXIF block, from the header.
 
     Raises:
         UnreadableError: the header is damaged.
     """
-    if kind == "hdr":
-        return (*_hdr_size(data, name), None)
-    if kind in ("jpegxl", "exr"):
-        return 0, 0, None
-    if kind == "qoi" and len(data) >= 14:
-        width, height = struct.unpack_from(">II", data, 4)
-        return width, height, None
+    try:
+        stated = of_header(data, kind)
+    except (ValueError, struct.error) as error:
+        raise UnreadableError(f"{name}: damaged {kind} file: {error}") from error
+    if stated is not None:
+        return stated, None
     image = open_image(data, name)
-    exif = image.info.get("exif")
-    return image.width, image.height, exif.removeprefix(b"Exif\0\0") if isinstance(exif, bytes) else None
-
-
-def _hdr_size(data: bytes, name: str) -> tuple[int, int]:
-    for line in data[:65536].split(b"\n"):
-        words = line.split()
-        if len(words) == 4 and words[0] in (b"-Y", b"+Y") and words[1].isdigit() and words[3].isdigit():
-            return int(words[3]), int(words[1])
-    raise UnreadableError(f"{name}: damaged Radiance file: it does not state its size")
+    block = image.info.get("exif")
+    size = Extent(image.width, image.height, sample_bytes=4 if image.mode in ("F", "I") else 2)
+    inside = of_code_stream(data) if kind == "jpeg2000" else None
+    if inside is not None and inside.decoded_bytes > size.decoded_bytes:
+        size = inside
+    return size, block.removeprefix(b"Exif\0\0") if isinstance(block, bytes) else None

@@ -18,7 +18,7 @@ from restorecli.photos.metadata import iptc
 from restorecli.photos.raster import DECODE_ERRORS, Raster, from_interleaved
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_LONGEST_TEXT = 64 << 20  # inflated bytes; more is a bomb
+_MOST_INFLATED = 64 << 20  # bytes of all compressed entries together; more is a bomb
 _RGBA = 6  # the colour type
 _DISPLAY_GAMMA = 1 / 2.2
 _SRGB_CHROMATICITIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
@@ -44,6 +44,7 @@ class Header:
     dpi: tuple[float, float] | None = None
     text: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    room: int = _MOST_INFLATED
 
 
 def _chunks(data: bytes, name: str) -> Iterator[tuple[bytes, bytes]]:
@@ -97,7 +98,7 @@ def _read_chunk(header: Header, kind: bytes, body: bytes) -> None:
         header.chromaticities = tuple(value / 100000 for value in struct.unpack(">8I", body))
     elif kind == b"iCCP":
         _, _, rest = body.partition(b"\0")
-        header.icc = _inflate(rest[1:])
+        header.icc = _inflate(header, rest[1:])
     elif kind == b"eXIf":
         header.exif = body.removeprefix(b"Exif\0\0")
     elif kind == b"pHYs":
@@ -114,11 +115,11 @@ def _read_text(header: Header, kind: bytes, body: bytes) -> None:
     if kind == b"tEXt":
         header.text.append((key, rest.decode("latin-1")))
     elif kind == b"zTXt":
-        header.text.append((key, _inflate(rest[1:]).decode("latin-1")))
+        header.text.append((key, _inflate(header, rest[1:]).decode("latin-1")))
     else:
         packed = rest[:1] == b"\1"
         _, _, value = rest[2:].split(b"\0", 2)
-        value = _inflate(value) if packed else value
+        value = _inflate(header, value) if packed else value
         if key == "XML:com.adobe.xmp":
             header.xmp = value
         else:
@@ -143,9 +144,10 @@ def _unpack_raw_profiles(header: Header) -> None:
     header.text = kept
 
 
-def _inflate(data: bytes) -> bytes:
+def _inflate(header: Header, data: bytes) -> bytes:
     machine = zlib.decompressobj()
-    result = machine.decompress(data, _LONGEST_TEXT)
+    result = machine.decompress(data, max(1, header.room))
+    header.room -= len(result)
     if not machine.eof:
         raise ValueError("cut short, or too long")
     return result

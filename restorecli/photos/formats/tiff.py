@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import islice
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -10,6 +11,8 @@ import tifffile
 
 from restorecli.errors import UnreadableError, UnsupportedError
 from restorecli.photo import Depth
+from restorecli.photos.formats.extent import Extent
+from restorecli.photos.formats.tiff_chain import MOST_INNER, MOST_PAGES, Chain, follow
 from restorecli.photos.metadata import tiff_tags
 from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples
 
@@ -45,13 +48,20 @@ def is_raw(stream: BinaryIO) -> bool:
             first = file.pages.first
             if tag(first, _DNG_VERSION) is not None:
                 return True
-            inner = [page.aspage() for page in first.pages or ()] if tag(first, _SUB_IFDS) else []
+            inner = inner_pages(first)
             if any(_photometric(page) in (CFA, LINEAR_RAW) for page in (first, *inner)):
                 return True
             whole = [page for page in inner if not int(tag(page, 254, 0)) & (_REDUCED | _MASK)]
             return bool(whole and int(tag(first, 254, 0)) & _REDUCED and tag(first, _MAKE))
     except DECODE_ERRORS:
         return False
+
+
+def inner_pages(page: Any) -> list[Any]:
+    """The directories inside one of tifffile's pages, the first few of them."""
+    if not tag(page, _SUB_IFDS):
+        return []
+    return [inner.aspage() for inner in islice(page.pages or (), MOST_INNER)]
 
 
 def names_camera(stream: BinaryIO) -> bool:
@@ -64,25 +74,47 @@ def names_camera(stream: BinaryIO) -> bool:
         return True  # some makers' files are no proper TIFF
 
 
-def sizes(stream: BinaryIO, name: str) -> list[tuple[int, int, int]]:
-    """Width, height and orientation of every page that is a picture of its own.
+def extents(stream: BinaryIO, name: str) -> list[Extent]:
+    """The size of every page that is a picture of its own.
 
     Raises:
         UnreadableError: the file is damaged.
+        UnsupportedError: it has too many pages.
     """
-    stream.seek(0)
     try:
+        chain = follow(stream)
+        _check_count(chain, name)
+        stream.seek(0)
         with tifffile.TiffFile(stream) as file:
-            return [
-                (int(page.imagewidth), int(page.imagelength), int(tag(page, _ORIENTATION, 1)))
-                for page in _pictures(file)
-            ]
+            return [_extent(page) for page in _pictures(file, chain)]
     except DECODE_ERRORS as error:
         raise UnreadableError(f"{name}: damaged TIFF: {error}") from error
 
 
-def _pictures(file: tifffile.TiffFile) -> list[Any]:
-    pages = [page.aspage() for page in file.pages]
+def _check_count(chain: Chain, name: str) -> None:
+    if chain.count > MOST_PAGES:
+        raise UnsupportedError(f"{name}: a TIFF of more than {MOST_PAGES} pages", "split it first")
+
+
+def _extent(page: Any) -> Extent:
+    orientation = int(tag(page, _ORIENTATION, 1))
+    slices, samples = int(page.imagedepth), int(page.samplesperpixel)
+    width, height = int(page.imagewidth), int(page.imagelength)
+    if _photometric(page) == _PALETTE:
+        samples = 3
+    return Extent(
+        width,
+        height,
+        orientation if 1 <= orientation <= 8 else 1,
+        max(1, samples),
+        max(1, -(-int(page.bitspersample) // 8)),
+        hidden=width * height * max(0, slices - 1),
+    )
+
+
+def _pictures(file: tifffile.TiffFile, chain: Chain) -> list[Any]:
+    # By number: asking for all of them would follow a circle for ever.
+    pages = [file.pages[number].aspage() for number in range(chain.count)]
     whole = [page for page in pages if not int(tag(page, 254, 0)) & (_REDUCED | _MASK)]
     return whole or pages[:1]
 
@@ -94,15 +126,19 @@ def decode(stream: BinaryIO, name: str) -> list[Raster]:
         UnreadableError: the file is damaged or cut short.
         UnsupportedError: samples of a kind that is not understood.
     """
-    stream.seek(0)
     try:
+        chain = follow(stream)
+        _check_count(chain, name)
+        stream.seek(0)
         with tifffile.TiffFile(stream) as file:
-            pages = _pictures(file)
+            pages = _pictures(file, chain)
             if not pages:
                 raise UnreadableError(f"{name}: damaged TIFF: there is no page")
             rasters = [_decode_page(page, name) for page in pages]
     except DECODE_ERRORS as error:
         raise UnreadableError(f"{name}: damaged TIFF: {error}") from error
+    if chain.circular:
+        rasters[0].warnings.append("the pages of the TIFF point in a circle: each was read once")
     exif = _exif(stream)
     for raster in rasters:
         raster.exif = exif

@@ -11,6 +11,7 @@ from restorecli.photos.metadata.exif import SIZES, STRUCTURE
 _SUB_IFDS = frozenset((0x8769, 0x8825, 0xA005))  # EXIF, GPS, interoperability
 _DESCRIPTION = 0x010E  # where tifffile notes an array's shape, which the result has not
 _LONGEST = 32 << 20  # bytes of one value; more is damage
+_MOST = 2 * _LONGEST  # bytes of all values: entries that share one value could claim any number
 _MOST_ENTRIES = 4096
 # Olympus and Panasonic mark their RAW files in their own way; what follows is TIFF.
 _MARKS = (b"II*\0", b"MM\0*", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
@@ -21,6 +22,7 @@ class _Source:
 
     def __init__(self, stream: BinaryIO) -> None:
         self.stream = stream
+        self.room = _MOST
         head = self.read(0, 8)
         if head[:4] not in _MARKS:
             raise ValueError("not a classic TIFF")
@@ -28,8 +30,9 @@ class _Source:
         (self.first,) = struct.unpack(self.order + "I", head[4:])
 
     def read(self, at: int, size: int) -> bytes:
-        if size > _LONGEST:
-            raise ValueError("a value is too long")
+        self.room -= size
+        if size > _LONGEST or self.room < 0:
+            raise ValueError("a value is too long, or all of them together")
         self.stream.seek(at)
         data = self.stream.read(size)
         if len(data) != size:

@@ -11,6 +11,7 @@ import numpy as np
 from restorecli.errors import TooLargeError, UnreadableError, UnsupportedError
 from restorecli.imaging.orientation import upright_size
 from restorecli.photo import Depth, Metadata, Photo, Raw
+from restorecli.photos.formats.extent import Extent
 from restorecli.photos.raster import DECODE_ERRORS
 from restorecli.photos.raw import colour as raw_colour
 from restorecli.photos.raw import exif as raw_exif
@@ -78,8 +79,8 @@ def decode(stream: BinaryIO, name: str) -> Photo:
     )
 
 
-def size(stream: BinaryIO, name: str) -> tuple[int, int]:
-    """Width and height, upright, cropped, with square pixels, from the header only.
+def extent(stream: BinaryIO, name: str) -> Extent:
+    """The size of the finished picture, upright, cropped, with square pixels, from the header only.
 
     Raises:
         UnreadableError, UnsupportedError: as `decode`, where the header shows it.
@@ -89,7 +90,11 @@ def size(stream: BinaryIO, name: str) -> tuple[int, int]:
     with _opened(stream, tags, name) as file:
         crop = _crop(file, tags, raw_sensor.area_of(file, tags))
         orientation = _ORIENTATIONS.get(file.sizes.flip, 1)
-        return upright_size(Raw("", {}, None, orientation, crop, pixel_aspect=float(file.sizes.pixel_aspect)))
+        raw = Raw("", {}, None, orientation, crop, pixel_aspect=float(file.sizes.pixel_aspect))
+        width, height = upright_size(raw)
+        stored = int(file.sizes.raw_width) * int(file.sizes.raw_height)
+        # The sensor's own 16 bits, and the three colours that are made of them.
+        return Extent(width, height, channels=3, sample_bytes=2, hidden=max(0, stored - width * height))
 
 
 def _refuse(stream: BinaryIO, tags: RawTags, name: str) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from restorecli.errors import UnreadableError
 from restorecli.photo import FloatArray
-from restorecli.photos.formats.tiff import CFA, LINEAR_RAW, tag
+from restorecli.photos.formats.tiff import CFA, LINEAR_RAW, inner_pages, tag
 from restorecli.photos.raster import DECODE_ERRORS
 
 _REDUCED = 1
@@ -83,7 +83,7 @@ def float_samples(stream: BinaryIO, name: str) -> FloatArray:
 def _main_page(file: tifffile.TiffFile) -> Any:
     """The largest directory that holds sensor data in full size; None where there is none."""
     first = file.pages.first
-    pages = [first, *(sub.aspage() for sub in first.pages or ())]
+    pages = [first, *inner_pages(first)]
     whole = [
         page
         for page in pages
