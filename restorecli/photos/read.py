@@ -193,8 +193,8 @@ def _check_memory(needed: int, what: str, name: str) -> None:
     usable = int(host.total_bytes() * SHARE_OF_MEMORY)
     if needed > usable:
         raise TooLargeError(
-            f"{name}: {what} take {needed / 2**20:.0f} MiB to be read, and {usable / 2**20:.0f} MiB are to be "
-            "used",
+            f"{name}: {what} take {needed / 2**20:.0f} MiB to be read, and no more than "
+            f"{usable / 2**20:.0f} MiB are to be used",
             "cut it into parts first, or use a machine with more memory",
         )
 

@@ -1,7 +1,7 @@
 """How large a picture is by its header alone, told before anything is decoded.
 
-For the formats whose decoders do not tell: Radiance HDR, JPEG XL, OpenEXR, QOI, and JPEG 2000, where the codes
-inside may say another size than the box around them.
+For the formats whose decoders do not tell: Radiance HDR, JPEG XL, OpenEXR, QOI, and JPEG 2000, where the
+codes inside may say another size than the box around them.
 
 Sources: Ward, "The RADIANCE picture format"; ISO/IEC 18181-1 (JPEG XL), annex D, size header; OpenEXR File
 Layout, attribute dataWindow; qoiformat.org; ITU-T T.800, A.5.1 (SIZ).
@@ -131,7 +131,7 @@ class _Bits:
 
 
 def of_code_stream(data: bytes) -> Extent | None:
-    """The extent in the SIZ segment of a JPEG 2000 code stream, wherever it begins; None where there is none."""
+    """The extent in the SIZ segment of a JPEG 2000 code stream in `data`; None where there is none."""
     at = data.find(b"\xff\x4f\xff\x51")
     if at < 0 or at + 44 > len(data):
         return None
