@@ -145,12 +145,14 @@ class Document:
         format: the file's format by content: "png", "jpeg", "tiff", …
         name: how messages call the file.
         fingerprint: identifies the file's bytes, so that a later run sees whether the input has changed.
+        stamp: length in bytes and time of change (ns) of the file as it was read.
     """
 
     pages: tuple[Photo, ...]
     format: str
     name: str
     fingerprint: str = ""
+    stamp: tuple[int, int] = (0, 0)
 
     @property
     def warnings(self) -> tuple[str, ...]:

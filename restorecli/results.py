@@ -89,8 +89,10 @@ def write_result(result: Result, planned: PlannedPhoto, encoding: Encoding, stdo
     source = result.source.document
     target = planned.target if planned.target is not None else stdout
     record = None
-    if planned.target is not None and not planned.found.is_stdin:  # standard input cannot be compared later
-        record = Record(planned.found.path, source.fingerprint, encoding.settings, result.details)
+    if planned.target is not None and not planned.found.is_stream:  # a stream cannot be compared later
+        record = Record(
+            planned.found.path, source.fingerprint, source.stamp, encoding.settings, result.details
+        )
     if result.untouched and _bytes_fit(source, planned.format, encoding):
         data = result.source.data
         return write_copy(planned.found.path if data is None else data, source, target, record)

@@ -53,7 +53,7 @@ def _row(photo: PlannedPhoto, ready: Ready) -> dict[str, object]:
         "output": str(photo.target or "-"),
         "what": what,
     }
-    if photo.found.is_stdin or photo.error:
+    if photo.found.is_stream or photo.error:
         return row
     try:
         sides = size(photo.found.path)

@@ -21,6 +21,7 @@ from restorecli.commands.values import number
 from restorecli.errors import ExitCode
 from restorecli.photos.inputs import find_inputs, shard
 from restorecli.photos.naming import Plan, PlannedPhoto, plan_names
+from restorecli.photos.temporary import remove_leftovers
 from restorecli.pipeline import threads
 from restorecli.pipeline.photo import Setup
 from restorecli.pipeline.tally import Tally
@@ -73,6 +74,9 @@ def restore(description: RunDescription) -> None:
             print_plan(event, plan, steps, as_json=options.json_lines)
             return
         report.event(event)
+        folders = dict.fromkeys(photo.target.parent for photo in plan.photos if photo.target is not None)
+        for path in remove_leftovers(folders):
+            report.note(f"{path}: left by a run that was killed, removed")
         tally = run_interruptibly(
             plan.photos,
             ready.setup(settings),

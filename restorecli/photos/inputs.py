@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from restorecli.errors import NothingToDoError, UsageError
 from restorecli.photos.formats.kinds import looks_like_image
 
 T = TypeVar("T")
-How = Literal["file", "folder", "glob", "list", "stdin"]
+How = Literal["file", "folder", "glob", "list", "stdin", "stream"]
 STDIN = "-"
 _WILD = frozenset("*?[")
 
@@ -26,17 +27,24 @@ class Found:
     Attributes:
         path: as reached from what was given; not resolved.
         root: the folder below which the tree of inputs is mirrored in an output folder.
-        how: what it was found through.
+        how: what it was found through; "stream" for a pipe that was named, as by ``<(…)``.
+        refusal: why it cannot be an input all the same; empty for files and streams.
     """
 
     path: Path
     root: Path
     how: How = "file"
+    refusal: str = ""
 
     @property
     def is_stdin(self) -> bool:
         """Whether this is standard input."""
         return self.how == "stdin"
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it can be read once only."""
+        return self.how in ("stdin", "stream")
 
 
 def find_inputs(
@@ -89,9 +97,9 @@ def _from_argument(text: str, recursive: bool) -> list[Found]:
         return [Found(Path(STDIN), Path(), "stdin")]
     path = Path(text)
     if path.is_dir():
-        return [Found(item, path, "folder") for item in _walk(path, recursive)]
+        return list(_walk(path, recursive, path, "folder"))
     if os.path.lexists(path):
-        return [Found(path, path.parent)]
+        return [_named(path, path.parent, "file")]
     if _WILD.intersection(text):
         return _from_pattern(text, recursive)
     raise UsageError(
@@ -99,30 +107,56 @@ def _from_argument(text: str, recursive: bool) -> list[Found]:
     )
 
 
-def _walk(root: Path, recursive: bool) -> Iterator[Path]:
-    """Image files below `root`, folder by folder, sorted; no folder twice, whatever links there are."""
+def _named(path: Path, root: Path, how: How) -> Found:
+    """A path that was named: a file, or a pipe; a device could be read for ever."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # a link that leads nowhere: reading it says so
+        return Found(path, root, how)
+    if stat.S_ISFIFO(mode):
+        return Found(path, root, "stream")
+    refusal = "" if stat.S_ISREG(mode) else f"{path}: is a device or a socket, not a file"
+    return Found(path, root, how, refusal)
+
+
+def _walk(root: Path, recursive: bool, top: Path, how: How) -> Iterator[Found]:
+    """Image files below `root`, folder by folder, sorted; no folder twice, whatever links there are.
+
+    A folder below it that cannot be looked into is an input of its own, refused: it is not passed over.
+
+    Raises:
+        UsageError: `root` itself cannot be opened, and it was named.
+    """
     seen = {os.path.realpath(root)}
     stack = [root]
     while stack:
         folder = stack.pop()
         try:
-            entries = sorted(folder.iterdir(), key=lambda entry: (entry.name.casefold(), entry.name))
+            files, folders = _entries(folder)
         except OSError as error:
-            if folder == root:
+            if folder == root and how == "folder":
                 raise UsageError(f"{root}: cannot be opened: {error.strerror}") from error
+            yield Found(folder, top, how, f"{folder}: this folder cannot be opened: {error.strerror}")
             continue
-        folders = []
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                real = os.path.realpath(entry)
-                if recursive and real not in seen:
-                    seen.add(real)
-                    folders.append(entry)
-            elif entry.is_file() and looks_like_image(entry):
-                yield entry
-        stack += reversed(folders)
+        yield from (Found(file, top, how) for file in files if looks_like_image(file))
+        for inner in reversed(folders if recursive else []):
+            real = os.path.realpath(inner)
+            if real not in seen:
+                seen.add(real)
+                stack.append(inner)
+
+
+def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The files and the folders in a folder, each sorted, without hidden ones. `OSError` where it is shut."""
+    files, folders = [], []
+    for entry in sorted(folder.iterdir(), key=lambda entry: (entry.name.casefold(), entry.name)):
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            folders.append(entry)
+        elif entry.is_file():
+            files.append(entry)
+    return files, folders
 
 
 def _from_pattern(text: str, recursive: bool) -> list[Found]:
@@ -132,9 +166,11 @@ def _from_pattern(text: str, recursive: bool) -> list[Found]:
         path = Path(name)
         if path.is_dir():
             if "**" not in text:
-                found += [Found(item, root, "glob") for item in _walk(path, recursive)]
+                found += _walk(path, recursive, root, "glob")
+            elif not os.access(path, os.R_OK | os.X_OK):  # `glob` passes over it without a word
+                found.append(Found(path, root, "glob", f"{path}: this folder cannot be opened"))
         elif looks_like_image(path):
-            found.append(Found(path, root, "glob"))
+            found.append(_named(path, root, "glob"))
     return found
 
 
@@ -166,7 +202,7 @@ def _from_list(files_from: str, null: bool, stdin: BinaryIO | None) -> list[Foun
         if not os.path.lexists(path):
             raise UsageError(f"{text}: there is no such file (named in the list {files_from})")
         inside = not path.is_absolute() and ".." not in path.parts
-        found.append(Found(path, Path() if inside else path.parent, "list"))
+        found.append(_named(path, Path() if inside else path.parent, "list"))
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from restorecli.errors import CollisionError, PhotoError, UnsupportedError, UsageError
+from restorecli.errors import CollisionError, PhotoError, UnreadableError, UnsupportedError, UsageError
 from restorecli.photos.distinct import Wish, key, portable, separate, spread_folders
 from restorecli.photos.formats import kinds
 from restorecli.photos.formats import table as formats
@@ -80,9 +80,10 @@ def plan_names(
     format = formats.check_format(format)
     if if_exists not in IF_EXISTS:
         raise UsageError(f"--if-exists {if_exists!r} is not known", f"choose one of {', '.join(IF_EXISTS)}")
-    met, found = found, _without_outputs_folder(found, output)
-    if output == STDIN or (output is None and any(item.is_stdin for item in found)):
-        return _to_stdout(found, output, format)
+    everything = _without_outputs_folder(found, output)
+    met, found = found, [item for item in everything if not item.refusal]
+    if output == STDIN or (output is None and any(item.is_stdin for item in everything)):
+        return _to_stdout(everything, output, format)
     records = Records()
     wishes = [_wish(item, output, task_suffix, format, len(found)) for item in found]
     spread_folders(wishes)
@@ -90,7 +91,7 @@ def plan_names(
     # What was met in the output folder and is no recorded result is somebody's own: protected like an input.
     kept = set(found)
     guarded = [item for item in met if item in kept or not records.knows(item.path)]
-    inputs = {os.path.realpath(item.path) for item in guarded if not item.is_stdin}
+    inputs = {os.path.realpath(item.path) for item in guarded if not item.is_stream}
     identities = _identities(guarded)
     taken = {key(wish.target) for wish in wishes}
     photos = []
@@ -101,7 +102,13 @@ def plan_names(
             photos.append(replace(planned, error=UnsupportedError(refusal, "choose another --format")))
             continue
         photos.append(_settled(planned, records, inputs, identities, taken, if_exists, settings or {}))
-    return Plan(_without_twins(photos), _notes(wishes, format))
+    settled = iter(_without_twins(photos))
+    whole = tuple(_refused(item) if item.refusal else next(settled) for item in everything)
+    return Plan(whole, (*_notes(wishes, format), *records.warnings))
+
+
+def _refused(item: Found) -> PlannedPhoto:
+    return PlannedPhoto(item, None, "keep", error=UnreadableError(item.refusal))
 
 
 def _without_outputs_folder(found: Sequence[Found], output: str | None) -> list[Found]:
@@ -134,7 +141,7 @@ def _to_stdout(found: Sequence[Found], output: str | None, format: str) -> Plan:
             else "standard input goes with no other input"
         )
         raise UsageError(f"{how}, and there are {len(found)} inputs", "give -o FOLDER, or a single input")
-    return Plan((PlannedPhoto(found[0], None, format),))
+    return Plan((_refused(found[0]) if found[0].refusal else PlannedPhoto(found[0], None, format),))
 
 
 def _wish(item: Found, output: str | None, task_suffix: str, format: str, count: int) -> Wish:
@@ -153,6 +160,8 @@ def _wish(item: Found, output: str | None, task_suffix: str, format: str, count:
 def _sibling(item: Found, task_suffix: str, stem: str, suffix: str, name: str, kind: str) -> Wish:
     if item.how != "folder":
         own = _own_suffix(item, suffix, name)
+        if item.is_stream and Path(os.path.realpath(item.path.parent)).parts[1:2] in (("dev",), ("proc",)):
+            raise UsageError(f"{item.path}: a pipe has no sibling", "say where to write with -o")
         return Wish(replace(item), item.path.parent, f"{stem}_{task_suffix}", own, name, kind)
     root = Path(os.path.realpath(item.root))
     if not root.name:
@@ -185,7 +194,7 @@ def _file_name(item: Found, output: str, format: str, kind: str) -> Wish:
 
 
 def _kind(item: Found) -> str:
-    if item.is_stdin:
+    if item.is_stream:  # it can be read once only
         return ""
     try:
         kind = kinds.sniff_file(item.path)
@@ -220,7 +229,7 @@ def _identities(found: Sequence[Found]) -> set[tuple[int, int]]:
             state = item.path.stat()
         except OSError:
             continue
-        if not item.is_stdin and state.st_ino:
+        if not item.is_stream and state.st_ino:
             result.add((state.st_dev, state.st_ino))
     return result
 
@@ -247,7 +256,7 @@ def _settled(
     """What becomes of a photo, given what is on the disk."""
     target, source = planned.target, planned.found.path
     assert target is not None
-    if not planned.found.is_stdin:
+    if not planned.found.is_stream:
         maker = records.source_of(source)
         if maker in inputs and maker != os.path.realpath(source):
             return replace(planned, skip=f"it is itself a result, made from {Path(maker).name}")

@@ -47,6 +47,7 @@ def read(source: Path | bytes, *, name: str | None = None, max_pixels: int = MOS
     """
     name = name or (str(source) if isinstance(source, Path) else "the data")
     with _opened(source, name) as stream:
+        stamp = _stamp(stream)
         kind = _kind(stream, name)
         try:
             check_extents(_extents(stream, kind, name), _length(stream), name, max_pixels)
@@ -59,7 +60,7 @@ def read(source: Path | bytes, *, name: str | None = None, max_pixels: int = MOS
                 pages = (_doubted(pages[0], kind), *pages[1:])
         except MemoryError as error:
             raise TooLargeError(f"{name}: too large for this machine's memory") from error
-        return Document(pages, kind, name, _fingerprint(stream))
+        return Document(pages, kind, name, _fingerprint(stream), _unchanged(stream, stamp, name))
 
 
 def reading_bytes(extents: Sequence[Extent], length: int) -> int:
@@ -76,6 +77,24 @@ def measure(source: Path | bytes, *, name: str | None = None) -> tuple[list[Exte
     name = name or (str(source) if isinstance(source, Path) else "the data")
     with _opened(source, name) as stream:
         return _extents(stream, _kind(stream, name), name), _length(stream)
+
+
+def read_stream(stream: BinaryIO, name: str) -> bytes:
+    """All bytes of standard input or of a pipe.
+
+    Raises:
+        UnreadableError: it cannot be read.
+        TooLargeError: it does not end before the memory does.
+    """
+    blocks, length = [], 0
+    try:
+        while block := stream.read(1 << 20):
+            blocks.append(block)
+            length += len(block)
+            _check_memory(2 * length, f"more than {length >> 20} MiB from a pipe", name)
+    except OSError as error:
+        raise UnreadableError(f"{name}: cannot be read: {error.strerror or error}") from error
+    return b"".join(blocks)
 
 
 def size(source: Path | bytes, *, name: str | None = None) -> tuple[int, int] | None:
@@ -255,6 +274,21 @@ def _unpremultiplied(raster: Raster, alpha: FloatArray) -> Samples:
         colour /= alpha[:, :, None]
     colour[alpha == 0] = 0
     return colour if raster.samples.dtype.kind == "f" else np.minimum(colour, 1, out=colour)
+
+
+def _stamp(stream: BinaryIO) -> tuple[int, int]:
+    """Length and time of change (ns) of a file; zeros for bytes in memory."""
+    if isinstance(stream, io.BytesIO):
+        return 0, 0
+    state = os.fstat(stream.fileno())
+    return state.st_size, state.st_mtime_ns
+
+
+def _unchanged(stream: BinaryIO, stamp: tuple[int, int], name: str) -> tuple[int, int]:
+    """The stamp that the file still has; what was read of it could else be half old, half new."""
+    if _stamp(stream) != stamp:
+        raise UnreadableError(f"{name}: the file was changed while it was read", "run again when it is whole")
+    return stamp
 
 
 def _fingerprint(stream: BinaryIO) -> str:

@@ -6,13 +6,15 @@ may fill one folder, and one that is killed leaves a result that some line descr
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +28,14 @@ class Record:
     Attributes:
         source: the input file.
         fingerprint: `Document.fingerprint` of the input as it was read.
+        stamp: `Document.stamp` of it: what the file is by now may be another one.
         settings: everything that the result's bytes depend on.
         details: what was found in the input and chosen for it; noted, never compared.
     """
 
     source: Path
     fingerprint: str
+    stamp: tuple[int, int]
     settings: Mapping[str, str]
     details: Mapping[str, str | float] = field(default_factory=dict)
 
@@ -51,6 +55,11 @@ def digest(settings: Mapping[str, str]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
+def hash_of(data: bytes) -> str:
+    """The hash of bytes, as in `Document.fingerprint`."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
 def fingerprint(path: Path) -> str:
     """The hash of a file's bytes, as in `Document.fingerprint`. Raises `OSError`."""
     machine = hashlib.blake2b(digest_size=16)
@@ -66,15 +75,15 @@ def append(target: Path, finished: Path, record: Record) -> None:
     Raises:
         OSError: the record cannot be written.
     """
-    made, source = finished.stat(), record.source.stat()
+    made = finished.stat()
     line = {
         "output": target.name,
         "size": made.st_size,
         "mtime_ns": made.st_mtime_ns,
         "hash": fingerprint(finished),
         "input": _relative(record.source, target.parent),
-        "input_size": source.st_size,
-        "input_mtime_ns": source.st_mtime_ns,
+        "input_size": record.stamp[0],
+        "input_mtime_ns": record.stamp[1],
         "input_hash": record.fingerprint,
         "settings_hash": digest(record.settings),
         "settings": dict(record.settings),
@@ -82,11 +91,37 @@ def append(target: Path, finished: Path, record: Record) -> None:
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     data = (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape")
-    descriptor = os.open(target.parent / FILE_NAME, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    with (target.parent / FILE_NAME).open("ab+", buffering=0) as stream, _held(stream.fileno()):
+        _append_whole(stream, data)
+
+
+def _append_whole(stream: FileIO, line: bytes) -> None:
+    """Add a line that ends in a line end: all of it or nothing, and never behind half a line."""
+    end = stream.seek(0, os.SEEK_END)
+    if end:
+        stream.seek(end - 1)
+        line = line if stream.read(1) == b"\n" else b"\n" + line
     try:
-        os.write(descriptor, data)
-    finally:
-        os.close(descriptor)
+        written = 0
+        while written < len(line):
+            written += stream.write(line[written:]) or 0
+    except OSError:
+        with contextlib.suppress(OSError):
+            stream.truncate(end)
+        raise
+
+
+@contextlib.contextmanager
+def _held(descriptor: int) -> Iterator[None]:
+    """Keep other processes from writing between a look at the file's end and the line that follows."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has none: there a cut line is ended by the next
+        yield
+        return
+    with contextlib.suppress(OSError):  # some network file systems lock nothing
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    yield  # closing the file lets go
 
 
 def _relative(source: Path, folder: Path) -> str:
@@ -100,12 +135,14 @@ class Records:
     """The records of the folders that a plan looks at; each folder's file is read once."""
 
     def __init__(self) -> None:
+        self.warnings: list[str] = []  # what of the files could not be read
         self._folders: dict[Path, dict[str, list[dict[str, Any]]]] = {}
 
     def _lines(self, target: Path) -> list[dict[str, Any]]:
         folder = target.parent
         if folder not in self._folders:
-            self._folders[folder] = _read(folder / FILE_NAME)
+            self._folders[folder], warning = _read(folder / FILE_NAME)
+            self.warnings += [warning] if warning else []
         return self._folders[folder].get(target.name, [])
 
     def standing(self, target: Path, source: Path, settings: Mapping[str, str]) -> Standing:
@@ -173,17 +210,42 @@ _FIELDS: dict[str, type] = {
 }
 
 
-def _read(path: Path) -> dict[str, list[dict[str, Any]]]:
+def _read(path: Path) -> tuple[dict[str, list[dict[str, Any]]], str]:
+    """The lines of a record file by the result's name, and what is to be said of the others."""
     found: dict[str, list[dict[str, Any]]] = {}
+    if not os.path.lexists(path):
+        return found, ""
     try:
+        if not path.is_file():  # a pipe would never end
+            return found, f"{path} is no file: what was made before is not known"
         text = path.read_bytes().decode("utf-8", "surrogateescape")
-    except OSError:
-        return found
-    for row in text.split("\n"):
-        try:
-            line = json.loads(row)
-        except ValueError:  # cut short by a full disk, say
-            continue
-        if isinstance(line, dict) and all(isinstance(line.get(key), kind) for key, kind in _FIELDS.items()):
+    except (OSError, MemoryError) as error:
+        return found, f"{path} cannot be read ({error}): what was made before is not known"
+    bad = 0
+    for row in filter(None, text.split("\n")):
+        line = _line(row)
+        if line is None:
+            bad += 1
+        else:
             found.setdefault(line["output"], []).append(line)
-    return found
+    return found, f"{path}: {bad} line{'s' * (bad > 1)} cannot be read and count for nothing" if bad else ""
+
+
+def _line(row: str) -> dict[str, Any] | None:
+    """A row as a record; None for what was cut short by a full disk, say, or is none at all."""
+    try:
+        line = json.loads(row)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(line, dict) or any(type(line.get(key)) is not kind for key, kind in _FIELDS.items()):
+        return None
+    return line if _is_path(line["output"]) and _is_path(line["input"]) else None
+
+
+def _is_path(text: str) -> bool:
+    """Whether a file could have this name: no NUL, no half of a surrogate pair."""
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text

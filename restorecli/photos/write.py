@@ -5,21 +5,18 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from restorecli.errors import RestoreError, TooLargeError, UnsupportedError, WriteError
+from restorecli.errors import RestoreError, TooLargeError, UnreadableError, UnsupportedError, WriteError
 from restorecli.imaging.orientation import upright_size
 from restorecli.photo import Depth, Document, Photo
-from restorecli.photos import read, records
+from restorecli.photos import read, records, temporary
 from restorecli.photos.formats import encode
 from restorecli.photos.formats.table import FORMATS, RAW_ONLY, check_format, kept_format, nearest_depth
 
-TEMPORARY_PREFIX = ".restore-"
-TEMPORARY_SUFFIX = ".part"
 _DEPTH_NAMES = {Depth.UINT8: "8 bits", Depth.UINT16: "16 bits", Depth.FLOAT32: "32-bit float"}
 
 
@@ -125,17 +122,29 @@ def write_copy(
 
     Raises:
         WriteError: the folder or the disk refuses; nothing is left behind.
+        UnreadableError: the input is not any more what was read.
     """
     label = str(target) if isinstance(target, Path) else "standard output"
     first = document.pages[0]
+    data = source if isinstance(source, bytes) else _same_bytes(source, document)
     with _failures_named(label):
-        data = source.read_bytes() if isinstance(source, Path) else source
         if isinstance(target, Path):
             _to_file(lambda stream: stream.write(data), target, (first.width, first.height), record)
         else:
             target.write(data)
             target.flush()
     return WrittenInfo((), len(data), document.format, first.width, first.height)
+
+
+def _same_bytes(source: Path, document: Document) -> bytes:
+    """The bytes of an input file, which must be those that were read from it."""
+    try:
+        data = source.read_bytes()
+    except OSError as error:
+        raise UnreadableError(f"{source}: cannot be read: {error.strerror or error}") from error
+    if records.hash_of(data) != document.fingerprint:
+        raise UnreadableError(f"{source}: the file was changed while it was restored", "run again")
+    return data
 
 
 def _check(photos: Sequence[Photo], name: str, label: str) -> None:
@@ -176,27 +185,28 @@ def _to_file(
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.is_dir():
         raise WriteError(f"{target}: is a folder")
-    # Not by tempfile, whose files only their owner can read.
-    temporary = target.parent / f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(6)}{TEMPORARY_SUFFIX}"
+    part = temporary.beside(target)  # not by tempfile, whose files only their owner can read
     try:
-        with temporary.open("x+b") as stream:
+        with part.open("x+b") as stream:
             fill(stream)
-        length = temporary.stat().st_size
-        _verify(temporary, sides, target)
+            stream.flush()
+            os.fsync(stream.fileno())  # after a power cut, too, the name leads to the whole file
+        length = part.stat().st_size
+        _verify(part, sides, target)
         if record is not None:
-            records.append(target, temporary, record)
-        temporary.replace(target)
+            records.append(target, part, record)
+        part.replace(target)
     except BaseException:  # Ctrl-C too: nothing half-written may stay
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            part.unlink()
         raise
     return length
 
 
-def _verify(temporary: Path, sides: tuple[int, int], target: Path) -> None:
+def _verify(part: Path, sides: tuple[int, int], target: Path) -> None:
     """Read the header back: a full disk or a broken encoder must not pass for a result."""
     try:
-        found = read.size(temporary, name=str(target))
+        found = read.size(part, name=str(target))
     except RestoreError as error:
         raise WriteError(f"{target}: what was written cannot be read back") from error
     if found != sides:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from restorecli.errors import OutOfMemoryError, PhotoError, RestoreError, UnreadableError, WriteError
 from restorecli.photos.naming import PlannedPhoto
-from restorecli.photos.read import read
+from restorecli.photos.read import read, read_stream
 from restorecli.report.events import FileDone, FileFailed, FileSkipped, Reporter
 from restorecli.report.stopwatch import Stopwatch
 from restorecli.results import Encoding, Result, Source, write_result
@@ -108,8 +108,15 @@ def read_photo(planned: PlannedPhoto, setup: Setup) -> Source:
     """
     with setup.watch.of("decode"):
         if planned.found.is_stdin:
-            data = setup.stdin.read()
+            data = read_stream(setup.stdin, "standard input")
             return Source(read(data, name="standard input"), data)
+        if planned.found.is_stream:
+            try:
+                with planned.found.path.open("rb") as stream:
+                    data = read_stream(stream, planned.name)
+            except OSError as error:
+                raise UnreadableError(f"{planned.name}: cannot be opened: {error.strerror}") from error
+            return Source(read(data, name=planned.name), data)
         return Source(read(planned.found.path))
 
 

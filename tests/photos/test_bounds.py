@@ -97,7 +97,7 @@ def test_a_directory_of_inner_directories_in_a_circle_ends() -> None:
 
 def test_samples_count_and_not_only_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     many, few = (many_samples(count) for count in (900, 90))
-    monkeypatch.setattr(host, "total_bytes", lambda: 2_000_000)
+    monkeypatch.setattr(host, "total_bytes", lambda: 700_000)
     with pytest.raises(TooLargeError, match="900 samples"):
         read(many)
     assert read(few).pages[0].width == 20

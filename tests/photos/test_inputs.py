@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image
 
 from restorecli.errors import NothingToDoError, UsageError
 from restorecli.photos.inputs import find_inputs, shard
+from restorecli.photos.naming import plan_names
 
 
 def picture(path: Path, form: str = "PNG") -> Path:
@@ -156,3 +158,50 @@ def test_shards_are_a_partition(items, count):
 def test_wrong_shards_are_usage_errors(text):
     with pytest.raises(UsageError):
         shard([1, 2], text)
+
+
+def test_pipes_are_streams_and_devices_are_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "list").write_text(f"{tmp_path / 'pipe'}\n/dev/zero\n")
+    found = find_inputs([str(tmp_path / "pipe"), "/dev/null"], files_from=str(tmp_path / "list"))
+    assert [(item.how, item.is_stream, bool(item.refusal)) for item in found] == [
+        ("stream", True, False),
+        ("file", False, True),
+        ("list", False, True),
+    ]
+    planned = plan_names(found, output=str(tmp_path / "out"), task_suffix="x", settings={}).photos
+    assert [photo.error is None for photo in planned] == [True, False, False]
+    assert planned[0].target == tmp_path / "out" / "pipe.png"
+
+
+def test_a_pipe_that_the_shell_made_wants_a_place_for_the_result() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading), os.fdopen(writing, "w"):
+        found = find_inputs([f"/dev/fd/{reading}"])
+        assert found[0].is_stream
+        with pytest.raises(UsageError, match="no sibling"):
+            plan_names(found, output=None, task_suffix="x")
+
+
+def test_folders_that_cannot_be_opened_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a/1.png", "shut/2.png", "z/3.png"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"x")
+    real = Path.iterdir
+
+    def iterdir(self: Path) -> Iterator[Path]:
+        if self.name == "shut":
+            raise PermissionError(13, "Permission denied")
+        return real(self)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    found = find_inputs([str(tmp_path)])
+    assert [item.path.name for item in found] == ["1.png", "shut", "3.png"]
+    planned = plan_names(found, output=str(tmp_path / "out"), task_suffix="x", settings={}).photos
+    assert [photo.error.message if photo.error else "" for photo in planned] == [
+        "",
+        f"{tmp_path / 'shut'}: this folder cannot be opened: Permission denied",
+        "",
+    ]
+    with pytest.raises(UsageError, match="shut"):
+        find_inputs([str(tmp_path / "shut")])

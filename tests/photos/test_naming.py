@@ -59,7 +59,7 @@ def carry_out(planned, **settings):
         if photo.skip or photo.error:
             continue
         document = read(photo.found.path)
-        record = Record(photo.found.path, document.fingerprint, {**SETTINGS, **settings})
+        record = Record(photo.found.path, document.fingerprint, document.stamp, {**SETTINGS, **settings})
         write(document, photo.target, format=photo.format, record=record)
 
 

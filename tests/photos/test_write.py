@@ -240,7 +240,7 @@ def test_a_failure_while_writing_leaves_the_old_file_and_nothing_else(tmp_path, 
 
     monkeypatch.setattr(encode, "encode", fail)
     with pytest.raises(KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else WriteError):
-        write([photo()], target, format=name, record=Record(target, "x", {}))
+        write([photo()], target, format=name, record=Record(target, "x", (0, 0), {}))
     assert [path.name for path in tmp_path.iterdir()] == [target.name]
     assert target.read_bytes() == b"old"
 
@@ -311,7 +311,10 @@ def test_threads_write_into_one_folder(tmp_path):
     def work(number: int) -> None:
         for index in range(5):
             write(
-                [photo()], out / f"{number}-{index}.png", format="png", record=Record(source, "f", {"n": "1"})
+                [photo()],
+                out / f"{number}-{index}.png",
+                format="png",
+                record=Record(source, "f", (0, 0), {"n": "1"}),
             )
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
