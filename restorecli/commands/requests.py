@@ -16,5 +16,6 @@ def request(task: str, options: SharedOptions, **more: Any) -> ModelRequest:
         variant=options.variant,
         weights=options.weights,
         license_policy=options.license_policy,
+        stand_in=True,
         **more,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from restorecli.errors import UsageError, WeightsError
@@ -39,6 +39,7 @@ class ModelRequest:
         license_policy: "any", or "commercial" for weights that allow commercial use; None reads
             ``RESTORE_LICENSE_POLICY``.
         extra_inputs: maps that the caller can append to the image as channels.
+        stand_in: whether light weights of another network may stand in for a network without its own.
     """
 
     task: str
@@ -52,6 +53,7 @@ class ModelRequest:
     offline: bool = False
     license_policy: str | None = None
     extra_inputs: frozenset[str] = frozenset()
+    stand_in: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def choose(request: ModelRequest, registry: Registry | None = None) -> Choice:
         return _choice(_allowed(light, request, fitting), request)
     paper = [entry for entry in fitting if not entry.ships]
     allowed = [entry for entry in paper if entry.allowed(license_policy(request.license_policy))]
+    light = light or _light_of_others(request, paper, registry)
     if not light:
         return _choice(_allowed(paper, request), request)
     spare = _choice(_allowed(light, request), request)
@@ -109,6 +112,17 @@ def choose(request: ModelRequest, registry: Registry | None = None) -> Choice:
         return Choice(spare.entry, notes=spare.notes, warnings=(warning,))
     best = _choice(allowed, request)
     return Choice(best.entry, spare.entry, best.notes, spare.notes)
+
+
+def _light_of_others(
+    request: ModelRequest, paper: Sequence[ModelEntry], registry: Registry
+) -> list[ModelEntry]:
+    """Return the light weights of any network that undo the same as those of ``paper``."""
+    if not request.stand_in:
+        return []
+    undone = {(entry.degradation, entry.scale) for entry in paper}
+    fitting = _fitting(replace(request, model=None), registry)
+    return [entry for entry in fitting if entry.ships and (entry.degradation, entry.scale) in undone]
 
 
 def _named(entry: ModelEntry, request: ModelRequest) -> Choice:

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from restorecli.errors import CheckpointError, WeightsError
 from restorecli.models.cache import Record, cached, entry_path, native_path
 from restorecli.models.choose import Choice, ModelRequest, choose
-from restorecli.models.download import Progress
+from restorecli.models.download import Progress, offline
 from restorecli.models.fetch import by_hand
 from restorecli.models.fetch import fetch as fetch_entry
 from restorecli.models.registry import ModelEntry, Registry, load_registry
@@ -26,8 +26,8 @@ def resolve(
 ) -> Resolved:
     """Find the weights for ``request``, fetching and converting them where needed.
 
-    Where a paper model was asked for only by its name and cannot be had, the network's light weights are
-    used, and ``warnings`` says so.
+    Where a paper model was asked for only by its network's name and cannot be had, the light weights that
+    `choose` names are used, and ``warnings`` says so.
 
     Args:
         request: what is wanted.
@@ -45,10 +45,10 @@ def resolve(
 
         return resolve_file(request, request.weights, registry, may_write=fetch)
     choice = choose(request, registry)
-    if not fetch:
-        return _foresee(choice, registry)
-    source = _Source(not request.offline, progress, registry)
+    source = _Source(not (request.offline or offline()), fetch, progress, registry)
     try:
+        if source.allow_network and not fetch:
+            return _foresee(choice, registry)
         return _obtain(choice.entry, source, choice.notes, choice.warnings)
     except CheckpointError:
         raise
@@ -56,9 +56,10 @@ def resolve(
         spare = choice.fallback
         if spare is None:
             raise
+        hint = f" ({error.hint})" if error.hint == SPANDREL else ""
         warning = (
             f"the paper's weights {choice.entry.name} cannot be had, so the light {spare.name} is used: "
-            f"{error.message}"
+            f"{error.message}{hint}"
         )
         return _obtain(spare, source, choice.fallback_notes, (*choice.warnings, warning))
 
@@ -68,6 +69,7 @@ class _Source:
     """How files may be got."""
 
     allow_network: bool
+    may_convert: bool
     progress: Progress | None
     registry: Registry
 
@@ -75,13 +77,12 @@ class _Source:
 def _obtain(
     entry: ModelEntry, source: _Source, notes: tuple[str, ...], warnings: tuple[str, ...]
 ) -> Resolved:
-    if source.registry.networks[entry.network].loader == "spandrel" and find_spec("spandrel") is None:
-        raise WeightsError(f"{entry.name} needs the optional package spandrel", SPANDREL)
+    _see_that_it_can_be_run(entry, source.registry)
     record, fresh = fetch_entry(entry, allow_network=source.allow_network, progress=source.progress)
     if fresh:
         notes = (*notes, *_first_time(entry, record))
     found = _resolved(entry, record, source.registry, notes, warnings)
-    if entry.ships or found.network == "spandrel":
+    if entry.ships or found.network == "spandrel" or not source.may_convert:
         return found
     from restorecli.models.convert import convert_entry  # torch is needed from here on
 
@@ -92,6 +93,11 @@ def _obtain(
     except WeightsError:  # a read-only cache: the file is converted in memory at each run
         path = entry_path(entry)
     return replace(found, path=path)
+
+
+def _see_that_it_can_be_run(entry: ModelEntry, registry: Registry) -> None:
+    if registry.networks[entry.network].loader == "spandrel" and find_spec("spandrel") is None:
+        raise WeightsError(f"{entry.name} needs the optional package spandrel", SPANDREL)
 
 
 def _first_time(entry: ModelEntry, record: Record) -> list[str]:
@@ -111,6 +117,7 @@ def _first_time(entry: ModelEntry, record: Record) -> list[str]:
 def _foresee(choice: Choice, registry: Registry) -> Resolved:
     """Say what `resolve` would use, without touching the network."""
     entry = choice.entry
+    _see_that_it_can_be_run(entry, registry)
     record = cached(entry)
     if record is not None:
         return _resolved(entry, record, registry, choice.notes, choice.warnings)

@@ -30,6 +30,19 @@ def test_a_model_without_a_variant_means_paper_with_light_to_stand_in() -> None:
     assert choice.entry.name == "net-s30" and choice.fallback == LIGHT and choice.notes == ()
 
 
+def test_light_weights_of_another_network_stand_in_only_where_allowed_and_undoing_the_same() -> None:
+    real = entry("other-light-real", "other", variant="light", degradation="real")
+    gaussian = entry("other-light", "other", variant="light", degradation="gaussian")
+    paper = entry("net-s30", level=30, degradation="gaussian")
+    known = registry(paper, real, gaussian)
+    assert choose(ModelRequest("denoise", model="net", stand_in=True), known).fallback == gaussian
+    assert choose(ModelRequest("denoise", model="net"), known).fallback is None
+    asked = ModelRequest("denoise", model="net", variant="paper", stand_in=True)
+    assert choose(asked, known).fallback is None
+    assert choose(ModelRequest("denoise", model="net", stand_in=True), registry(paper, real)).fallback is None
+    assert choose(ModelRequest("denoise", model="net-s30", stand_in=True), known).fallback is None
+
+
 def test_variant_paper_has_nothing_to_stand_in() -> None:
     choice = choose(ModelRequest("denoise", model="net", variant="paper", level=30), BOTH)
     assert choice.entry.name == "net-s30" and choice.fallback is None

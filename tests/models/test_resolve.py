@@ -93,6 +93,17 @@ def test_a_dry_run_touches_no_network(web: Web, light: Path, released: Path, tmp
     assert "would be downloaded (about 167 MB); tiny-light-x2 would be used" in found.notes[0]
 
 
+def test_a_dry_run_offline_says_what_a_run_would_use(
+    web: Web, light: Path, released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESTORE_OFFLINE", "1")
+    table = paper(web.add("/w.pt", released.read_bytes()))
+    found = resolve(UPSCALE, registry=catalogue(tmp_path, table, light_table(light)), fetch=False)
+    assert found.name == "tiny-light-x2" and "downloads are switched off" in found.warnings[0]
+    with pytest.raises(WeightsError, match="switched off"):
+        resolve(UPSCALE, registry=catalogue(tmp_path, table), fetch=False)
+
+
 def test_downloaded_weights_of_another_network_are_no_reason_for_light(
     web: Web, light: Path, tmp_path: Path
 ) -> None:
