@@ -43,8 +43,8 @@ class FakeGpu:
         live: bytes in use per device; ``peak`` the most so far.
         shortages: how often memory ran out.
         launches: kernels and graphs the host has launched.
-        fault: asked before every kernel with the number of the launch; what it returns is raised, from then on
-            by every call if its text says that the device is lost.
+        fault: asked before every kernel with the number of the launch; what it returns is raised, from then
+            on by every call if its text says that the device is lost.
     """
 
     def __init__(

@@ -125,9 +125,6 @@ def _converted(gpu: FakeGpu, source: Tensor, kwargs: dict[str, Any], wanted: tor
         return gpu.made(lambda: numbers, wanted)
     if kwargs.get("device") is None or wanted is not None:
         place = wanted or source.device
-        if place == source.device and rest.get("dtype", source.dtype) == source.dtype:
-            if rest.get("memory_format") in (None, torch.preserve_format) and kwargs.get("device") is not None:
-                return source  # to torch's C++ it was elsewhere
         return gpu.made(
             lambda: aten._to_copy.default(source.host, **rest),
             place,
@@ -181,4 +178,3 @@ def _is_composite(func: Any) -> bool:
     if "upsample" in func.name():  # decompose() would take torch's Python formula; CUDA has one kernel
         return False
     return bool(torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"))
-

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from restorecli.engine.memory import is_out_of_memory
+from restorecli.engine.faults import is_out_of_memory
 
 NOTABLE = 2.0  # seconds a pass must take longer than usual to be said
 

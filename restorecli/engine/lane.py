@@ -15,9 +15,17 @@ from restorecli.engine.compiling import Compiled
 from restorecli.engine.device import describe
 from restorecli.engine.ensemble import self_ensemble
 from restorecli.engine.facts import Facts
-from restorecli.engine.memory import SMALLEST_TILE, Curve, is_out_of_memory, release
-from restorecli.engine.precision import SAFER, replica
+from restorecli.engine.faults import (
+    device_failed,
+    device_lost,
+    is_device_lost,
+    is_out_of_memory,
+    may_be_out_of_memory,
+)
+from restorecli.engine.memory import SMALLEST_TILE, Curve, release
+from restorecli.engine.precision import replica
 from restorecli.engine.tiles import plan_grid
+from restorecli.engine.transfer import ASYNCHRONOUS, download, upload
 from restorecli.errors import NonFiniteError, OutOfMemoryError
 
 
@@ -26,18 +34,18 @@ class Notes:
     """What happened to one image's tiles, gathered from every lane.
 
     Attributes:
-        redone: precisions that gave NaN or infinity on a tile.
+        redone: how many tiles gave NaN or infinity and were redone in float32.
         smallest: the smallest tile side that a shortage of memory led to; None where there was none.
     """
 
-    redone: set[str] = field(default_factory=set)
+    redone: int = 0
     smallest: int | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add_redone(self, precision: str) -> None:
-        """Note that ``precision`` failed on a tile."""
+    def add_redone(self) -> None:
+        """Note that a tile was redone."""
         with self._lock:
-            self.redone.add(precision)
+            self.redone += 1
 
     def add_smaller(self, side: int) -> None:
         """Note that tiles of ``side`` were used for want of memory."""
@@ -84,7 +92,8 @@ class Lane:
         self.budget: int | None = (
             None  # input pixels a pass may have, by the memory that was free at the start
         )
-        self._too_many: int | None = None  # a pass of so many input pixels did not fit
+        self.fitting: int | None = None  # input pixels a pass is held to since a larger one did not fit
+        self._suspect: int | None = None  # a pass of so many failed in a way that may mean memory
         self._network = network
         self._facts = facts
         self._transforms = transforms
@@ -98,13 +107,12 @@ class Lane:
     @property
     def asynchronous(self) -> bool:
         """Whether a pass goes on while the host does something else."""
-        return self.device.type == "cuda"
+        return self.device.type in ASYNCHRONOUS
 
     @property
     def pixel_limit(self) -> int | None:
         """The input pixels one pass may have; None where no bound is known."""
-        learned = None if self._too_many is None else self._too_many - 1
-        known = [limit for limit in (self.budget, learned) if limit is not None]
+        known = [limit for limit in (self.budget, self.fitting) if limit is not None]
         return min(known, default=None)
 
     def restore(self, tiles: Tensor, precision: str, notes: Notes) -> Tensor:
@@ -121,19 +129,33 @@ class Lane:
         Returns:
             The pass under way, or None where memory does not suffice for it.
         """
-        pixels = tiles.shape[0] * tiles.shape[2] * tiles.shape[3]
+        count, _, height, width = tiles.shape
+        pixels = count * height * width
         if self.pixel_limit is not None and pixels > self.pixel_limit:
             return None
         with self._lock:
             try:
                 return self._start(tiles, precision)
             except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
+                if is_device_lost(error):
+                    raise device_lost(self.device, error) from error
+                if may_be_out_of_memory(error) and not self._is_worth_a_smaller_try(pixels):
+                    raise device_failed(self.device, error) from error
+                if not (is_out_of_memory(error) or may_be_out_of_memory(error)):
                     raise
             # Outside the except block: the traceback would keep the failed pass's tensors alive.
             release(self.device)
-            self._too_many = min(pixels, self._too_many or pixels)
+            # What is tried next: half of the tiles, or a smaller one.
+            next_size = count // 2 * height * width if count > 1 else pixels - 1
+            self.fitting = min(next_size, self.fitting or next_size)
         return None
+
+    def _is_worth_a_smaller_try(self, pixels: int) -> bool:
+        """Whether memory may be why a pass failed: not where one smaller than a failed one fails too."""
+        if self._suspect is not None and pixels < self._suspect:
+            return False
+        self._suspect = pixels
+        return True
 
     @torch.inference_mode()
     def finish(self, tiles: Tensor, pending: Pending | None, precision: str, notes: Notes) -> Tensor:
@@ -154,11 +176,15 @@ class Lane:
         """
         if pending is None:
             return self._in_parts(tiles, precision, notes)
-        pending.wait()
+        try:
+            pending.wait()
+        except RuntimeError as error:
+            if is_device_lost(error):
+                raise device_lost(self.device, error) from error
+            raise
         for index, good in enumerate(pending.finite.tolist()):
             if not good:
-                notes.add_redone(precision)
-                pending.outputs[index] = self._safer(tiles[index : index + 1], precision, notes)[0]
+                pending.outputs[index] = self._exact(tiles[index : index + 1], precision, notes)[0]
         return pending.outputs
 
     def replica(self, precision: str) -> Callable[[Tensor], Tensor]:
@@ -171,18 +197,12 @@ class Lane:
     @torch.inference_mode()
     def _start(self, tiles: Tensor, precision: str) -> Pending:
         network = self._fastest(precision)
-        x = self._upload(tiles) * self._facts.value_range
+        x = upload(tiles, self.device) * self._facts.value_range
         raw = self_ensemble(network, x, self._transforms) if self._transforms else network(x)
         outputs = raw.to(torch.float32, memory_format=torch.contiguous_format) / self._facts.value_range
         finite = torch.isfinite(outputs).flatten(1).all(1)
-        if not self.asynchronous:
-            return Pending(outputs.cpu(), finite.cpu(), _nothing)
-        host = [torch.empty(t.shape, dtype=t.dtype, pin_memory=True) for t in (outputs, finite)]
-        for target, source in zip(host, (outputs, finite), strict=True):
-            target.copy_(source, non_blocking=True)
-        arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        arrived.record(torch.cuda.current_stream(self.device))
-        return Pending(host[0], host[1], arrived.synchronize)
+        host, wait = download((outputs, finite))
+        return Pending(host[0], host[1], wait)
 
     def told(self) -> Iterator[str]:
         """Give what the compiler had to say since the last call."""
@@ -195,11 +215,6 @@ class Lane:
         if precision not in self._compiled:
             self._compiled[precision] = Compiled(self.replica(precision), self._told.append)
         return self._compiled[precision]
-
-    def _upload(self, tiles: Tensor) -> Tensor:
-        if self.asynchronous:
-            return tiles.pin_memory().to(self.device, non_blocking=True)
-        return tiles.to(self.device)
 
     def _in_parts(self, tiles: Tensor, precision: str, notes: Notes) -> Tensor:
         if tiles.shape[0] > 1:
@@ -222,17 +237,15 @@ class Lane:
             canvas.add(box, self.restore(part, precision, notes)[0])
         return canvas.output
 
-    def _safer(self, tile: Tensor, precision: str, notes: Notes) -> Tensor:
-        for safer in SAFER[precision]:
-            try:
-                return self.restore(tile, safer, notes)
-            except (RuntimeError, TypeError):
-                if safer == "fp32":
-                    raise
-                notes.add_redone(safer)  # older GPUs lack bf16: no use for later images either
-        raise NonFiniteError(
-            "the network gives NaN or infinity even in float32", "check the weights and the input's values"
-        )
+    def _exact(self, tile: Tensor, precision: str, notes: Notes) -> Tensor:
+        """Redo a tile in float32, whatever the precision: only that is right for every network."""
+        if precision == "fp32":
+            raise NonFiniteError(
+                "the network gives NaN or infinity even in float32",
+                "check the weights and the input's values",
+            )
+        notes.add_redone()
+        return self.restore(tile, "fp32", notes)
 
 
 def cut(image: Tensor, top: int, left: int, tile: tuple[int, int]) -> Tensor:
@@ -253,7 +266,3 @@ def reflected(start: int, count: int, length: int) -> Tensor:
     period = max(1, 2 * (length - 1))
     position = torch.arange(start, start + count) % period
     return torch.where(position < length, position, period - position)
-
-
-def _nothing() -> None:
-    """Nothing to wait for."""

@@ -5,6 +5,7 @@ Peak memory is taken as fixed + per_pixel · pixels, from two tiles of different
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import sys
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from restorecli.engine.cache import recall, remember
 from restorecli.engine.facts import Facts
+from restorecli.engine.faults import is_out_of_memory, may_be_out_of_memory
 from restorecli.engine.precision import device_key, photo_like, probe_side
 from restorecli.host import available_bytes, total_bytes
 
@@ -63,8 +65,7 @@ def measure_curve(
         return remembered
     large = probe_side(call, facts, device) if device.type == "cpu" else 256
     large = max(large, 2 * facts.side_multiple)
-    small = -(-large // (2 * facts.side_multiple)) * facts.side_multiple
-    peaks = [_peak_of(call, facts, device, side) for side in (small, large)]
+    large, small, peaks = _peaks(call, facts, device, large)
     # What goes in and comes out, twice (the network's own and the float32 copy), is the least there can be.
     least = 8 * (facts.in_channels + facts.out_channels * facts.scale**2)
     per_pixel = max((peaks[1] - peaks[0]) / (large**2 - small**2), peaks[1] / (2 * large**2), least)
@@ -79,6 +80,22 @@ def _remembered(known: Mapping[str, Any]) -> Curve | None:
     if not (isinstance(fixed, int | float) and isinstance(per_pixel, int | float)):
         return None
     return Curve(float(fixed), float(per_pixel)) if 0 <= fixed < 1e15 and 0 < per_pixel < 1e15 else None
+
+
+def _peaks(
+    call: Callable[[Tensor], Tensor], facts: Facts, device: torch.device, large: int
+) -> tuple[int, int, list[float]]:
+    """Return two sides and the peaks of passes of them: ``large`` and half of it, or less."""
+    small = -(-large // (2 * facts.side_multiple)) * facts.side_multiple
+    try:
+        return large, small, [_peak_of(call, facts, device, side) for side in (small, large)]
+    except (RuntimeError, MemoryError) as error:
+        if small < max(SMALLEST_TILE, 2 * facts.side_multiple) or not (
+            is_out_of_memory(error) or may_be_out_of_memory(error)
+        ):
+            raise
+    release(device)  # outside the except block, whose traceback keeps the failed pass's tensors
+    return _peaks(call, facts, device, small)
 
 
 def choose_tile(curve: Curve, facts: Facts, device: torch.device) -> tuple[int, str]:
@@ -120,20 +137,12 @@ def total_memory(device: torch.device) -> int:
     return int(getattr(torch, device.type).get_device_properties(device).total_memory)
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether ``error`` means that memory ran out, on any device."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    text = str(error).lower()
-    signs = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
-    return isinstance(error, RuntimeError) and any(sign in text for sign in signs)
-
-
 def release(device: torch.device) -> None:
     """Give memory that is no longer used back to the device or the system."""
     gc.collect()
     if device.type != "cpu":
-        getattr(torch, device.type).empty_cache()
+        with contextlib.suppress(RuntimeError):  # a device that is lost has nothing to give back
+            getattr(torch, device.type).empty_cache()
     elif sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # not in every libc
         if trim is not None:

@@ -22,11 +22,11 @@ from torch import Tensor, nn
 from restorecli.engine.cache import recall, remember
 from restorecli.engine.device import describe
 from restorecli.engine.facts import Facts, read_facts
-from restorecli.errors import DeviceError
+from restorecli.engine.faults import device_lost, is_device_lost
+from restorecli.errors import DeviceError, first_line
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-SAFER = {"fp16": ("bf16", "fp32"), "bf16": ("fp32",), "fp32": ()}
-"""What is tried, in this order, where a precision gives NaN or infinity."""
+HALF = ("fp16", "bf16")
 
 RIGHT_PSNR = 55.0  # dB against float32: then a picture restored to 36 dB loses about 0.05 dB
 WORTHWHILE = 1.15  # a gain below this is within what timing on a busy machine gets wrong
@@ -57,8 +57,8 @@ def replica(network: nn.Module, device: torch.device, precision: str) -> Callabl
     try:
         with torch.inference_mode():
             converted(torch.zeros(1, facts.in_channels, side, side, device=device))
-    except RuntimeError as error:
-        if "dtype" not in str(error) and "type" not in str(error):
+    except (RuntimeError, TypeError) as error:  # TypeError: MPS has no bf16 before macOS 14
+        if isinstance(error, TypeError) or ("dtype" not in str(error) and "type" not in str(error)):
             raise
         return _Autocast(_placed(copy.deepcopy(network), facts, device, precision), device, dtype)
     return converted
@@ -94,7 +94,7 @@ def choose(network: nn.Module, device: torch.device, asked: str) -> Choice:
             "use --precision bf16 or fp32 (auto measures which is faster)",
         )
     facts = read_facts(network)
-    if asked in SAFER and SAFER[asked] and asked not in facts.half_right:
+    if asked in HALF and asked not in facts.half_right:
         warning = f"the network is not made for {asked}: fp32 is used"
         return Choice("fp32", f"the network is not made for {asked}", (warning,))
     if asked == "bf16" and device.type == "cpu" and not _cpu_computes("bf16"):
@@ -202,8 +202,10 @@ def _measure(network: nn.Module, device: torch.device) -> Choice:
             half = replica(network, device, precision)
             with torch.inference_mode():
                 result = half(picture.to(device)).float().cpu()
-        except RuntimeError as error:
-            rejected.append(f"{precision} fails ({str(error).splitlines()[0]})")
+        except (RuntimeError, TypeError) as error:
+            if is_device_lost(error):
+                raise device_lost(device, error) from error
+            rejected.append(f"{precision} fails ({first_line(error)})")
             continue
         decibels = psnr(result / facts.value_range, reference / facts.value_range)
         if decibels < RIGHT_PSNR:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+import torch
 from torch import nn
 
 from restorecli.engine.device import parse_devices
 from restorecli.engine.facts import Facts, read_facts
-from restorecli.engine.lane import Lane, Notes
+from restorecli.engine.faults import device_lost, is_device_lost, is_out_of_memory, may_be_out_of_memory
+from restorecli.engine.lane import Lane
 from restorecli.engine.memory import (
     MODEST_TILE,
     SMALLEST_TILE,
@@ -17,30 +19,40 @@ from restorecli.engine.memory import (
     affordable_pixels,
     choose_batch,
     choose_tile,
-    is_out_of_memory,
     measure_curve,
 )
-from restorecli.engine.precision import SAFER, choose, exact_arithmetic
+from restorecli.engine.precision import Choice, choose, exact_arithmetic
 from restorecli.engine.settings import RunSettings
 from restorecli.engine.tiles import Grid, plan_grid
-from restorecli.engine.tuned import REASON, recall_tuned, use_tuned_threads
-from restorecli.errors import DeviceError, OutOfMemoryError
+from restorecli.engine.tuned import (
+    REASON,
+    recall_batch,
+    recall_tuned,
+    remember_batch,
+    use_tuned_threads,
+)
+from restorecli.errors import DeviceError, OutOfMemoryError, first_line
+
+FINE_STEP, COARSE_STEP, COARSE_FROM = 32, 64, 256
+"""On GPUs a tile's side is a multiple of the first up to the third, beyond it of the second."""
 
 
 class Prepared:
     """A network on its devices, with everything decided that does not depend on the image.
 
     Holds nothing of any image; several threads may run images through it at once. All it learns on the way
-    is that a precision gave NaN, or a tile size did not fit: later images start from there.
+    is how much fits in a device's memory: later images start from there.
 
     Attributes:
         facts: the network's facts.
         tile: side planned for tiles in input pixels; 0 for the whole image.
         overlap: pixels that neighbouring tiles share at least.
         batch: tiles per forward pass.
-        precision: what images start in.
+        precision: what images are computed in.
         devices: as `--device` spells them.
         device_names: their names for people, in the same order.
+        few_shapes: whether tiles of images of many sizes are to have few sizes, since each new one costs a
+            GPU a choice of kernels, a compilation or the recording of a graph.
         warnings: what the user should know, one sentence each.
         reasons: why this precision and this tile.
     """
@@ -63,8 +75,8 @@ class Prepared:
         self.precision = "fp32"
         self.warnings: tuple[str, ...] = ()
         self.reasons: tuple[str, ...] = ()
+        self.few_shapes = any(lane.device.type != "cpu" for lane in lanes)
         self._alignment = settings.alignment
-        self._lock = threading.Lock()
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -90,12 +102,25 @@ class Prepared:
             while min(tile, height) * min(tile, width) > min(limits) and tile // 2 >= SMALLEST_TILE:
                 tile //= 2
         overlap = min(self.overlap, tile // 2) if tile != self.tile else self.overlap
-        return plan_grid(height, width, tile, overlap, self.facts.side_multiple, self._alignment)
+        return self._plan(height, width, tile, overlap)
 
     def planned_grid(self, height: int, width: int) -> Grid:
         """Return the tiles of an image of ``height``×``width`` where memory is no matter."""
+        return self._plan(height, width, self.tile, self.overlap)
+
+    def _plan(self, height: int, width: int, tile: int, overlap: int) -> Grid:
+        rounding = 1
+        if self.few_shapes:
+            rounding = FINE_STEP if tile <= COARSE_FROM else COARSE_STEP
         multiple = self.facts.side_multiple
-        return plan_grid(height, width, self.tile, self.overlap, multiple, self._alignment)
+        return plan_grid(height, width, tile, overlap, multiple, self._alignment, rounding)
+
+    def batch_of(self, grid: Grid) -> int:
+        """Return the tiles of ``grid`` per pass: as planned, or as few as memory demands."""
+        height, width = grid.tile
+        limits = [lane.pixel_limit for lane in self.lanes if lane.pixel_limit is not None]
+        fitting = min(limits, default=self.batch * height * width) // (height * width)
+        return max(1, min(self.batch, fitting))
 
     def tile_count(self, height: int, width: int) -> int:
         """Return how many tiles an image of ``height``×``width`` takes."""
@@ -108,11 +133,14 @@ class Prepared:
             if lane.curve is not None:
                 lane.budget = affordable_pixels(lane.curve, lane.device)
 
-    def learn(self, notes: Notes) -> None:
-        """Start later images in the precision that the last one needed."""
-        with self._lock:
-            while self.precision in notes.redone and SAFER[self.precision]:
-                self.precision = SAFER[self.precision][0]
+    def learn(self) -> None:
+        """Keep the batch that fitted, for this run and for later ones with the same tile."""
+        for lane in self.lanes:
+            if self.tile and lane.fitting is not None:
+                fitting = max(1, lane.fitting // self.tile**2)
+                if fitting < self.batch:
+                    remember_batch(self.facts, lane.device, self.precision, self.tile, fitting)
+                    self.batch = fitting
 
 
 def prepare(network: nn.Module, settings: RunSettings) -> Prepared:
@@ -131,9 +159,11 @@ def prepare(network: nn.Module, settings: RunSettings) -> Prepared:
     if any(device.type == "cuda" for device in devices):
         exact_arithmetic()
     use_tuned_threads(devices)
-    choices = {str(device): choose(network, device, settings.precision) for device in devices}
-    # Tiles of one picture in different precisions could show: all devices take the most exact choice.
-    chosen = min(choices.values(), key=lambda choice: len(SAFER[choice.precision]))
+    choices = {}
+    for device in devices:
+        with _device_errors(device, settings.precision):
+            choices[str(device)] = choose(network, device, settings.precision)
+    chosen = _common(list(choices.values()))
     overlap = facts.tile_overlap if settings.overlap is None else settings.overlap
     lanes = [
         Lane(
@@ -147,9 +177,11 @@ def prepare(network: nn.Module, settings: RunSettings) -> Prepared:
         )
         for device in devices
     ]
+    plans = {}
     for lane in lanes:
-        _load(lane, chosen.precision)
-    plans = {str(lane.device): _plan(lane, facts, settings, chosen.precision) for lane in lanes}
+        with _device_errors(lane.device, chosen.precision):
+            lane.replica(chosen.precision)
+            plans[str(lane.device)] = _plan(lane, facts, settings, chosen.precision)
     for lane in lanes:
         lane.curve = plans[str(lane.device)][2]
     tile, batch, _, reason = min(plans.values(), key=lambda plan: plan[:2])
@@ -164,22 +196,33 @@ def prepare(network: nn.Module, settings: RunSettings) -> Prepared:
     return prepared
 
 
-def _load(lane: Lane, precision: str) -> None:
-    """Bring the network to the lane's device.
+def _common(choices: Sequence[Choice]) -> Choice:
+    """Return the choice for all devices: tiles of one picture in different precisions could show."""
+    if len({choice.precision for choice in choices}) == 1:
+        return choices[0]
+    told = " and ".join(dict.fromkeys(choice.precision for choice in choices))
+    return Choice("fp32", f"the devices would take {told}")
+
+
+@contextmanager
+def _device_errors(device: torch.device, precision: str) -> Iterator[None]:
+    """Name what goes wrong while the network is brought to ``device`` and measured there.
 
     Raises:
-        OutOfMemoryError: the weights alone do not fit.
-        DeviceError: the device cannot compute in ``precision``.
+        OutOfMemoryError: the weights, or the smallest pass, do not fit.
+        DeviceError: the device is gone, or cannot compute in ``precision``.
     """
     try:
-        lane.replica(precision)
-    except RuntimeError as error:
-        if is_out_of_memory(error):
+        yield
+    except (RuntimeError, TypeError) as error:
+        if is_device_lost(error):
+            raise device_lost(device, error) from error
+        if is_out_of_memory(error) or may_be_out_of_memory(error):
             raise OutOfMemoryError(
-                f"the network itself does not fit in the memory of {lane.device}", "use another --device"
+                f"the network itself does not fit in the memory of {device}", "use another --device"
             ) from error
         raise DeviceError(
-            f"{lane.device} cannot run this network in {precision}: {str(error).splitlines()[0]}",
+            f"{device} cannot run this network in {precision}: {first_line(error)}",
             "use --precision fp32, or another --device",
         ) from error
 
@@ -206,4 +249,6 @@ def _plan(
     if tile is None:
         tile, reason = choose_tile(curve, facts, lane.device)
     batch = settings.batch or tuned.batch or choose_batch(curve, tile, lane.device)
+    if settings.batch is None:
+        batch = min(batch, recall_batch(facts, lane.device, precision, tile) or batch)
     return tile, batch, curve, reason

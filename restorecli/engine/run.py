@@ -37,7 +37,7 @@ class RunResult:
         tiles: how many tiles it took.
         tile: their height and width in input pixels.
         overlap: pixels neighbours share at least.
-        precision: what the image was computed in; single tiles may have been redone in a safer one.
+        precision: what the image was computed in; single tiles may have been redone in fp32.
         warnings: what did not go as planned, one sentence each.
         seconds: wall-clock time.
     """
@@ -53,18 +53,26 @@ class RunResult:
 
 @dataclass(frozen=True)
 class _Job:
-    """What every lane works on: the same image, in numbered batches."""
+    """What every lane works on: the same image, in numbered batches of ``size`` tiles or less."""
 
     image: Tensor
     grid: Grid
     batches: list[tuple[Box, ...]]
+    size: int
+    few_shapes: bool
     precision: str
     notes: Notes
     stop: threading.Event
 
     def tiles(self, index: int) -> Tensor:
-        """Return batch ``index``, B×C×h×w float32 in 0–1."""
-        return torch.cat([cut(self.image, box.top, box.left, self.grid.tile) for box in self.batches[index]])
+        """Return batch ``index``, B×C×h×w float32 in 0–1; the last tile is repeated to fill it."""
+        boxes = self.batches[index]
+        tiles = [cut(self.image, box.top, box.left, self.grid.tile) for box in boxes]
+        return torch.cat([*tiles, *tiles[-1:] * (self.padded(len(boxes)) - len(boxes))])
+
+    def padded(self, count: int) -> int:
+        """Return the tiles of a pass for ``count``: the next power of two where shapes are to be few."""
+        return min(self.size, 1 << (count - 1).bit_length()) if self.few_shapes else count
 
 
 @torch.no_grad()
@@ -100,19 +108,28 @@ def run(
     grid = prepared.grid(height, width)
     image = cut(image, -facts.border, -facts.border, (height, width))
     boxes = grid.boxes
-    size = prepared.batch
+    size = prepared.batch_of(grid)
     batches = [boxes[start : start + size] for start in range(0, len(boxes), size)]
-    job = _Job(image, grid, batches, prepared.precision, Notes(), cancelled or threading.Event())
+    job = _Job(
+        image,
+        grid,
+        batches,
+        size,
+        prepared.few_shapes,
+        prepared.precision,
+        Notes(),
+        cancelled or threading.Event(),
+    )
     canvas = Canvas(grid, facts.out_channels, facts.scale)
     done = 0
     with closing(_in_order(prepared.lanes, job)) as results:
         for index, outputs in results:
-            for box, output in zip(batches[index], outputs, strict=True):
+            for box, output in zip(batches[index], outputs, strict=False):  # what fills a batch is dropped
                 canvas.add(box, output)
                 done += 1
                 if progress is not None:
                     progress(done, len(boxes))
-    prepared.learn(job.notes)
+    prepared.learn()
     added = facts.border * facts.scale
     return RunResult(
         canvas.output[..., added : canvas.output.shape[-2] - added, added : canvas.output.shape[-1] - added],
@@ -126,8 +143,10 @@ def run(
 
 
 def _warnings(prepared: Prepared, job: _Job) -> Iterator[str]:
-    for precision in sorted(job.notes.redone):
-        yield f"{precision} gave NaN or infinity on some tiles; they were redone in a safer precision"
+    if job.notes.redone:
+        count = job.notes.redone
+        tiles = "one tile, which was" if count == 1 else f"{count} tiles, which were"
+        yield f"{job.precision} gave NaN or infinity on {tiles} redone in fp32"
     for lane in prepared.lanes:
         yield from lane.told()
     height, width = job.image.shape[-2:]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from restorecli.engine.precision import DTYPES, photo_like, psnr, replica
+from restorecli.errors import first_line
 
 LEAST_PSNR = {"fp32": 90.0, "fp16": 50.0, "bf16": 40.0}
 """What a sound device reaches, in dB: its arithmetic rounds to 24, 11 and 8 bits."""
@@ -81,8 +82,8 @@ def _row(
             started = time.perf_counter()
             result = placed(picture.to(device)).float().cpu()
             seconds = time.perf_counter() - started
-    except RuntimeError as error:
-        return SelfTestRow(str(device), precision, False, -torch.inf, 0.0, str(error).splitlines()[0])
+    except (RuntimeError, TypeError) as error:  # TypeError: MPS has no bf16 before macOS 14
+        return SelfTestRow(str(device), precision, False, -torch.inf, 0.0, first_line(error))
     decibels = psnr(result, reference)
     ok = decibels >= LEAST_PSNR[precision]
     message = "" if ok else f"{decibels:.1f} dB from float32 on the CPU, {LEAST_PSNR[precision]:.0f} expected"

@@ -68,7 +68,9 @@ class Grid:
         )
 
 
-def plan_axis(length: int, tile: int, overlap: int, multiple: int = 1, alignment: int = 1) -> Axis:
+def plan_axis(
+    length: int, tile: int, overlap: int, multiple: int = 1, alignment: int = 1, rounding: int = 1
+) -> Axis:
     """Cut one side into as few equal tiles as keep to ``tile`` and ``overlap``.
 
     Args:
@@ -79,32 +81,48 @@ def plan_axis(length: int, tile: int, overlap: int, multiple: int = 1, alignment
         multiple: the network's side multiple: tile sides and starts are multiples of it, so that windows lie
             as in the whole image.
         alignment: starts are multiples of it too.
+        rounding: sides are rounded up to multiples of it, as far as ``tile`` allows, so that images of many
+            sizes need few; a tile over all of a smaller image then reaches beyond it.
 
     Returns:
-        The tiles; with n of them, the side is ⌈(length + (n − 1)·overlap) / n⌉ rounded up to the step, so
-        none is thinner than the others.
+        The tiles; with n of them, the side is ⌈(length + (n − 1)·overlap) / n⌉ rounded up to the step and to
+        ``rounding``, so none is thinner than the others.
     """
     step = lcm(multiple, alignment)
     units = -(-length // step)
     largest = max(1, tile // step) if tile else units
+    coarse = lcm(step, rounding) // step if tile else 1
     if units <= largest:
-        return Axis(length, units * step, units * step, (0,))
+        side = _rounded_up(units, coarse, largest)
+        return Axis(length, side * step, side * step, (0,))
     shared = min(-(-overlap // step), largest - 1)
     count = -(-(units - shared) // (largest - shared))
-    side = -(-(units + (count - 1) * shared) // count)
+    side = _rounded_up(-(-(units + (count - 1) * shared) // count), coarse, largest)
     free = units - side
     # ⌊i·free / (n−1)⌋ moves on by at most ⌈free / (n−1)⌉ ≤ side − shared, so every overlap is kept.
     starts = tuple(index * free // (count - 1) * step for index in range(count))
     return Axis(length, units * step, side * step, starts)
 
 
+def _rounded_up(side: int, coarse: int, largest: int) -> int:
+    """Return ``side`` rounded up to a multiple of ``coarse``, or itself where that is beyond ``largest``."""
+    rounded = -(-side // coarse) * coarse
+    return rounded if rounded <= largest else side
+
+
 def plan_grid(
-    height: int, width: int, tile: int, overlap: int, multiple: int = 1, alignment: int = 1
+    height: int,
+    width: int,
+    tile: int,
+    overlap: int,
+    multiple: int = 1,
+    alignment: int = 1,
+    rounding: int = 1,
 ) -> Grid:
     """Cut an image of ``height``×``width`` into equal tiles; see `plan_axis`."""
     return Grid(
-        plan_axis(height, tile, overlap, multiple, alignment),
-        plan_axis(width, tile, overlap, multiple, alignment),
+        plan_axis(height, tile, overlap, multiple, alignment, rounding),
+        plan_axis(width, tile, overlap, multiple, alignment, rounding),
     )
 
 

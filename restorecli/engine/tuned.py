@@ -45,6 +45,16 @@ def remember_tuned(
     remember(_key(facts, device, precision), kept)
 
 
+def recall_batch(facts: Facts, device: torch.device, precision: str, tile: int) -> int | None:
+    """Return the tiles of side ``tile`` per pass that a run found to fit, where more did not; else None."""
+    return _whole((recall(_batch_key(facts, device, precision, tile)) or {}).get("batch"), 1)
+
+
+def remember_batch(facts: Facts, device: torch.device, precision: str, tile: int, batch: int) -> None:
+    """Keep that ``batch`` tiles fit in a pass and more do not."""
+    remember(_batch_key(facts, device, precision, tile), {"batch": batch})
+
+
 def use_tuned_threads(devices: Iterable[torch.device]) -> None:
     """Set torch's CPU threads as tuned, where a CPU is used and the environment does not say otherwise."""
     for device in devices:
@@ -61,6 +71,10 @@ def remember_threads(device: torch.device, threads: int) -> None:
 
 def _key(facts: Facts, device: torch.device, precision: str) -> str:
     return "|".join(["tuned", facts.identity, precision, device_key(device)])
+
+
+def _batch_key(facts: Facts, device: torch.device, precision: str, tile: int) -> str:
+    return "|".join(["fitting batch", facts.identity, precision, str(tile), device_key(device)])
 
 
 def _threads_key(device: torch.device) -> str:

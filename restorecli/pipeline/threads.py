@@ -18,6 +18,7 @@ from threading import Event as Flag
 import psutil
 
 from restorecli.engine.run import Cancelled
+from restorecli.errors import RestoreError
 from restorecli.photos.naming import PlannedPhoto
 from restorecli.pipeline.photo import (
     Outcome,
@@ -72,7 +73,7 @@ def run(
     Raises:
         RestoreError: an error that is not one photo's own (a device that is gone).
     """
-    began, tally = time.monotonic(), Tally()
+    began, tally, ended_early = time.monotonic(), Tally(), False
 
     def tell(event: Outcome) -> None:
         tally.add(event)
@@ -100,10 +101,15 @@ def run(
     except (KeyboardInterrupt, Cancelled):
         cancelled.set()
         tally.interrupted = True
+    except RestoreError:
+        ended_early = True
+        raise
     finally:
         readers.shutdown(wait=True, cancel_futures=True)
         _collect(writings, setup, tell, may_wait=0)
         writers.shutdown(wait=True)
+        if ended_early:
+            report.note(_left_undone(photos, tally))
         report.event(tally.summary(time.monotonic() - began))
         report.close()
     return tally
@@ -138,6 +144,12 @@ def _collect(writings: deque[_Writing], setup: Setup, tell: Tell, *, may_wait: i
             with setup.watch.of("wait for encoding"):
                 event = writing.event.result()
             tell(event)
+
+
+def _left_undone(photos: Sequence[PlannedPhoto], tally: Tally) -> str:
+    """Say what an error that ended the run left undone; photos are told of in their order."""
+    told = tally.done + tally.skipped + tally.failed
+    return f"{len(photos) - told} of {len(photos)} photos were not restored, {photos[told].name} the first"
 
 
 @contextmanager

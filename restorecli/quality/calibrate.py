@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from restorecli.engine.memory import is_out_of_memory, release
+from restorecli.engine.faults import is_out_of_memory
+from restorecli.engine.memory import release
 from restorecli.engine.precision import DTYPES
 from restorecli.quality.timing import synchronise
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import statistics
 import subprocess
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +16,7 @@ import torch
 from restorecli.quality.machine import gpu_id
 
 RAPL = Path("/sys/class/powercap")
+LONGEST_START = 3.0  # seconds that nvidia-smi may take to its first reading
 LEAST_SECONDS = 0.5  # sensors are read about ten times a second; a shorter stretch says nothing
 
 
@@ -34,14 +37,14 @@ class EnergyMeter:
         self._device = device
         self._rapl = rapl
         self._before: dict[Path, int] = {}
-        self._readings: subprocess.Popen[str] | None = None
+        self._readings: _Readings | None = None
         self._began = 0.0
 
     def __enter__(self) -> EnergyMeter:
         if self._device.type == "cpu":
             self._before = self._counters()
         elif self._device.type == "cuda" and not torch.version.hip:
-            self._readings = _start_readings(self._device)
+            self._readings = _Readings.start(self._device)
         self._began = time.perf_counter()
         return self
 
@@ -50,7 +53,7 @@ class EnergyMeter:
     ) -> None:
         seconds = time.perf_counter() - self._began
         if self._readings is not None:
-            watts = _end_readings(self._readings)
+            watts = self._readings.since(self._began)
             if watts and seconds >= LEAST_SECONDS:
                 self.joules, self.source = statistics.fmean(watts) * seconds, "nvidia-smi"
         elif self._before and seconds >= LEAST_SECONDS:
@@ -76,26 +79,47 @@ def _number(path: Path) -> int:
     return int(path.read_text(encoding="ascii"))
 
 
-def _start_readings(device: torch.device) -> subprocess.Popen[str] | None:
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return None
-    command = [program, "-i", gpu_id(device), "--query-gpu=power.draw", "--format=csv,noheader,nounits"]
-    try:
-        return subprocess.Popen(
-            [*command, "-lms", "100"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-    except OSError:
-        return None
+class _Readings:
+    """nvidia-smi's readings of a GPU's power, each with the time it came."""
 
+    def __init__(self, program: subprocess.Popen[str]) -> None:
+        self._program = program
+        self._watts: list[tuple[float, float]] = []
+        self._came = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
-def _end_readings(readings: subprocess.Popen[str]) -> list[float]:
-    readings.terminate()
-    text, _ = readings.communicate()
-    watts = []
-    for line in text.splitlines():
+    @classmethod
+    def start(cls, device: torch.device) -> _Readings | None:
+        """Start reading and wait for the first, which takes up to a second; None where there are none."""
+        program = shutil.which("nvidia-smi")
+        if program is None:
+            return None
+        command = [program, "-i", gpu_id(device), "--query-gpu=power.draw", "--format=csv,noheader,nounits"]
         try:
-            watts.append(float(line))
-        except ValueError:  # "[N/A]", or a line cut short
-            continue
-    return watts
+            readings = cls(
+                subprocess.Popen(
+                    [*command, "-lms", "100"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+                )
+            )
+        except OSError:
+            return None
+        readings._came.wait(LONGEST_START)
+        return readings
+
+    def since(self, began: float) -> list[float]:
+        """Stop, and return the watts read from ``began`` (`time.perf_counter`) on."""
+        self._program.terminate()
+        self._reader.join()
+        self._program.wait()
+        if self._program.stdout is not None:
+            self._program.stdout.close()
+        return [watts for at, watts in self._watts if at >= began]
+
+    def _read(self) -> None:
+        assert self._program.stdout is not None
+        for line in self._program.stdout:
+            with contextlib.suppress(ValueError):  # "[N/A]", or a line cut short
+                self._watts.append((time.perf_counter(), float(line)))
+            self._came.set()
+        self._came.set()

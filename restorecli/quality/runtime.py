@@ -13,7 +13,8 @@ from torch import Tensor
 from restorecli.engine.compiling import Compiled
 from restorecli.engine.ensemble import self_ensemble
 from restorecli.engine.facts import Facts, read_facts
-from restorecli.engine.memory import is_out_of_memory, measure_curve, peak_memory, release
+from restorecli.engine.faults import device_lost, is_device_lost, is_out_of_memory
+from restorecli.engine.memory import measure_curve, peak_memory, release
 from restorecli.engine.precision import DTYPES, choose, exact_arithmetic, photo_like, replica
 from restorecli.engine.settings import TRANSFORMS
 from restorecli.errors import OutOfMemoryError
@@ -232,6 +233,8 @@ def _run(plain: Call, call: Call, x: Tensor, setup: Setup) -> tuple[Work, int, T
             times = repeat(once, setup.device, runs=setup.runs, warmup=0, budget=setup.budget)
         return counted[0], peak, times, meter
     except (RuntimeError, MemoryError) as error:
+        if is_device_lost(error):
+            raise device_lost(setup.device, error) from error
         if not is_out_of_memory(error):
             raise
     release(setup.device)

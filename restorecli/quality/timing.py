@@ -112,5 +112,7 @@ def _enough(seconds: Sequence[float], runs: int | None, budget: float) -> bool:
 
 def synchronise(device: torch.device) -> None:
     """Wait until ``device`` has done all it was given."""
-    if device.type != "cpu":
-        getattr(torch, device.type).synchronize()
+    if device.type == "mps":
+        torch.mps.synchronize()
+    elif device.type != "cpu":
+        getattr(torch, device.type).synchronize(device)

@@ -10,7 +10,6 @@ from restorecli.engine.memory import (
     Curve,
     choose_batch,
     choose_tile,
-    is_out_of_memory,
     measure_curve,
     peak_memory,
 )
@@ -73,14 +72,6 @@ def test_batches_fill_a_gpu_and_keep_to_its_memory(monkeypatch: pytest.MonkeyPat
     assert choose_batch(Curve(0, 3 * 10**9 / (3 * 256**2)), 256, gpu) == 3
     assert choose_batch(Curve(10**12, 1), 256, gpu) == 1
     assert choose_batch(Curve(0, 1), 256, CPU) == 1
-
-
-def test_shortages_of_memory_are_told_from_other_errors():
-    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
-    assert is_out_of_memory(MemoryError())
-    assert is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried …"))
-    assert not is_out_of_memory(RuntimeError("shape mismatch"))
-    assert not is_out_of_memory(ValueError("out of memory"))
 
 
 def test_a_containers_limit_counts(tmp_path: Path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,26 @@ def test_a_stretch_too_short_for_the_sensor_gives_none(
     with EnergyMeter(CPU, tmp_path) as meter:
         package(tmp_path, 0, 5)
     assert meter.joules is None
+
+
+def test_a_gpus_mean_power_is_of_the_stretch_and_not_of_what_was_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """nvidia-smi takes a while to its first reading; then this one says 10 W until told that work began."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text(
+        f"#!{sys.executable}\n"
+        "import os, time\n"
+        "time.sleep(0.3)\n"
+        "while True:\n"
+        f"    print(100 if os.path.exists({str(tmp_path / 'busy')!r}) else 10, flush=True)\n"
+        "    time.sleep(0.02)\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(energy.shutil, "which", lambda name: str(program))
+    monkeypatch.setattr(energy, "gpu_id", lambda device: "0")
+    with EnergyMeter(torch.device("cuda", 0)) as meter:
+        (tmp_path / "busy").touch()
+        time.sleep(0.4)
+    assert meter.joules is not None and meter.source == "nvidia-smi"
+    assert 100 * 0.4 * 0.7 < meter.joules < 100 * 0.4 * 3
