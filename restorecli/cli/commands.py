@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 
+from restorecli.cli.loading_line import loading
 from restorecli.cli.signature import with_options
 from restorecli.commands.base import CommandOptions
 from restorecli.commands.description import RunDescription
@@ -16,10 +17,14 @@ def command_of(kind: type[CommandOptions]) -> Callable[..., None]:
 
     @with_options(SharedOptions, kind)
     def command(shared: SharedOptions, own: CommandOptions) -> None:
-        description = RunDescription.of(own, shared)
-        from restorecli.cli.restoring import restore  # imports torch, which the help does not need
+        from restorecli.commands.early import begin
 
-        restore(description)
+        description = RunDescription.of(own, shared)
+        found = begin(description)
+        with loading(quiet=shared.quiet):
+            from restorecli.cli.restoring import restore  # imports torch
+
+        restore(description, found)
 
     command.__name__ = kind.command
     command.__doc__ = inspect.getdoc(kind)

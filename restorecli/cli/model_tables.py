@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
-from restorecli.errors import CheckpointError
+from restorecli.models.costs import Cost
 from restorecli.models.registry import ModelEntry, NetworkInfo
 
 if TYPE_CHECKING:
@@ -77,48 +77,6 @@ def verification(rows: Sequence[tuple[ModelEntry, str]]) -> Table:
     return table
 
 
-@dataclasses.dataclass(frozen=True)
-class Cost:
-    """What a network of one shape costs and wants, counted on the network itself.
-
-    Attributes:
-        models: names of the entries of that shape.
-        parameters: learned values.
-        gmac_per_megapixel: billions of multiply-adds per million input pixels; None where the network
-            could not be counted.
-        side_multiple: sides are padded to it.
-        tile_overlap: pixels that neighbouring tiles share.
-        value_range: the network's own.
-        precisions: those it runs in; parts that stay in float32 are named.
-    """
-
-    models: tuple[str, ...]
-    parameters: int
-    gmac_per_megapixel: float | None
-    side_multiple: int
-    tile_overlap: int
-    value_range: float
-    precisions: str
-
-
-def costs(entries: Sequence[ModelEntry]) -> list[Cost]:
-    """Count what the entries' networks cost, one row per shape (torch is imported here)."""
-    from restorecli.models.cost import cost_of
-
-    rows: dict[tuple[Any, ...], list[ModelEntry]] = {}
-    for entry in entries:
-        key = (entry.size, entry.parameters, entry.task, repr(sorted(entry.settings.items())))
-        rows.setdefault(key, []).append(entry)
-    found = []
-    for alike in rows.values():
-        try:
-            cost = cost_of(alike[0], may_run=len(entries) == 1)
-        except CheckpointError:
-            continue
-        found.append(Cost(models=tuple(entry.name for entry in alike), **cost))
-    return found
-
-
 def info_facts(
     network: NetworkInfo, entries: Sequence[ModelEntry], counted: Sequence[Cost]
 ) -> dict[str, Any]:
@@ -173,11 +131,10 @@ def _cost_table(counted: Sequence[Cost]) -> Table:
     table.add_column("precisions")
     table.add_column("models")
     for cost in counted:
-        gmac = "" if cost.gmac_per_megapixel is None else f"{cost.gmac_per_megapixel:,.0f}"
         names = f"{cost.models[0]} …" if len(cost.models) > 2 else ", ".join(cost.models)
         table.add_row(
             f"{cost.parameters:,}",
-            gmac,
+            f"{cost.gmac_per_megapixel:,.0f}",
             str(cost.tile_overlap),
             str(cost.side_multiple),
             f"0–{cost.value_range:g}",

@@ -11,6 +11,7 @@ import typer
 from restorecli.cli import model_tables as tables
 from restorecli.errors import UsageError, WeightsError
 from restorecli.models.choose import license_policy as policy_of
+from restorecli.models.costs import costs_of
 from restorecli.models.registry import ModelEntry, load_registry
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def info(
     entry = None if name in registry.networks else registry.find(name)
     network = registry.networks[entry.network if entry else name]
     entries = [entry] if entry else registry.select(network=name)
-    costs = tables.costs(entries)
+    costs = costs_of(entries)
     if as_json:
         _print_json(tables.info_facts(network, entries, costs))
         return

@@ -13,13 +13,12 @@ import typer
 
 from restorecli.cli.downloads import download_bar
 from restorecli.cli.plan import print_plan
-from restorecli.commands.checked import check
 from restorecli.commands.description import RunDescription
 from restorecli.commands.options import SharedOptions
 from restorecli.commands.ready import Ready, make_ready, usual
 from restorecli.commands.values import number
 from restorecli.errors import ExitCode
-from restorecli.photos.inputs import find_inputs, shard
+from restorecli.photos.inputs import Found, shard
 from restorecli.photos.naming import Plan, PlannedPhoto, plan_names
 from restorecli.photos.temporary import remove_leftovers
 from restorecli.pipeline import threads
@@ -30,7 +29,7 @@ from restorecli.report.events import PlanMade, Reporter
 from restorecli.report.jsonl import JsonLines
 
 
-def restore(description: RunDescription) -> None:
+def restore(description: RunDescription, found: Sequence[Found]) -> None:
     """Run over the inputs and leave by the exit code of what happened.
 
     The weights that every photo will probably need are fetched and readied before the first is read, so that
@@ -38,20 +37,13 @@ def restore(description: RunDescription) -> None:
 
     Args:
         description: what was asked for.
+        found: its inputs, as `early.begin` returned them.
 
     Raises:
-        RestoreError: nothing could be started: usage, no input, weights, device.
+        RestoreError: nothing could be started: weights, device.
         typer.Exit: with the run's exit code.
     """
     options = description.shared
-    check(options)
-    found = find_inputs(
-        options.inputs or [],
-        recursive=options.recursive,
-        files_from=options.files_from,
-        null=options.null,
-        stdin=sys.stdin.buffer,
-    )
     report = reporter(options)
     with download_bar(wanted=not (options.quiet or options.json_lines)) as progress:
         ready = make_ready(description, progress=progress, say=report.note)

@@ -9,6 +9,7 @@ from restorecli.commands.options import SharedOptions
 
 if TYPE_CHECKING:  # torch is imported only once stages are built
     from restorecli.loading import Models
+    from restorecli.models.choose import ModelRequest
     from restorecli.stages import Stage
 
 
@@ -41,6 +42,14 @@ class CommandOptions:
     def recorded(self, shared: SharedOptions) -> dict[str, str]:
         """Return the options as they were asked for, to tell results of other options apart."""
         return {field.name: str(getattr(self, field.name)) for field in fields(self)}
+
+    def requests(self, shared: SharedOptions) -> list[ModelRequest]:
+        """Return which models are asked for, in the stages' order.
+
+        Raises:
+            RestoreError: the model has no weights for it.
+        """
+        raise NotImplementedError
 
     def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
         """Return what a photo goes through, but for the development of camera RAW.

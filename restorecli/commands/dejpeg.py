@@ -11,6 +11,7 @@ from restorecli.commands.values import level
 
 if TYPE_CHECKING:
     from restorecli.loading import Models
+    from restorecli.models.choose import ModelRequest
     from restorecli.stages import Stage
 
 
@@ -39,12 +40,16 @@ class DejpegOptions(CommandOptions):
     def __post_init__(self) -> None:
         level(self.quality, "--quality", 1, 100)
 
-    def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
-        """Return the one stage, with the quality as a map where the network takes it."""
+    def requests(self, shared: SharedOptions) -> list[ModelRequest]:
+        """Return the one request, with the quality as a map where the network takes it."""
         from restorecli.commands.requests import request
+
+        quality = level(self.quality, "--quality", 1, 100)
+        return [request("dejpeg", shared, level=quality, extra_inputs=frozenset({"quality map"}))]
+
+    def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
+        """Return the one stage."""
         from restorecli.stages import Stage
         from restorecli.tasks.dejpeg import Dejpeg
 
-        quality = level(self.quality, "--quality", 1, 100)
-        wanted = request("dejpeg", shared, level=quality, extra_inputs=frozenset({"quality map"}))
-        return [Stage(Dejpeg(quality), wanted)]
+        return [Stage(Dejpeg(wanted.level), wanted) for wanted in self.requests(shared)]

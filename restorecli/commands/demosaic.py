@@ -12,6 +12,7 @@ from restorecli.errors import UsageError
 
 if TYPE_CHECKING:
     from restorecli.loading import Models
+    from restorecli.models.choose import ModelRequest
     from restorecli.stages import Stage
 
 DEVELOPED = {"--highlights": "clip", "--color-space": "srgb", "--exposure": 0.0}
@@ -82,11 +83,14 @@ class DemosaicOptions(CommandOptions):
             object.__setattr__(self, "pattern", self.pattern.upper())
 
     def check(self, shared: SharedOptions) -> None:
-        """Refuse, for DNG, what the program that opens it decides.
+        """Refuse what is none of the choices and, for DNG, what the program that opens it decides.
 
         Raises:
             UsageError: naming the options.
         """
+        from restorecli.imaging.choices import check_choices
+
+        check_choices(self.pattern, self.white_balance, self.highlights, self.color_space, self.exposure)
         chosen = {
             "--highlights": self.highlights,
             "--color-space": self.color_space,
@@ -103,13 +107,14 @@ class DemosaicOptions(CommandOptions):
         exposure, dng = f"{self.exposure:g}", str(wants_dng(shared))
         return {**super().recorded(shared), "exposure": exposure, "dng": dng}
 
-    def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
-        """Return the one stage.
-
-        Raises:
-            UsageError: an option is none of its choices.
-        """
+    def requests(self, shared: SharedOptions) -> list[ModelRequest]:
+        """Return the one request."""
         from restorecli.commands.requests import request
+
+        return [request("demosaic", shared)]
+
+    def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
+        """Return the one stage."""
         from restorecli.stages import Stage
         from restorecli.tasks.demosaic import Demosaic, mosaic_run
 
@@ -121,7 +126,7 @@ class DemosaicOptions(CommandOptions):
             self.exposure,
             camera_rgb=wants_dng(shared),
         )
-        return [Stage(task, request("demosaic", shared), run=mosaic_run)]
+        return [Stage(task, wanted, run=mosaic_run) for wanted in self.requests(shared)]
 
 
 def wants_dng(shared: SharedOptions) -> bool:

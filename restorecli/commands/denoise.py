@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from restorecli.commands.base import CommandOptions
@@ -12,6 +12,7 @@ from restorecli.errors import UsageError
 
 if TYPE_CHECKING:
     from restorecli.loading import Models
+    from restorecli.models.choose import ModelRequest
     from restorecli.stages import Stage
 
 NOISES = ("gaussian", "real")
@@ -56,15 +57,19 @@ class DenoiseOptions(CommandOptions):
             raise UsageError("--sigma says nothing to --noise real", "leave one of them out")
         level(self.sigma, "--sigma", 0, STRONGEST)
 
-    def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
-        """Return the one stage, with the noise level as a map where the network takes it."""
+    def requests(self, shared: SharedOptions) -> list[ModelRequest]:
+        """Return the one request, with the noise level as a map where the network takes it."""
         from restorecli.commands.requests import request
+
+        sigma = level(self.sigma, "--sigma", 0, STRONGEST)
+        maps = frozenset({"noise map"}) if self.noise == "gaussian" else frozenset()
+        return [request("denoise", shared, degradation=self.noise, level=sigma, extra_inputs=maps)]
+
+    def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
+        """Return the one stage."""
         from restorecli.stages import Stage
         from restorecli.tasks.denoise import Denoise
         from restorecli.tasks.same_size import SameSize
 
-        sigma = level(self.sigma, "--sigma", 0, STRONGEST)
-        wanted = request("denoise", shared, degradation=self.noise, level=sigma)
-        if self.noise == "real":
-            return [Stage(SameSize("denoise"), wanted)]
-        return [Stage(Denoise(sigma), replace(wanted, extra_inputs=frozenset({"noise map"})))]
+        (wanted,) = self.requests(shared)
+        return [Stage(SameSize("denoise") if self.noise == "real" else Denoise(wanted.level), wanted)]

@@ -11,6 +11,7 @@ from restorecli.commands.values import one_of
 
 if TYPE_CHECKING:
     from restorecli.loading import Models
+    from restorecli.models.choose import ModelRequest
     from restorecli.stages import Stage
 
 BLURS = ("motion", "realblur-j", "realblur-r", "defocus")
@@ -34,13 +35,18 @@ class _KindOptions(CommandOptions):
     def _kind(self) -> str:
         return str(getattr(self, fields(self)[0].name))
 
+    def requests(self, shared: SharedOptions) -> list[ModelRequest]:
+        """Return the one request."""
+        from restorecli.commands.requests import request
+
+        return [request(self.command, shared, degradation=self._kind)]
+
     def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
         """Return the one stage."""
-        from restorecli.commands.requests import request
         from restorecli.stages import Stage
         from restorecli.tasks.same_size import SameSize
 
-        return [Stage(SameSize(self.command), request(self.command, shared, degradation=self._kind))]
+        return [Stage(SameSize(self.command), wanted) for wanted in self.requests(shared)]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from restorecli.errors import UsageError
 
 if TYPE_CHECKING:
     from restorecli.loading import Models
+    from restorecli.models.choose import ModelRequest
     from restorecli.stages import Stage
 
 DEGRADATIONS = ("bicubic", "real")
@@ -67,8 +68,15 @@ class UpscaleOptions(CommandOptions):
         """Return the degradation; the scale is part of the suffix, which is recorded too."""
         return {"degradation": self.degradation or "usual"}
 
+    def requests(self, shared: SharedOptions) -> list[ModelRequest]:
+        """Return a request per network that the enlargement goes through."""
+        from restorecli.commands.requests import request
+        from restorecli.commands.upscale_steps import requests_for
+
+        return requests_for(self.scale, request("upscale", shared, degradation=self.degradation))
+
     def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
         """Return a stage per network that the enlargement goes through."""
         from restorecli.commands.upscale_stages import upscale_stages
 
-        return upscale_stages(self.scale, self.degradation, models, shared)
+        return upscale_stages(self.scale, self.requests(shared), models)

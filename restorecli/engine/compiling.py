@@ -7,11 +7,20 @@ import time
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from restorecli.engine.faults import is_out_of_memory
 
 NOTABLE = 2.0  # seconds a pass must take longer than usual to be said
+
+
+def keep_from_tracing(network: Callable[[Tensor], Tensor]) -> None:
+    """Have the compiler call, and not trace, the methods that parts of ``network`` name in ``untraced``."""
+    for module in network.modules() if isinstance(network, nn.Module) else ():
+        for part in list(vars(module).values()):
+            for name in getattr(part, "untraced", ()):
+                kept = torch.compiler.disable(getattr(part, name))  # type: ignore[no-untyped-call]
+                setattr(part, name, kept)
 
 
 class Compiled:
@@ -24,6 +33,7 @@ class Compiled:
 
     def __init__(self, network: Callable[[Tensor], Tensor], tell: Callable[[str], None]) -> None:
         self._plain = network
+        keep_from_tracing(network)
         self._compiled: Callable[[Tensor], Tensor] | None = torch.compile(network)
         self._tell = tell
         self._shapes: set[tuple[int, ...]] = set()

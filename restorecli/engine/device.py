@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from restorecli.engine.settings import DEVICE, device_names
 from restorecli.errors import DeviceError
 
 ACCELERATORS = ("cuda", "xpu", "mps")
@@ -35,7 +36,7 @@ def parse_devices(spec: str) -> tuple[list[torch.device], list[str]]:
     Raises:
         DeviceError: one is unknown, missing, or beyond this build of torch.
     """
-    names = [name.strip().lower() for name in spec.split(",")]
+    names = device_names(spec)
     if names in (["auto"], ["all"]):
         usable, warnings = _usable_accelerators()
         if not usable:
@@ -112,12 +113,8 @@ def _rank(device: torch.device) -> tuple[int, ...]:
 def _parse(name: str) -> torch.device:
     known = available_devices()
     there = ", ".join(str(device) for device in known)
-    match = re.fullmatch(r"(cpu|cuda|xpu|mps)(?::(\d+))?", name)
-    if match is None:
-        raise DeviceError(
-            f"unknown device: {name or '(empty)'}",
-            f"use auto, all, cpu, cuda, cuda:1, cuda:0,cuda:1, mps or xpu; there is {there}",
-        )
+    match = DEVICE.fullmatch(name)
+    assert match is not None  # by `device_names`
     kind, index = match[1], match[2]
     wanted = torch.device(kind) if kind in ("cpu", "mps") else torch.device(kind, int(index or 0))
     if wanted not in known or (kind in ("cpu", "mps") and int(index or 0) > 0):

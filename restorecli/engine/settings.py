@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from restorecli.errors import UsageError
+from restorecli.errors import DeviceError, UsageError
 
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 TRANSFORMS = (
@@ -18,6 +19,27 @@ TRANSFORMS = (
     "anti-transpose",
 )
 """The eight symmetries of a square; rotations are counter-clockwise, "flip-x" swaps left and right."""
+
+
+DEVICE = re.compile(r"(cpu|cuda|xpu|mps)(?::(\d+))?")
+"""How one device is spelt: its kind, and its number after a colon."""
+
+
+def device_names(spec: str) -> list[str]:
+    """Return the names in ``--device``, in lower case; "auto" and "all" only stand alone.
+
+    Raises:
+        DeviceError: one is spelt as no device is. `device.parse_devices` tells whether it is there.
+    """
+    names = [name.strip().lower() for name in spec.split(",")]
+    if names not in (["auto"], ["all"]):
+        for name in names:
+            if DEVICE.fullmatch(name) is None:
+                raise DeviceError(
+                    f"unknown device: {name or '(empty)'}",
+                    "use auto, all, cpu, cuda, cuda:1, cuda:0,cuda:1, mps or xpu; restore doctor lists them",
+                )
+    return names
 
 
 @dataclass(frozen=True)
@@ -37,6 +59,7 @@ class RunSettings:
 
     Raises:
         UsageError: a value is outside its range.
+        DeviceError: there is no such kind of device.
     """
 
     tile: int | None = None
@@ -52,6 +75,7 @@ class RunSettings:
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise UsageError(f"unknown precision: {self.precision}", f"choose one of {', '.join(PRECISIONS)}")
+        device_names(self.device)
         _at_least("--tile", self.tile, 0)
         _at_least("--tile-overlap", self.overlap, 0)
         _at_least("--batch", self.batch, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from restorecli.errors import CheckpointError
 from restorecli.models.cache import entry_path
 from restorecli.models.convert import native_metadata
+from restorecli.models.costs import Cost
 from restorecli.models.detect import parameter_count
 from restorecli.models.registry import ModelEntry
 from restorecli.networks import NETWORKS, layout
@@ -40,18 +41,12 @@ def skeleton(entry: ModelEntry, device: str = "meta") -> Network:
         raise CheckpointError(f"{entry.name} cannot be built: {error}") from error
 
 
-def gmac_per_megapixel(entry: ModelEntry, *, may_run: bool = True) -> float | None:
+def gmac_per_megapixel(entry: ModelEntry) -> float:
     """Count the multiply-adds of products and convolutions, in billions per million input pixels.
 
     Counted on a square input of about `SIDE` pixels; attention to the whole input costs more per pixel the
-    larger that is. Where possible no arithmetic is done (fake tensors).
-
-    Args:
-        entry: whose network to count.
-        may_run: whether a network whose steps depend on values may really be run (seconds).
-
-    Returns:
-        None where it would have to run and must not.
+    larger that is. Where possible no arithmetic is done (fake tensors); a network whose steps depend on
+    values is really run (seconds).
 
     Raises:
         CheckpointError: see `skeleton`.
@@ -59,12 +54,11 @@ def gmac_per_megapixel(entry: ModelEntry, *, may_run: bool = True) -> float | No
     multiple = skeleton(entry).side_multiple
     side = -(-SIDE // multiple) * multiple
     try:
-        with warnings.catch_warnings(), FakeTensorMode():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # fake tensors have no addresses, and say so
-            flops = _flops(skeleton(entry, "cpu"), side)
+            with torch.backends.mkldnn.flags(enabled=False), FakeTensorMode():  # they know no oneDNN
+                flops = _flops(skeleton(entry, "cpu"), side)
     except (RuntimeError, NotImplementedError):
-        if not may_run:
-            return None
         flops = _flops(skeleton(entry, "cpu"), side)
     return flops / 2e9 / (side * side / 1e6)
 
@@ -79,19 +73,21 @@ def _flops(network: Network, side: int) -> int:
     return int(counter.get_total_flops())
 
 
-def cost_of(entry: ModelEntry, *, may_run: bool = True) -> dict[str, Any]:
-    """Return parameters, multiply-adds and sizes of the entry's network.
+def cost_of(group: Sequence[ModelEntry]) -> Cost:
+    """Return what the network that all of ``group`` share costs and wants.
 
     Raises:
         CheckpointError: see `skeleton`.
     """
+    entry = group[0]
     network = skeleton(entry)
     kept = ", ".join(network.half_unsafe)
-    return {
-        "parameters": parameter_count(network),
-        "gmac_per_megapixel": entry.gmac or gmac_per_megapixel(entry, may_run=may_run),
-        "side_multiple": network.side_multiple,
-        "tile_overlap": entry.tile_overlap or network.tile_overlap,
-        "value_range": network.value_range,
-        "precisions": "fp32, bf16, fp16" + (f" ({kept} in fp32)" if kept else ""),
-    }
+    return Cost(
+        models=tuple(entry.name for entry in group),
+        parameters=parameter_count(network),
+        gmac_per_megapixel=entry.gmac or round(gmac_per_megapixel(entry), 3),
+        side_multiple=network.side_multiple,
+        tile_overlap=entry.tile_overlap or network.tile_overlap,
+        value_range=network.value_range,
+        precisions="fp32, bf16, fp16" + (f" ({kept} in fp32)" if kept else ""),
+    )

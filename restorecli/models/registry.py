@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import sys
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,11 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from restorecli.errors import UsageError, WeightsError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 TASKS = ("upscale", "denoise", "dejpeg", "demosaic", "deblur", "enhance")
 COMMERCIAL = ("yes", "no", "unstated")

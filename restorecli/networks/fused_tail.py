@@ -26,7 +26,13 @@ class FusedTail:
         upsampler: convolutions and pixel shuffles, alternating, without activations.
         to_image: the last convolution.
         scale: output side ÷ input side.
+
+    Attributes:
+        untraced: names of methods that a compiler must call as they are: data pointers cannot be traced. (A
+            decorator would say so too, but load torch's whole compiler for everybody.)
     """
+
+    untraced = ("_composed",)
 
     def __init__(self, upsampler: nn.Sequential, to_image: nn.Conv2d, scale: int) -> None:
         self.upsampler = upsampler
@@ -54,7 +60,6 @@ class FusedTail:
         image: Tensor = self.to_image(self.upsampler(x))
         return image
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _composed(self) -> tuple[Tensor, Tensor]:
         weights = [*self.upsampler.parameters(), *self.to_image.parameters()]
         made_from = tuple((w.data_ptr(), _version(w), w.device, w.dtype) for w in weights)

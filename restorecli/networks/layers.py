@@ -63,8 +63,8 @@ class MeanShift(nn.Module):
 
     def __init__(self, value_range: float = 1.0) -> None:
         super().__init__()
-        mean = torch.tensor(DIV2K_MEAN).view(1, 3, 1, 1) * value_range
-        self.register_buffer("mean", mean, persistent=False)
+        mean = [channel * value_range for channel in DIV2K_MEAN]
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
 
     def subtract(self, x: Tensor) -> Tensor:
         """Return ``x`` (B×3×H×W) minus the mean."""

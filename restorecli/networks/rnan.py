@@ -50,7 +50,7 @@ from restorecli.networks.layers import (
 from restorecli.networks.network import Network
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 CPU_SCORES = 2 * 1024 * 1024
 """Attention scores worked on at a time on a CPU: 8 MiB of them stay in its cache."""

@@ -13,6 +13,7 @@ from typing import BinaryIO, Literal, TypeVar
 
 from restorecli.errors import NothingToDoError, UsageError
 from restorecli.photos.formats.kinds import looks_like_image
+from restorecli.photos.lists import names_in
 
 T = TypeVar("T")
 How = Literal["file", "folder", "glob", "list", "stdin", "stream"]
@@ -63,7 +64,7 @@ def find_inputs(
     Args:
         inputs: paths of files and folders, patterns with ``*``, ``?``, ``[…]`` and ``**``, or "-".
         recursive: descend into folders of folders.
-        files_from: a file that lists paths, or "-" for standard input.
+        files_from: a file that lists paths (see `lists.names_in`), or "-" for standard input.
         null: the list is separated by NUL instead of line ends.
         stdin: standard input; the process's own where none is given.
 
@@ -190,12 +191,8 @@ def _from_list(files_from: str, null: bool, stdin: BinaryIO | None) -> list[Foun
             data = Path(files_from).read_bytes()
         except OSError as error:
             raise UsageError(f"{files_from}: the list cannot be read: {error.strerror}") from error
-    rows = data.split(b"\0") if null else data.splitlines()
     found = []
-    for row in rows:
-        text = os.fsdecode(row if null else row.rstrip(b"\r"))
-        if not text:
-            continue
+    for text in names_in(data, null=null, source=f"the list {files_from}"):
         path = Path(text)
         if path.is_dir():
             continue  # `find` lists folders too, and their files besides

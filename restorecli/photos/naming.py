@@ -12,6 +12,14 @@ from restorecli.photos.distinct import Wish, key, portable, separate, spread_fol
 from restorecli.photos.formats import kinds
 from restorecli.photos.formats import table as formats
 from restorecli.photos.inputs import STDIN, Found
+from restorecli.photos.output import (
+    check_one,
+    is_file_name,
+    is_stdout,
+    named_root,
+    stated_format,
+    without_outputs_folder,
+)
 from restorecli.photos.read import read
 from restorecli.photos.records import Records, Standing
 
@@ -80,10 +88,12 @@ def plan_names(
     format = formats.check_format(format)
     if if_exists not in IF_EXISTS:
         raise UsageError(f"--if-exists {if_exists!r} is not known", f"choose one of {', '.join(IF_EXISTS)}")
-    everything = _without_outputs_folder(found, output)
+    everything = without_outputs_folder(found, output)
     met, found = found, [item for item in everything if not item.refusal]
-    if output == STDIN or (output is None and any(item.is_stdin for item in everything)):
-        return _to_stdout(everything, output, format)
+    if is_stdout(everything, output):
+        check_one(everything, output)
+        (item,) = everything
+        return Plan((_refused(item) if item.refusal else PlannedPhoto(item, None, format),))
     records = Records()
     wishes = [_wish(item, output, task_suffix, format, len(found)) for item in found]
     spread_folders(wishes)
@@ -111,39 +121,6 @@ def _refused(item: Found) -> PlannedPhoto:
     return PlannedPhoto(item, None, "keep", error=UnreadableError(item.refusal))
 
 
-def _without_outputs_folder(found: Sequence[Found], output: str | None) -> list[Found]:
-    """Drop what was met in the output folder when that lies inside an input folder."""
-    if output is None or output == STDIN:
-        return list(found)
-    folder = os.path.realpath(output)
-
-    def is_result(item: Found) -> bool:
-        root, path = os.path.realpath(item.root), os.path.realpath(item.path)
-        return (
-            item.how in ("folder", "glob")
-            and folder != root
-            and _inside(folder, root)
-            and _inside(path, folder)
-        )
-
-    return [item for item in found if not is_result(item)]
-
-
-def _inside(path: str, folder: str) -> bool:
-    return path.startswith(folder.rstrip(os.sep) + os.sep)
-
-
-def _to_stdout(found: Sequence[Found], output: str | None, format: str) -> Plan:
-    if len(found) != 1:
-        how = (
-            "standard output takes one picture"
-            if output == STDIN
-            else "standard input goes with no other input"
-        )
-        raise UsageError(f"{how}, and there are {len(found)} inputs", "give -o FOLDER, or a single input")
-    return Plan((_refused(found[0]) if found[0].refusal else PlannedPhoto(found[0], None, format),))
-
-
 def _wish(item: Found, output: str | None, task_suffix: str, format: str, count: int) -> Wish:
     kind = _kind(item)
     name = formats.kept_format(kind) if format == "keep" else format
@@ -151,7 +128,7 @@ def _wish(item: Found, output: str | None, task_suffix: str, format: str, count:
     stem = "stdin" if item.is_stdin else _stem(item.path)
     if output is None:
         return _sibling(item, task_suffix, stem, suffix, name, kind)
-    if _is_file_name(output, count):
+    if is_file_name(output, count):
         return _file_name(item, output, format, kind)
     folder = Path(output) / (Path() if item.is_stdin else _below(item))
     return Wish(item, folder, stem, _own_suffix(item, suffix, name), name, kind)
@@ -163,9 +140,7 @@ def _sibling(item: Found, task_suffix: str, stem: str, suffix: str, name: str, k
         if item.is_stream and Path(os.path.realpath(item.path.parent)).parts[1:2] in (("dev",), ("proc",)):
             raise UsageError(f"{item.path}: a pipe has no sibling", "say where to write with -o")
         return Wish(replace(item), item.path.parent, f"{stem}_{task_suffix}", own, name, kind)
-    root = Path(os.path.realpath(item.root))
-    if not root.name:
-        raise UsageError(f"{item.root}: this folder has no sibling", "say where to write with -o FOLDER")
+    root = named_root(item)
     # `photos` stays relative; `.` and `..` are named by what they are.
     named = item.root.name not in ("", "..")
     base = item.root if named else root
@@ -173,24 +148,9 @@ def _sibling(item: Found, task_suffix: str, stem: str, suffix: str, name: str, k
     return Wish(item, folder / _below(item), stem, _own_suffix(item, suffix, name), name, kind)
 
 
-def _is_file_name(output: str, count: int) -> bool:
-    if output.endswith(("/", os.sep)) or Path(output).is_dir():
-        return False
-    if formats.format_of_suffix(Path(output).suffix) is None:
-        return False
-    if count != 1:
-        raise UsageError(
-            f"-o {output} is one file name, for {count} inputs", "give a folder, or end it with a slash"
-        )
-    return True
-
-
 def _file_name(item: Found, output: str, format: str, kind: str) -> Wish:
     path = Path(output)
-    stated = formats.format_of_suffix(path.suffix) or ""
-    if format not in ("keep", stated):
-        raise UsageError(f"-o {output} and --format {format} do not go together")
-    return Wish(item, path.parent, path.stem, path.suffix, stated, kind, fixed=True)
+    return Wish(item, path.parent, path.stem, path.suffix, stated_format(output, format), kind, fixed=True)
 
 
 def _kind(item: Found) -> str:

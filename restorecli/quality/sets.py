@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from restorecli.errors import NothingToDoError, UnreadableError, UsageError
+from restorecli.photos.lists import names_in
 from restorecli.quality.degrade import Bytes
 
 KINDS = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff", ".ppm", ".pgm", ".webp")
@@ -86,9 +87,9 @@ def open_set(path: Path) -> ImageSet:
         NothingToDoError: it holds no image.
     """
     if path.is_file() and path.suffix == ".txt":
-        names = path.read_text(encoding="utf-8").split()
+        names = [name.strip() for name in names_in(path.read_bytes(), source=str(path))]
         folder = _images_folder(path.parent)
-        files = tuple(folder / name for name in names)
+        files = tuple(folder / name for name in names if name)
         missing = [file.name for file in files if not file.is_file()]
         if missing:
             raise UsageError(f"{path} names {missing[0]}, which is not in {folder}")

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from restorecli.errors import UnsupportedError, UsageError, WeightsError
+from restorecli.errors import UnsupportedError, WeightsError
 from restorecli.imaging import bayer, develop
+from restorecli.imaging.choices import check_choices
 from restorecli.imaging.colour import linear_to_srgb, srgb_to_linear
 from restorecli.imaging.orientation import upright
 from restorecli.imaging.resample import resize
@@ -25,7 +26,6 @@ from restorecli.photo import FloatArray, Photo, Raw
 from restorecli.tasks.base import Job, Need, to_pixels, to_tensor
 
 NO_MATRIX = "the camera's colours are not known: its red, green and blue were taken for the output's"
-MOST_EXPOSURE = 10  # stops
 UNBALANCED = develop.Balance(develop.NEUTRAL, "none")
 # What a network was trained to see → which symmetries keep the phase (with even sides).
 _SYMMETRIES = {
@@ -95,18 +95,7 @@ class Demosaic:
     camera_rgb: bool = False
 
     def __post_init__(self) -> None:
-        for option, value, known in (
-            ("--pattern", self.pattern, ("auto", *bayer.PATTERNS)),
-            ("--white-balance", self.white_balance, develop.WHITE_BALANCES),
-            ("--highlights", self.highlights, develop.HIGHLIGHTS),
-            ("--color-space", self.color_space, develop.COLOUR_SPACES),
-        ):
-            if value not in known:
-                raise UsageError(f"{option} {value}", f"choose {', '.join(known[:-1])} or {known[-1]}")
-        if not abs(self.exposure) <= MOST_EXPOSURE:
-            raise UsageError(
-                f"--exposure {self.exposure:g}", f"give at most {MOST_EXPOSURE} stops, up or down"
-            )
+        check_choices(self.pattern, self.white_balance, self.highlights, self.color_space, self.exposure)
 
     @property
     def suffix(self) -> str:

@@ -48,7 +48,7 @@ def photo_files(folder: Path, recipe: Recipe) -> list[Path]:
     elif not manifest.is_file():
         raise UsageError(f"the recipe names sources, but there is no {manifest}", "remove [sources]")
     else:
-        with manifest.open(encoding="utf-8", newline="") as lines:
+        with manifest.open(encoding="utf-8-sig", newline="") as lines:
             rows = list(csv.DictReader(lines, delimiter="\t"))
         found = sorted(folder / row["file"] for row in rows if row["repo"] in recipe.sources)
     if not found:

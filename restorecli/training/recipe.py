@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from restorecli.errors import UsageError
 from restorecli.training.degradations import TASKS
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # the same parser under its own name
-    import tomli as tomllib
-
 
 CHOICES = {
     "precision": ("bf16", "fp32"),
@@ -98,7 +92,7 @@ def read_recipe(path: Path) -> Recipe:
         UsageError: the file is missing, no TOML, or has an unknown or missing entry.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"cannot read the recipe {path}: {error}") from error
     known = {entry.name for entry in fields(Recipe)}

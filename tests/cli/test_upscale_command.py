@@ -167,7 +167,7 @@ def test_a_factor_the_network_does_not_have_is_made_by_repeating_and_resizing(
 def test_the_fewest_scales_that_reach_a_factor_are_taken(
     factor: str, scales: tuple[int, ...], steps: tuple[int, ...]
 ) -> None:
-    from restorecli.commands.upscale_stages import fewest
+    from restorecli.commands.upscale_steps import fewest
 
     assert fewest(Fraction(factor), scales) == steps
 

@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from restorecli.engine.compiling import Compiled
+from restorecli.engine.compiling import Compiled, keep_from_tracing
 from restorecli.engine.prepare import prepare
 from restorecli.engine.run import run
 from restorecli.engine.settings import RunSettings
+from restorecli.networks import layout
 from restorecli.networks.network import Network
 
 
@@ -55,6 +56,26 @@ def test_what_compiling_costs_is_told_once(monkeypatch: pytest.MonkeyPatch) -> N
     assert [warning for warning in first.warnings if "compiling" in warning]
     assert not [warning for warning in second.warnings if "compiling" in warning]
     torch.testing.assert_close(first.output, image * 0.5)
+
+
+def test_methods_that_cannot_be_traced_are_kept_from_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.compiler, "disable", lambda method: ("kept", method))
+    network = layout("nlsn").make(features=8, blocks=1, scale=2, blocks_per_attention=1)
+    composed = network.tail._composed
+    keep_from_tracing(network)
+    assert network.tail._composed == ("kept", composed)
+
+
+@pytest.mark.slow
+def test_a_compiled_network_that_enlarges_gives_the_same_pixels() -> None:
+    network = layout("rnan").make(features=8, blocks=1, scale=2, in_channels=3).eval()
+    image = torch.rand(1, 3, 24, 24)
+    told: list[str] = []
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            Compiled(network, told.append)(image), network(image), rtol=1e-4, atol=1e-3
+        )
+    assert not [text for text in told if "uncompiled" in text]
 
 
 @pytest.mark.slow

@@ -21,7 +21,8 @@ def test_the_same_machine_plans_the_same_each_time():
     assert len({(plan.tile, plan.precision, plan.reasons, plan.curve) for plan in plans}) == 1
 
 
-def test_what_is_asked_for_is_done():
+def test_what_is_asked_for_is_done(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("restorecli.engine.precision._cpu_computes", lambda _: True)
     prepared = prepare(Convs(), RunSettings(device="cpu,cpu", tile=48, overlap=20, batch=3, precision="bf16"))
     assert (prepared.tile, prepared.overlap, prepared.batch, prepared.precision) == (48, 20, 3, "bf16")
     assert prepared.devices == ("cpu", "cpu") and prepared.warnings == ()

@@ -158,7 +158,7 @@ class _Factor:
         self.convolves = (
             transposed.dtype == torch.float32
             and transposed.device.type == "cpu"
-            and torch._C._has_mkldnn
+            and torch._C._get_mkldnn_enabled()
             and not transposed.requires_grad
         )
 

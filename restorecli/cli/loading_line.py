@@ -1,0 +1,32 @@
+"""The wait for torch: a line on the terminal, and threads that wait asleep."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
+"""Variables of the OpenMP runtimes (OpenMP 5.2, section 21.2.8; LLVM and Intel): threads that wait give the
+processor up. Else they spin for milliseconds after every parallel loop, at the cost of all that also runs."""
+
+
+@contextmanager
+def loading(*, quiet: bool = False) -> Iterator[None]:
+    """Import what takes seconds in here: people at a terminal are told at once that something happens."""
+    wait_passively()
+    told = "" if quiet or not sys.stderr.isatty() else "loading…"
+    sys.stderr.write(told)
+    sys.stderr.flush()
+    try:
+        yield
+    finally:
+        if told:
+            sys.stderr.write(f"\r{' ' * len(told)}\r")
+
+
+def wait_passively() -> None:
+    """Have torch's threads wait asleep, unless the environment says how; only works before its import."""
+    if not WAITING.keys() & os.environ.keys():
+        os.environ.update(WAITING)

@@ -1,0 +1,29 @@
+"""What can be asked of developing, by name."""
+
+from __future__ import annotations
+
+from restorecli.errors import UsageError
+from restorecli.imaging.bayer import PATTERNS
+from restorecli.imaging.develop import COLOUR_SPACES, HIGHLIGHTS, WHITE_BALANCES
+
+MOST_EXPOSURE = 10  # stops
+
+
+def check_choices(
+    pattern: str, white_balance: str, highlights: str, color_space: str, exposure: float
+) -> None:
+    """See that each is one there is; `tasks.demosaic.Demosaic` tells what they mean.
+
+    Raises:
+        UsageError: one is not.
+    """
+    for option, value, known in (
+        ("--pattern", pattern, ("auto", *PATTERNS)),
+        ("--white-balance", white_balance, WHITE_BALANCES),
+        ("--highlights", highlights, HIGHLIGHTS),
+        ("--color-space", color_space, COLOUR_SPACES),
+    ):
+        if value not in known:
+            raise UsageError(f"{option} {value}", f"choose {', '.join(known[:-1])} or {known[-1]}")
+    if not abs(exposure) <= MOST_EXPOSURE:
+        raise UsageError(f"--exposure {exposure:g}", f"give at most {MOST_EXPOSURE} stops, up or down")

@@ -1,0 +1,113 @@
+"""What ``-o`` means: standard output, a file name, or a folder; and whether it suits the inputs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from restorecli.errors import UsageError
+from restorecli.photos.formats import table as formats
+from restorecli.photos.inputs import STDIN, Found
+
+
+def check_output(found: Sequence[Found], output: str | None, format: str = "keep") -> None:
+    """See that ``output`` and ``format`` suit the inputs, as far as their number tells; for `plan_names`.
+
+    Raises:
+        UsageError: options that do not go together.
+    """
+    format = formats.check_format(format)
+    found = without_outputs_folder(found, output)
+    if is_stdout(found, output):
+        check_one(found, output)
+        return
+    usable = [item for item in found if not item.refusal]
+    if output is not None and is_file_name(output, len(usable)):
+        stated_format(output, format)
+    for item in usable if output is None else ():
+        if item.how == "folder":
+            named_root(item)
+
+
+def is_stdout(found: Sequence[Found], output: str | None) -> bool:
+    """Whether the result goes to standard output."""
+    return output == STDIN or (output is None and any(item.is_stdin for item in found))
+
+
+def check_one(found: Sequence[Found], output: str | None) -> None:
+    """See that what goes to standard output is one picture.
+
+    Raises:
+        UsageError: there is another number of inputs than one.
+    """
+    if len(found) != 1:
+        how = (
+            "standard output takes one picture"
+            if output == STDIN
+            else "standard input goes with no other input"
+        )
+        raise UsageError(f"{how}, and there are {len(found)} inputs", "give -o FOLDER, or a single input")
+
+
+def without_outputs_folder(found: Sequence[Found], output: str | None) -> list[Found]:
+    """Drop what was met in the output folder when that lies inside an input folder."""
+    if output is None or output == STDIN:
+        return list(found)
+    folder = os.path.realpath(output)
+
+    def is_result(item: Found) -> bool:
+        root, path = os.path.realpath(item.root), os.path.realpath(item.path)
+        return (
+            item.how in ("folder", "glob")
+            and folder != root
+            and _inside(folder, root)
+            and _inside(path, folder)
+        )
+
+    return [item for item in found if not is_result(item)]
+
+
+def _inside(path: str, folder: str) -> bool:
+    return path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def named_root(item: Found) -> Path:
+    """Return the folder that ``item`` was found in, resolved.
+
+    Raises:
+        UsageError: it has no name that a sibling could be called after.
+    """
+    root = Path(os.path.realpath(item.root))
+    if not root.name:
+        raise UsageError(f"{item.root}: this folder has no sibling", "say where to write with -o FOLDER")
+    return root
+
+
+def is_file_name(output: str, count: int) -> bool:
+    """Whether ``output`` names the one result, and not a folder.
+
+    Raises:
+        UsageError: it does, and there is another ``count`` of inputs than one.
+    """
+    if output.endswith(("/", os.sep)) or Path(output).is_dir():
+        return False
+    if formats.format_of_suffix(Path(output).suffix) is None:
+        return False
+    if count != 1:
+        raise UsageError(
+            f"-o {output} is one file name, for {count} inputs", "give a folder, or end it with a slash"
+        )
+    return True
+
+
+def stated_format(output: str, format: str) -> str:
+    """Return the format that the suffix of ``output`` means.
+
+    Raises:
+        UsageError: ``format`` is another one.
+    """
+    stated = formats.format_of_suffix(Path(output).suffix) or ""
+    if format not in ("keep", stated):
+        raise UsageError(f"-o {output} and --format {format} do not go together")
+    return stated

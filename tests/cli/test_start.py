@@ -1,0 +1,127 @@
+"""What a command loads before it works, and what it refuses before that."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from restorecli.cli.loading_line import WAITING, loading, wait_passively
+
+LOADED = """
+import sys
+from restorecli.cli.app import main
+sys.argv = ["restore", *sys.argv[1:]]
+try:
+    main()
+except SystemExit as end:
+    code = end.code
+else:
+    code = 0
+print(int(code or 0), *sorted({"torch", "torch._dynamo", "sympy"} & set(sys.modules)), file=sys.stderr)
+"""
+
+
+def start(*arguments: str) -> tuple[int, set[str], str]:
+    """Return the exit code, which of the heavy modules were loaded, and what was said."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *arguments], capture_output=True, text=True, check=True
+    )
+    *said, last = done.stderr.splitlines()
+    code, *modules = last.split()
+    return int(code), set(modules), "\n".join(said)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    file = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)).save(file)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["denoise", "nofile.png"], 2, "nofile.png: there is no such file"),
+        (["denoise", "PHOTO", "--sigma", "loud"], 2, "--sigma loud"),
+        (["denoise", "PHOTO", "--model", "nlns"], 2, "no model is called nlns"),
+        (["upscale", "PHOTO", "--model", "drunet"], 2, "drunet has no weights to upscale"),
+        (["upscale", "PHOTO", "--weights", "no.pt"], 4, "no such file of weights: no.pt"),
+        (["upscale", "PHOTO", "--device", "gpu"], 5, "unknown device: gpu"),
+        (["upscale", "PHOTO", "--tile", "big"], 2, "--tile big"),
+        (["upscale", "PHOTO", "--shard", "3/2"], 2, "3/2"),
+        (["dejpeg", "PHOTO", "-o", "out.png", "--format", "jpg"], 2, "do not go together"),
+        (["demosaic", "PHOTO", "--pattern", "RGBG"], 2, "--pattern RGBG"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_mistakes_are_refused_before_torch_is_loaded(
+    arguments: list[str], code: int, said: str, photo: Path
+) -> None:
+    arguments = [str(photo) if word == "PHOTO" else word for word in arguments]
+    found, modules, text = start(*arguments)
+    assert (found, modules) == (code, set()) and said in text
+
+
+def test_the_models_commands_need_no_torch() -> None:
+    assert start("models", "info", "nlsn")[:2] == start("models", "list")[:2] == (0, set())
+
+
+@pytest.mark.parametrize("task", ["upscale", "denoise", "dejpeg", "demosaic"])
+def test_a_run_loads_no_compiler(task: str, photo: Path) -> None:
+    extra = {"denoise": ["--sigma", "20"], "dejpeg": ["--quality", "20"], "demosaic": ["--pattern", "RGGB"]}
+    shape = ["--precision", "fp32", "--tile", "64", "-o", str(photo.parent / "out.png")]
+    if task == "demosaic":
+        Image.open(photo).convert("L").save(photo)
+    code, modules, said = start(task, str(photo), *shape, *extra.get(task, []))
+    assert (code, modules) == (0, {"torch"}), said
+
+
+def test_no_light_network_loads_a_compiler() -> None:
+    code = """
+import sys
+from restorecli.models.choose import ModelRequest
+from restorecli.models.load import load
+from restorecli.models.registry import load_registry
+from restorecli.models.resolve import resolve
+for entry in load_registry().entries:
+    if entry.ships:
+        load(resolve(ModelRequest(entry.task, model=entry.name, scale=entry.scale, level=entry.level)))
+        print(entry.name, "torch._dynamo" in sys.modules)
+"""
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert loaded and "True" not in loaded
+
+
+def test_threads_wait_asleep_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in WAITING:
+        monkeypatch.delenv(name, raising=False)
+    wait_passively()
+    assert {name: os.environ[name] for name in WAITING} == WAITING
+    for name in WAITING:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    wait_passively()
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE" and "KMP_BLOCKTIME" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("terminal", "quiet", "told"), [(True, False, True), (True, True, False), (False, False, False)]
+)
+def test_a_terminal_is_told_at_once_that_something_happens(
+    terminal: bool,
+    quiet: bool,
+    told: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    with loading(quiet=quiet):
+        assert ("loading…" in capsys.readouterr().err) is told
+    assert capsys.readouterr().err.strip() == ""
