@@ -1,7 +1,7 @@
 """Every error a user can cause, with its exit code, its event code and the way out.
 
 Raise the most specific class; `cli.app` turns it into ``error: …`` and ``hint: …`` on standard error and
-the process's exit code, `pipeline` turns a `PhotoError` into a ``file_failed`` event and goes on.
+the process's exit code, `pipeline` turns a `PhotoError` into a ``file_failed`` event and continues.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def _groups(root: Path, own: Path) -> Iterator[tuple[int, int]]:
 def _folders(root: Path, own: Path) -> Iterator[Path]:
     """Yield where the limits of the process's control groups stand: its own, and those around it.
 
-    Inside a container its own group is mounted at the root, whatever path the kernel tells.
+    Inside a container its own group is mounted at the root, whatever path the kernel reports.
     """
     yield from (root, root / "memory")
     try:

@@ -1,4 +1,4 @@
-"""The networks of a run: found, loaded and readied when a photo first needs them, once each."""
+"""The networks of a run: found, loaded and prepared when a photo first needs them, once each."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Loaded:
 
 
 class Models:
-    """Gives a run its networks; a network that several photos need is readied for the first of them.
+    """Gives a run its networks; a network that several photos need is prepared once, for the first of them.
 
     Args:
         settings: how the engine runs them; where tile or overlap is None, the catalogue's is taken.
         seed: of anything random in a network.
-        progress: told of the bytes of downloads.
+        progress: called with the bytes of downloads.
         fetch: whether weights may be downloaded and converted.
-        say: told, once each, what the user should know of the weights and devices.
+        say: called, once per message, with what the user should know about weights and devices.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Models:
         Args:
             request: which weights.
             run: fields of `RunSettings` that the caller fixes, such as ``{"alignment": 2}``, or a function
-                that tells them for a network.
+                from the network to them.
 
         Raises:
             RestoreError: the weights cannot be had or read, or the device cannot run them.

@@ -75,7 +75,7 @@ class Raw:
             None where the camera is not known.
         orientation: EXIF orientation 1–8 that turns the pixels upright.
         crop: top, left, height, width of what the maker shows, within the pixels.
-        saturation: per colour R, G, B the linear value at which the sensor clips, 1 unless the file tells.
+        saturation: per colour R, G, B the linear value at which the sensor clips, 1 where not stated.
         black, white: levels of the file, per colour R, G, B (for information).
         balanced: the values are already white-balanced (some cameras' reduced RAW).
         pixel_aspect: width ÷ height of a pixel.

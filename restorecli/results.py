@@ -116,10 +116,10 @@ def _bytes_fit(source: Document, format: str, encoding: Encoding) -> bool:
 
 
 def _provenance(pages: Sequence[Passed], details: Details) -> dict[str, str]:
-    told = {name.replace("_", "-"): str(value) for name, value in details.items() if name != "weights"}
+    facts = {name.replace("_", "-"): str(value) for name, value in details.items() if name != "weights"}
     used = dict.fromkeys((each.name, each.variant, each.digest) for passed in pages for each in passed.used)
     for index, name in enumerate(("model", "variant", "weights-sha256")):
         if used:
-            told[name] = ", ".join(dict.fromkeys(each[index] for each in used))
+            facts[name] = ", ".join(dict.fromkeys(each[index] for each in used))
     warnings = dict.fromkeys(text for passed in pages for each in passed.used for text in each.warnings)
-    return {**told, "warning": " ".join(warnings)} if warnings else told
+    return {**facts, "warning": " ".join(warnings)} if warnings else facts

@@ -26,7 +26,7 @@ class Stage:
         task: what to undo.
         request: which model; channels and level are filled in per photo.
         only_raw: only for camera RAW that is not developed yet (demosaicing before another task).
-        run: fields of `engine.settings.RunSettings` that this stage fixes, or what tells them for a network.
+        run: fields of `engine.settings.RunSettings` that this stage fixes, or a function giving them.
     """
 
     task: Task
@@ -79,7 +79,7 @@ def pass_through(
         photo: as read.
         stages: in order; each gets what the one before it made.
         networks: where the networks come from.
-        progress: told of finished tiles, per run of a network.
+        progress: called with finished and all tiles, per run of a network.
         cancelled: when set, the run stops at the next tile.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Imports only point to lower floors and never in circles; what must start fast imports nothing heavy."""
+"""Imports only point to lower layers and never in cycles; what must start fast imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "restorecli"
 TESTS = Path(__file__).parent
-FLOORS = (
+LAYERS = (
     {"", "errors", "photo", "host"},
     {"imaging"},
     {"photos.raster"},
@@ -36,8 +36,8 @@ FLOORS = (
     {"cli.app"},
     {"__main__"},
 )
-"""Packages and modules, lowest first; what is not named stands where its package does."""
-FLOOR = {name: index for index, names in enumerate(FLOORS) for name in names}
+"""Packages and modules, lowest first; a module that is not named belongs to the layer of its package."""
+LAYER = {name: index for index, names in enumerate(LAYERS) for name in names}
 
 
 def dotted(file: Path) -> str:
@@ -50,10 +50,10 @@ MODULES = {dotted(file): file for file in sorted(PACKAGE.rglob("*.py"))}
 
 
 def part(module: str) -> str:
-    """Return the longest name of `FLOORS` that ``module`` is or lies in."""
+    """Return the longest name of `LAYERS` that ``module`` is or lies in."""
     words = module.split(".")
     names = (".".join(words[:count]) for count in range(len(words), 0, -1))
-    return next((name for name in names if name in FLOOR), "")
+    return next((name for name in names if name in LAYER), "")
 
 
 def is_type_only(node: ast.AST) -> bool:
@@ -88,18 +88,18 @@ def inside(name: str) -> str:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_imports_point_to_lower_floors_only(module: str) -> None:
+def test_imports_point_to_lower_layers_only(module: str) -> None:
     own = part(module)
-    allowed = {own} | {name for name, floor in FLOOR.items() if floor < FLOOR[own]}
+    allowed = {own} | {name for name, layer in LAYER.items() if layer < LAYER[own]}
     assert {part(name) for name in imported(MODULES[module].read_text(encoding="utf-8"))} <= allowed
 
 
-def test_no_file_imports_itself_by_way_of_others() -> None:
+def test_there_is_no_import_cycle() -> None:
     graph = {
         module: imported(file.read_text(encoding="utf-8"), types_too=False) - {""}
         for module, file in MODULES.items()
     }
-    order = list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
+    order = list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the cycle
     assert set(order) >= set(MODULES) - {""}
 
 
@@ -112,12 +112,12 @@ def test_imports_inside_functions_count_and_those_for_types_do_not() -> None:
     assert imported(source) == {"imaging.bayer", "errors", "photo"}
 
 
-def test_every_name_of_the_floors_is_one_of_the_package() -> None:
-    assert set(FLOOR) <= set(MODULES)
+def test_every_name_of_the_layers_is_one_of_the_package() -> None:
+    assert set(LAYER) <= set(MODULES)
 
 
 @pytest.mark.parametrize("folder", sorted(path for path in PACKAGE.rglob("*") if path.is_dir()), ids=str)
-def test_folders_are_small_enough_to_overlook(folder: Path) -> None:
+def test_folders_are_small(folder: Path) -> None:
     assert len(list(folder.glob("*.py"))) <= 20
 
 

@@ -56,7 +56,7 @@ def main() -> None:
             raise
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # The reader of a pipe has gone: nothing is left to say to it, and Python must not try at exit.
+        # The reader of the pipe has closed it: Python must not write to it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.SOME_FAILED)
     except KeyboardInterrupt:

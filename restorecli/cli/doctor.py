@@ -1,4 +1,4 @@
-"""``restore doctor``: look at torch, devices, precision, caches and weights; say what is wrong."""
+"""``restore doctor``: check torch, devices, precision, caches and weights; report what is wrong."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from restorecli.errors import ExitCode, RestoreError
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: what, how it is, whether it is well, and the mend if not."""
+    """One thing that was checked: what, its state, whether that is right, and the fix if not."""
 
     what: str
     state: str
     well: bool = True
-    mend: str = ""
+    fix: str = ""
 
 
 def doctor(
@@ -30,7 +30,7 @@ def doctor(
 
     Example: restore doctor --json
     """
-    findings = [*look_at_torch(), *look_at_devices(), *look_at_caches(), *look_at_weights()]
+    findings = [*check_torch(), *check_devices(), *check_caches(), *check_weights()]
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
     else:
@@ -39,8 +39,8 @@ def doctor(
         raise typer.Exit(ExitCode.SOME_FAILED)
 
 
-def look_at_torch() -> list[Finding]:
-    """Tell versions of Python, the tool and torch, and the CPU threads torch uses."""
+def check_torch() -> list[Finding]:
+    """Report the versions of Python, the tool and torch, and the CPU threads torch uses."""
     import platform
 
     import torch
@@ -55,7 +55,7 @@ def look_at_torch() -> list[Finding]:
     ]
 
 
-def look_at_devices() -> list[Finding]:
+def check_devices() -> list[Finding]:
     """Run the precision self-test on every device."""
     from restorecli.engine.device import available_devices, describe
     from restorecli.engine.selftest import self_test
@@ -65,14 +65,14 @@ def look_at_devices() -> list[Finding]:
         findings.append(Finding(f"device {device}", describe(device)))
         for row in self_test(device):
             state = f"{row.psnr:.1f} dB of float32, {row.seconds * 1000:.0f} ms" if row.ok else row.message
-            mend = "" if row.ok else f"--precision auto avoids {row.precision} here"
+            fix = "" if row.ok else f"--precision auto avoids {row.precision} here"
             # Half precision is optional; without float32 nothing works.
-            findings.append(Finding(f"  {row.precision}", state, row.ok or row.precision != "fp32", mend))
+            findings.append(Finding(f"  {row.precision}", state, row.ok or row.precision != "fp32", fix))
     return findings
 
 
-def look_at_caches() -> list[Finding]:
-    """Tell where weights and measurements are kept, and whether they can be written."""
+def check_caches() -> list[Finding]:
+    """Report where weights and measurements are kept, and whether the folders can be written."""
     from restorecli.engine.cache import cache_dir
     from restorecli.models.cache import root as weights_folder
 
@@ -94,7 +94,7 @@ def look_at_caches() -> list[Finding]:
     return findings
 
 
-def look_at_weights() -> list[Finding]:
+def check_weights() -> list[Finding]:
     """Load every light model that comes with the tool, and see whether it gives its pixels."""
     from restorecli.models.convert import native_metadata
     from restorecli.models.load import load
@@ -107,11 +107,11 @@ def look_at_weights() -> list[Finding]:
         try:
             request = ModelRequest(entry.task, model=entry.name, scale=entry.scale, level=entry.level)
             resolved = resolve(request)
-            told = native_metadata(resolved.path) if resolved.path else None
-            parity = told[2].get("parity", "") if told else ""
+            native = native_metadata(resolved.path) if resolved.path else None
+            parity = native[2].get("parity", "") if native else ""
             wrong = complaint(load(resolved), parity) if parity else "it does not say which pixels it gives"
-            mend = "reinstall restorecli" if wrong else ""
-            findings.append(Finding(entry.name, wrong or "gives its pixels", not wrong, mend))
+            fix = "reinstall restorecli" if wrong else ""
+            findings.append(Finding(entry.name, wrong or "gives its pixels", not wrong, fix))
         except RestoreError as error:
             findings.append(Finding(entry.name, error.message, False, error.hint or "reinstall restorecli"))
     return findings
@@ -122,8 +122,8 @@ def _print(findings: list[Finding]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("what", "state", "mend")
+    table = Table("what", "state", "fix")
     for finding in findings:
         colour = "default" if finding.well else "red"
-        table.add_row(escape(finding.what), f"[{colour}]{escape(finding.state)}[/]", escape(finding.mend))
+        table.add_row(escape(finding.what), f"[{colour}]{escape(finding.state)}[/]", escape(finding.fix))
     Console().print(table)

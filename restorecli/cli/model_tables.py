@@ -1,4 +1,4 @@
-"""What the `models` commands show: tables to standard output, talk and bars to standard error."""
+"""What the `models` commands show: tables to standard output, messages and bars to standard error."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ def license_of(entry: ModelEntry) -> str:
 
 def facts(entry: ModelEntry, here: bool) -> dict[str, Any]:
     """Return everything the catalogue knows of an entry, what is unknown left out."""
-    told = {key: value for key, value in dataclasses.asdict(entry).items() if value not in (None, "", (), {})}
-    told.pop("gmac", None)  # told with the costs
-    return {**told, "cached": here}
+    known = {
+        key: value for key, value in dataclasses.asdict(entry).items() if value not in (None, "", (), {})
+    }
+    known.pop("gmac", None)  # listed with the costs
+    return {**known, "cached": here}
 
 
 def listing(rows: Sequence[tuple[ModelEntry, bool]]) -> Table:
@@ -120,8 +122,8 @@ def info(
 
 def _paper(network: NetworkInfo) -> str:
     place = " ".join(word for word in (network.venue, str(network.year or "")) if word)
-    told = "; ".join(part for part in (network.authors, place) if part)
-    return f"{network.title} ({told})" if told else network.title
+    origin = "; ".join(part for part in (network.authors, place) if part)
+    return f"{network.title} ({origin})" if origin else network.title
 
 
 def _cost_table(counted: Sequence[Cost]) -> Table:
@@ -179,7 +181,7 @@ def show(*parts: RenderableType) -> None:
 
 
 def say(*lines: str) -> None:
-    """Print talk to standard error."""
+    """Print a message to standard error."""
     console = Console(stderr=True)
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)

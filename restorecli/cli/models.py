@@ -160,7 +160,7 @@ def verify(names: Names = None, as_json: Json = False) -> None:
 def add(
     file: Annotated[Path, typer.Argument(help="A file of weights that was downloaded by hand.")],
     name: Annotated[
-        str | None, typer.Option("--as", help="Which model it is, where that cannot be told.")
+        str | None, typer.Option("--as", help="Which model it is, where the file does not show it.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -191,7 +191,7 @@ def add(
 @app.command()
 def where(
     name: Annotated[
-        str | None, typer.Argument(help="A model or a network; without it, the cache folder is told.")
+        str | None, typer.Argument(help="A model or a network; without it, the cache folder is printed.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -252,8 +252,8 @@ def _place(entry: ModelEntry, record: Record | None = None) -> dict[str, Any]:
     from restorecli.models.cache import cached, entry_path
 
     record = record or cached(entry)
-    told = {"sha256": record.sha256, "trust": record.trust} if record else {}
-    return {"name": entry.name, "path": str(entry_path(entry)), "cached": record is not None, **told}
+    recorded = {"sha256": record.sha256, "trust": record.trust} if record else {}
+    return {"name": entry.name, "path": str(entry_path(entry)), "cached": record is not None, **recorded}
 
 
 def _download(entry: ModelEntry) -> Record | None:
@@ -261,7 +261,7 @@ def _download(entry: ModelEntry) -> Record | None:
 
     try:
         with tables.bar(entry.name) as progress:
-            record, fresh = fetch(entry, progress=progress, anew=True)
+            record, fresh = fetch(entry, progress=progress, again=True)
     except WeightsError as error:
         tables.say(f"error: {error.message}", *([f"hint: {error.hint}"] if error.hint else []))
         return None

@@ -32,7 +32,7 @@ from restorecli.report.jsonl import JsonLines
 def restore(description: RunDescription, found: Sequence[Found]) -> None:
     """Run over the inputs and leave by the exit code of what happened.
 
-    The weights that every photo will probably need are fetched and readied before the first is read, so that
+    The weights that every photo will probably need are fetched and prepared before the first is read, so that
     what is wrong with them ends the run at once.
 
     Args:
@@ -103,7 +103,7 @@ def plan_event(plan: Plan, ready: Ready) -> PlanMade:
 
 
 def reporter(options: SharedOptions) -> Reporter:
-    """Return who is told what happens."""
+    """Return what reports the run: JSON lines or the console."""
     if options.json_lines:
         return JsonLines(sys.stdout, None if options.quiet else sys.stderr)
     return ConsoleReporter(-1 if options.quiet else options.verbose)

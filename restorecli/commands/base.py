@@ -21,7 +21,7 @@ class CommandOptions:
 
     Attributes:
         command: the command's name.
-        develops_raw: whether camera RAW is this command's own matter; other commands have it developed first.
+        develops_raw: whether this command develops camera RAW itself; before others it is developed first.
     """
 
     command: ClassVar[str]
@@ -40,7 +40,7 @@ class CommandOptions:
         """
 
     def recorded(self, shared: SharedOptions) -> dict[str, str]:
-        """Return the options as they were asked for, to tell results of other options apart."""
+        """Return the options as they were asked for, for the run record."""
         return {field.name: str(getattr(self, field.name)) for field in fields(self)}
 
     def requests(self, shared: SharedOptions) -> list[ModelRequest]:

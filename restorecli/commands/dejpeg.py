@@ -30,8 +30,8 @@ class DejpegOptions(CommandOptions):
         str,
         option(
             "--quality",
-            help="The JPEG quality, 1 to 100, that did the harm. auto: from the file's own tables, or from "
-            "the blocks in its pixels; a clean photo is left alone.",
+            help="The JPEG quality, 1 to 100, that the photo was saved with. auto: from the file's own "
+            "tables, or from the blocks in its pixels; a clean photo is left alone.",
             panel=MODEL,
             metavar="auto|N",
         ),

@@ -100,7 +100,7 @@ def make_ready(
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Ready:
-    """Find the networks that most photos will need, and ready them unless the run is a dry one.
+    """Find the networks that most photos will need, and prepare them unless it is a dry run.
 
     Args:
         description: what is asked for.

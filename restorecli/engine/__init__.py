@@ -1,4 +1,4 @@
 """A tensor in, a tensor out: tiles, blending, precision, memory and devices. Knows no files, photos or tasks.
 
-`prepare.prepare` readies a network once, `run.run` puts one image through it.
+`prepare.prepare` prepares a network once, `run.run` puts one image through it.
 """

@@ -28,14 +28,14 @@ class Compiled:
 
     Args:
         network: takes B×C×H×W and gives B×C'×sH×sW.
-        tell: told in one sentence what compiling cost, or why it failed.
+        report: called with one sentence: what compiling cost, or why it failed.
     """
 
-    def __init__(self, network: Callable[[Tensor], Tensor], tell: Callable[[str], None]) -> None:
+    def __init__(self, network: Callable[[Tensor], Tensor], report: Callable[[str], None]) -> None:
         self._plain = network
         keep_from_tracing(network)
         self._compiled: Callable[[Tensor], Tensor] | None = torch.compile(network)
-        self._tell = tell
+        self._report = report
         self._shapes: set[tuple[int, ...]] = set()
         self._lock = threading.Lock()
 
@@ -50,15 +50,15 @@ class Compiled:
         began = time.perf_counter()
         try:
             output = (self._compiled or self._plain)(x)
-        except Exception as error:  # compilers fail in many ways, none of them worth a photo
+        except Exception as error:  # compilers fail in many ways, and no photo should fail for it
             if is_out_of_memory(error):
                 raise
             self._compiled = None
-            self._tell(f"the network runs uncompiled: {type(error).__name__}: {str(error).splitlines()[0]}")
+            self._report(f"the network runs uncompiled: {type(error).__name__}: {str(error).splitlines()[0]}")
             return self._plain(x)
         seconds = time.perf_counter() - began
         self._shapes.add(tuple(x.shape))
         if seconds > NOTABLE:
             size = f"{x.shape[-1]}×{x.shape[-2]}"
-            self._tell(f"compiling for tiles of {size} took {seconds:.0f} s; later tiles do not wait")
+            self._report(f"compiling for tiles of {size} took {seconds:.0f} s; later tiles do not wait")
         return output

@@ -100,13 +100,13 @@ class Lane:
         self._overlap = overlap
         self._alignment = alignment
         self._compiled: dict[str, Compiled] | None = {} if compiled else None
-        self._told: deque[str] = deque()
+        self._messages: deque[str] = deque()
         self._replicas: dict[str, Callable[[Tensor], Tensor]] = {}
         self._lock = threading.Lock()
 
     @property
     def asynchronous(self) -> bool:
-        """Whether a pass goes on while the host does something else."""
+        """Whether a pass runs while the host does something else."""
         return self.device.type in ASYNCHRONOUS
 
     @property
@@ -159,7 +159,7 @@ class Lane:
 
     @torch.inference_mode()
     def finish(self, tiles: Tensor, pending: Pending | None, precision: str, notes: Notes) -> Tensor:
-        """Wait for a pass, and do anew what failed.
+        """Wait for a pass, and repeat what failed.
 
         Args:
             tiles: what was given to `launch`.
@@ -204,16 +204,16 @@ class Lane:
         host, wait = download((outputs, finite))
         return Pending(host[0], host[1], wait)
 
-    def told(self) -> Iterator[str]:
-        """Give what the compiler had to say since the last call."""
-        while self._told:
-            yield self._told.popleft()
+    def messages(self) -> Iterator[str]:
+        """Yield the compiler's messages since the last call."""
+        while self._messages:
+            yield self._messages.popleft()
 
     def _fastest(self, precision: str) -> Callable[[Tensor], Tensor]:
         if self._compiled is None:
             return self.replica(precision)
         if precision not in self._compiled:
-            self._compiled[precision] = Compiled(self.replica(precision), self._told.append)
+            self._compiled[precision] = Compiled(self.replica(precision), self._messages.append)
         return self._compiled[precision]
 
     def _in_parts(self, tiles: Tensor, precision: str, notes: Notes) -> Tensor:

@@ -1,7 +1,7 @@
 """Half precision: converting a network, and choosing what is both fast and right on a device.
 
 A network in half precision has its weights converted, not its calls autocast: on the CPU autocast converts
-the weights anew at each call. Layers with weights cast their input, and the image itself stays float32, so
+the weights again at each call. Layers with weights cast their input, and the image itself stays float32, so
 that what a network adds to its input or to its last layer's output (a global skip, a mean) is added in
 float32.
 """
@@ -127,7 +127,7 @@ def candidates(device: torch.device) -> tuple[str, ...]:
 
 
 def device_key(device: torch.device) -> str:
-    """Return what tells devices apart in caches: kind, name and (CPU) threads."""
+    """Return what identifies a device in caches: kind, name and (CPU) threads."""
     threads = f"/{torch.get_num_threads()}" if device.type == "cpu" else ""
     return f"{device.type}:{describe(device)}{threads}"
 

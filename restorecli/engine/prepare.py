@@ -230,7 +230,7 @@ def _device_errors(device: torch.device, precision: str) -> Iterator[None]:
 def _needs_no_measure(tile: int, batch: int | None, lane: Lane) -> bool:
     if lane.device.type == "cpu":
         return 0 < tile**2 * (batch or 1) <= MODEST_TILE**2
-    return batch is not None or tile == 0  # a GPU tells when its memory is short
+    return batch is not None or tile == 0  # a GPU raises an error when its memory is short
 
 
 def _plan(

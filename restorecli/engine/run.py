@@ -32,7 +32,7 @@ class RunResult:
     """One image restored.
 
     Attributes:
-        output: 1×C'×sH×sW float32 on the host, 0–1 but not clipped; mapped from a file that is gone already
+        output: 1×C'×sH×sW float32 on the host, 0–1 but not clipped; mapped from a deleted file
             where memory would be short.
         tiles: how many tiles it took.
         tile: their height and width in input pixels.
@@ -101,7 +101,7 @@ def run(
     """
     started = time.perf_counter()
     if not bool(torch.isfinite(image).all()):
-        raise NonFiniteError("the picture has NaN or infinite samples", "mend the file in an image editor")
+        raise NonFiniteError("the picture has NaN or infinite samples", "repair the file in an image editor")
     prepared.budget()
     facts = prepared.facts
     height, width = (side + 2 * facts.border for side in image.shape[-2:])
@@ -148,7 +148,7 @@ def _warnings(prepared: Prepared, job: _Job) -> Iterator[str]:
         tiles = "one tile, which was" if count == 1 else f"{count} tiles, which were"
         yield f"{job.precision} gave NaN or infinity on {tiles} redone in fp32"
     for lane in prepared.lanes:
-        yield from lane.told()
+        yield from lane.messages()
     height, width = job.image.shape[-2:]
     planned = max(prepared.planned_grid(height, width).tile)
     used = min(max(job.grid.tile), job.notes.smallest or planned)
@@ -162,14 +162,14 @@ def _in_order(lanes: tuple[Lane, ...], job: _Job) -> Generator[tuple[int, Tensor
         yield from _work(lanes[0], job, iter(range(len(job.batches))))
         return
     waiting: dict[int, tuple[int, Tensor]] = {}
-    with _Crew(lanes, job) as crew:
+    with _Workers(lanes, job) as workers:
         for expected in range(len(job.batches)):
             while expected not in waiting:
-                index, lane, outputs = crew.next()
+                index, lane, outputs = workers.next()
                 waiting[index] = lane, outputs
             lane, outputs = waiting.pop(expected)
             yield expected, outputs
-            crew.permits[lane].release()
+            workers.permits[lane].release()
 
 
 def _work(lane: Lane, job: _Job, indices: Iterator[int]) -> Iterator[tuple[int, Tensor]]:
@@ -194,7 +194,7 @@ def _finish(lane: Lane, job: _Job, index: int, tiles: Tensor, pending: Pending |
     return index, lane.finish(tiles, pending, job.precision, job.notes)
 
 
-class _Crew:
+class _Workers:
     """One thread per lane, each taking batches from a list; leaving it waits for all of them."""
 
     def __init__(self, lanes: tuple[Lane, ...], job: _Job) -> None:
@@ -209,7 +209,7 @@ class _Crew:
             for number, lane in enumerate(lanes)
         ]
 
-    def __enter__(self) -> _Crew:
+    def __enter__(self) -> _Workers:
         for thread in self._threads:
             thread.start()
         return self

@@ -25,7 +25,7 @@ WHITE_BALANCES = ("camera", "auto", "daylight", "none")
 HIGHLIGHTS = ("clip", "blend")
 COLOUR_SPACES = ("srgb", "display-p3", "prophoto", "camera", "linear")
 NEUTRAL: Gains = (1.0, 1.0, 1.0)
-_NEAR_CLIPPING = 0.95  # of saturation: samples above tell nothing of the light's colour
+_NEAR_CLIPPING = 0.95  # of saturation: samples above carry no information about the light's colour
 _ROWS = 256  # turned at once, so that what is computed on the way stays small
 
 
@@ -87,7 +87,7 @@ def gray_world(pixels: FloatArray, raw: Raw) -> Gains:
     """Return the gains that make the picture's mean gray, without what is near clipping (Buchsbaum 1980).
 
     Args:
-        pixels: H×W×1 or H×W×3, as `Raw` says; a mosaic is looked at in cells of 2×2.
+        pixels: H×W×1 or H×W×3, as `Raw` says; a mosaic is taken in cells of 2×2.
         raw: of the pixels.
     """
     colours = _cells(pixels, raw.pattern) if raw.pattern else pixels.reshape(-1, 3)

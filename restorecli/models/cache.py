@@ -98,8 +98,8 @@ def cached(entry: ModelEntry) -> Record | None:
 
 def native_path(network: str, sha256: str, settings: Mapping[str, Any]) -> Path:
     """Return where the converted copy of a file lies, by digest and settings."""
-    told = json.dumps(settings, sort_keys=True, default=list)
-    by_settings = hashlib.sha256(f"{NATIVE_VERSION} {network} {told}".encode()).hexdigest()
+    text = json.dumps(settings, sort_keys=True, default=list)
+    by_settings = hashlib.sha256(f"{NATIVE_VERSION} {network} {text}".encode()).hexdigest()
     return root() / "native" / f"{network}-{sha256[:16]}-{by_settings[:8]}.safetensors"
 
 
@@ -127,10 +127,10 @@ def git_blob_of(path: Path) -> str:
 
 
 def is_cut_off(path: Path) -> bool:
-    """Whether a checkpoint ends too early, as far as its container tells without being read.
+    """Whether a checkpoint ends too early, as far as its container shows without being read.
 
     A zip file (torch since 1.6) has its table at the end, a safetensors file begins with the lengths of its
-    table and, in it, of its tensors. Pickles of older torch tell nothing.
+    table and, in it, of its tensors. Pickles of older torch do not show it.
     """
     with path.open("rb") as stream:
         head = stream.read(8)
@@ -141,8 +141,8 @@ def is_cut_off(path: Path) -> bool:
         length = int.from_bytes(head, "little")
         table = stream.read(min(length, CHUNK * 64))
     try:
-        told = json.loads(table)
-        ends = [tensor["data_offsets"][1] for name, tensor in told.items() if name != "__metadata__"]
+        header = json.loads(table)
+        ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
         return path.stat().st_size < 8 + length + max(ends, default=0)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         return True

@@ -34,7 +34,7 @@ class ModelRequest:
         channels: 1 for a gray photo, 3 for a colour photo.
         degradation: None for the task's usual one; "real", "motion", "realblur-j", "realblur-r",
             "defocus", "low-light", "retouch".
-        weights: a checkpoint file, which goes before all rules.
+        weights: a checkpoint file, which overrides all rules.
         offline: use only what is in the cache.
         license_policy: "any", or "commercial" for weights that allow commercial use; None reads
             ``RESTORE_LICENSE_POLICY``.
@@ -105,13 +105,13 @@ def choose(request: ModelRequest, registry: Registry | None = None) -> Choice:
     light = light or _light_of_others(request, paper, registry)
     if not light:
         return _choice(_allowed(paper, request), request)
-    spare = _choice(_allowed(light, request), request)
+    fallback = _choice(_allowed(light, request), request)
     if not allowed:
         why = "the licence policy forbids the paper's weights" if paper else "no paper weights fit"
-        warning = f"{spare.entry.name} (light) is used for {request.model}: {why}"
-        return Choice(spare.entry, notes=spare.notes, warnings=(warning,))
+        warning = f"{fallback.entry.name} (light) is used for {request.model}: {why}"
+        return Choice(fallback.entry, notes=fallback.notes, warnings=(warning,))
     best = _choice(allowed, request)
-    return Choice(best.entry, spare.entry, best.notes, spare.notes)
+    return Choice(best.entry, fallback.entry, best.notes, fallback.notes)
 
 
 def _light_of_others(
@@ -206,7 +206,7 @@ def nearest_level(levels: Sequence[float], wanted: float | None, task: str) -> f
     """Return the level to use: as near as can be, but no weaker than what is wanted.
 
     A sigma is not below the wanted one (the highest if there is none); a JPEG quality, where less is worse,
-    is not above it (the lowest if there is none). Without a wish it is the middle one.
+    is not above it (the lowest if there is none). Where no level is asked for, it is the middle one.
 
     Args:
         levels: those there are, ascending.

@@ -109,35 +109,35 @@ def native_metadata(path: Path) -> tuple[str, dict[str, Any], dict[str, str]] | 
         return None
     try:
         with safe_open(path, framework="pt") as opened:
-            told = dict(opened.metadata() or {})
-        if told.get("format") != FORMAT:
+            metadata = dict(opened.metadata() or {})
+        if metadata.get("format") != FORMAT:
             return None
-        settings = json.loads(told["settings"])
-        check_facts(told, settings)
-        return told["network"], settings, told
+        settings = json.loads(metadata["settings"])
+        check_facts(metadata, settings)
+        return metadata["network"], settings, metadata
     except (SafetensorError, KeyError, ValueError, OSError, RecursionError, MemoryError) as error:
         raise CheckpointError(f"{path} is damaged: {first_line(error)}") from error
 
 
-def check_facts(told: Mapping[str, str], settings: object) -> None:
+def check_facts(metadata: Mapping[str, str], settings: object) -> None:
     """Check what one of our own files says of itself.
 
     Args:
-        told: its metadata.
+        metadata: its metadata.
         settings: the network's arguments in it.
 
     Raises:
         ValueError: the network is none of ours, or a fact is of the wrong kind or beyond reason.
     """
-    if told["network"] not in NETWORKS:
-        raise ValueError(f"it is said to be of the network {told['network']}, which is not known")
+    if metadata["network"] not in NETWORKS:
+        raise ValueError(f"it is said to be of the network {metadata['network']}, which is not known")
     if not isinstance(settings, dict):
         raise ValueError("its settings are no table")
-    border = told.get("border", "0")
+    border = metadata.get("border", "0")
     if not (border.isascii() and border.isdigit() and len(border) < 4):
         raise ValueError(f"its border is {border!r}, not a number of pixels from 0 to 999")
-    if told.get("extra_input", "") not in EXTRA_INPUTS:
-        raise ValueError(f"it wants {told['extra_input']!r} beside the picture, which is not known")
+    if metadata.get("extra_input", "") not in EXTRA_INPUTS:
+        raise ValueError(f"it wants {metadata['extra_input']!r} beside the picture, which is not known")
 
 
 def save_native(network: Network, path: Path, *, name: str, extra: Mapping[str, str] | None = None) -> None:
@@ -184,7 +184,7 @@ def convert(
     Args:
         released: the authors' file.
         network: its network.
-        settings: what its shapes do not tell.
+        settings: what its shapes do not determine.
         sha256: of ``released``.
         license: of the weights, kept in the copy's metadata.
         extra_input: what the network takes beside the picture, kept there too.
@@ -199,10 +199,10 @@ def convert(
     with lock(target):
         if not target.is_file() or is_cut_off(target):
             built = build(released, network, settings)
-            told = {"source_file": released.name, "source_sha256": sha256, "license": license}
+            metadata = {"source_file": released.name, "source_sha256": sha256, "license": license}
             if extra_input:
-                told["extra_input"] = extra_input
-            save_native(built, target, name=network, extra=told)
+                metadata["extra_input"] = extra_input
+            save_native(built, target, name=network, extra=metadata)
     return target
 
 

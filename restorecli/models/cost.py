@@ -25,18 +25,18 @@ def skeleton(entry: ModelEntry, device: str = "meta") -> Network:
     """Build the entry's network without its weights; on the meta device it takes neither memory nor time.
 
     Raises:
-        CheckpointError: it is not one of our networks, or the catalogue does not tell enough.
+        CheckpointError: it is not one of our networks, or the catalogue does not state enough.
     """
     if entry.network not in NETWORKS:
-        raise CheckpointError(f"{entry.name} is run by spandrel, which tells its shape only from the file")
+        raise CheckpointError(f"{entry.name} is run by spandrel, which infers its shape only from the file")
     plan = layout(entry.network)
     spelling = dict(plan.aliases)
-    told = {**entry.settings, **entry.shape}
+    arguments = {**entry.settings, **entry.shape}
     if entry.ships and (native := native_metadata(entry_path(entry))) is not None:
-        told = {**told, **native[1]}
+        arguments = {**arguments, **native[1]}
     try:
         with torch.device(device):
-            return plan.make(**{spelling.get(name, name): value for name, value in told.items()}).eval()
+            return plan.make(**{spelling.get(name, name): value for name, value in arguments.items()}).eval()
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{entry.name} cannot be built: {error}") from error
 

@@ -54,7 +54,7 @@ class _Part:
         return self.tag_path.read_text(encoding="utf-8") if self.tag_path.is_file() else ""
 
     def size(self) -> int:
-        """Return the bytes that may be kept: none, where nothing could tell a changed file."""
+        """Return the bytes that may be kept: none, where a changed file could not be detected."""
         if not self.path.is_file() or not (self.tag() or self.expected.pinned):
             return 0
         return self.path.stat().st_size
@@ -94,7 +94,7 @@ def download(
 ) -> str:
     """Fetch ``url`` into ``target`` and return the sha256 of what was stored.
 
-    What arrives is kept as ``target.part`` (a later call goes on from there) and renamed once its size and
+    What arrives is kept as ``target.part`` (a later call resumes there) and renamed once its size and
     digest are right.
 
     Raises:
@@ -136,7 +136,7 @@ def _fetch_with_retries(http: requests.Session, url: str, part: _Part, progress:
             time.sleep(min(max(BACKOFF * 2 ** (attempt - 1), wait), 60.0))
     raise DownloadError(
         f"{url} could not be fetched in {limit} attempts: {reason}",
-        "what arrived is kept; the same command goes on from there" if part.size() else "",
+        "what arrived is kept; run the same command again to continue" if part.size() else "",
     )
 
 
@@ -211,8 +211,8 @@ def _check(part: _Part, url: str) -> str:
 def _raise_for_status(response: requests.Response, url: str) -> None:
     status = response.status_code
     if status in TEMPORARY_STATUS:
-        told = response.headers.get("Retry-After", "")
-        wait = float(told) if told.isdigit() else 0.0
+        stated = response.headers.get("Retry-After", "")
+        wait = float(stated) if stated.isdigit() else 0.0
         raise _TryAgainError(f"the server answers {status} {response.reason}", wait)
     if status >= 400:
         raise DownloadError(f"{url}: the server answers {status} {response.reason}")
@@ -225,13 +225,13 @@ def _validator(response: requests.Response) -> str:
 
 
 def _range_start(response: requests.Response) -> int | None:
-    told = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
-    return int(told) if told.isdigit() else None
+    stated = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
+    return int(stated) if stated.isdigit() else None
 
 
 def _total(response: requests.Response) -> int | None:
-    told = response.headers.get("Content-Range", "").rpartition("/")[2]
-    return int(told) if told.isdigit() else None
+    stated = response.headers.get("Content-Range", "").rpartition("/")[2]
+    return int(stated) if stated.isdigit() else None
 
 
 def _body_end(response: requests.Response, start: int) -> int | None:

@@ -35,11 +35,11 @@ class _Form(HTMLParser):
         self.words: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        told = {name: value or "" for name, value in attrs}
+        attributes = {name: value or "" for name, value in attrs}
         if tag == "form" and not self.action:
-            self.action = told.get("action", "")
-        elif tag == "input" and told.get("type") == "hidden" and self.action:
-            self.values[told.get("name", "")] = told.get("value", "")
+            self.action = attributes.get("action", "")
+        elif tag == "input" and attributes.get("type") == "hidden" and self.action:
+            self.values[attributes.get("name", "")] = attributes.get("value", "")
 
     def handle_data(self, data: str) -> None:
         self.words += data.split()
@@ -80,7 +80,7 @@ def find_in_folder(folder_id: str, name: str) -> str:
     import gdown
 
     try:
-        # gdown talks to both streams whatever `quiet` says
+        # gdown prints to both streams whatever `quiet` says
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             listing = gdown.download_folder(
                 id=folder_id, skip_download=True, quiet=True, use_cookies=False, timeout=30.0

@@ -47,7 +47,7 @@ def fetch(
     *,
     allow_network: bool = True,
     progress: Progress | None = None,
-    anew: bool = False,
+    again: bool = False,
 ) -> tuple[Record, bool]:
     """Make sure that the entry's file is in the cache.
 
@@ -56,14 +56,14 @@ def fetch(
     Args:
         entry: whose file.
         allow_network: whether it may be downloaded.
-        progress: told of the bytes.
-        anew: whether to ask again for a file that could not be had a moment ago.
+        progress: called with the bytes.
+        again: whether to try again for a file that could not be had a moment ago.
 
     Returns:
         The file's record, and whether it was fetched just now.
 
     Raises:
-        DownloadError: none of its sources gave it; the hint tells how to get it by hand.
+        DownloadError: none of its sources gave it; the hint says how to get it by hand.
         ChecksumError: what a source gave is another file.
         WeightsError: the cache cannot be written.
     """
@@ -76,7 +76,7 @@ def fetch(
         raise DownloadError(
             f"{entry.name} is not in the cache, and downloads are switched off", by_hand(entry)
         )
-    if not anew and (failure := _failed.get(path)) is not None:
+    if not again and (failure := _failed.get(path)) is not None:
         raise type(failure)(failure.message, failure.hint)
     with lock(path):
         if (record := cached(entry)) is not None:  # another process was faster
@@ -127,11 +127,13 @@ def sources(entry: ModelEntry) -> list[Source]:
     found += [_direct(url) for url in entry.urls]
     if entry.drive_id:
         url = f"https://drive.google.com/file/d/{entry.drive_id}/view"
-        found.append((url, lambda path, expected, told: download_file(entry.drive_id, path, expected, told)))
+        found.append(
+            (url, lambda path, expected, report: download_file(entry.drive_id, path, expected, report))
+        )
     if entry.drive_folder:
 
-        def from_folder(path: Path, expected: Expected, told: Progress | None) -> str:
-            return download_file(find_in_folder(entry.drive_folder, entry.file), path, expected, told)
+        def from_folder(path: Path, expected: Expected, report: Progress | None) -> str:
+            return download_file(find_in_folder(entry.drive_folder, entry.file), path, expected, report)
 
         found.append((FOLDER + entry.drive_folder, from_folder))
     return found
@@ -241,7 +243,7 @@ def _write_record(path: Path, record: Record) -> None:
 
 
 def _see_that_it_is_whole(path: Path, where: str) -> None:
-    """Drop a file that ends too early, where neither a digest nor the server's word for its length tells."""
+    """Drop a file that ends too early, where neither a digest nor the server's length shows it."""
     if is_cut_off(path):
         path.unlink()
         raise DownloadError(f"{where} gives a file that ends too early", "try again")

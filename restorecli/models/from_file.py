@@ -31,9 +31,9 @@ def resolve_file(
         CheckpointError: missing, unsafe, damaged, of another network, or its settings are not known.
         WeightsError: spandrel is needed and missing.
     """
-    told = native_metadata(file)
-    if told is not None:
-        network, settings, _ = told
+    native = native_metadata(file)
+    if native is not None:
+        network, settings, _ = native
         _check_model(request, network, file, registry)
         return Resolved(network, "file", file.name, None, file, settings, sha256_of(file))
     checkpoint = read_checkpoint(file)
@@ -93,7 +93,7 @@ def identify(file: Path, name: str | None, registry: Registry) -> ModelEntry:
 
     Args:
         file: the checkpoint.
-        name: the entry's name where the user tells it.
+        name: the entry's name where the user gives it.
         registry: the catalogue.
 
     Raises:
@@ -129,7 +129,7 @@ def identify(file: Path, name: str | None, registry: Registry) -> ModelEntry:
     if len(candidates) != 1:
         names = [entry.name for entry in candidates] or [e.name for e in registry.select(network=network)]
         raise CheckpointError(
-            f"{file} is of the network {network}, but which of its files it is cannot be told",
+            f"{file} is of the network {network}, but which of its files it is cannot be determined",
             f"name it: restore models add {file} --as NAME, with NAME one of {', '.join(names)}",
         )
     return identify(file, candidates[0].name, registry)
@@ -167,18 +167,18 @@ def _settings_by_shape(
     """Return the settings that all entries of the file's shapes share; never a guess between several.
 
     Raises:
-        CheckpointError: the network needs settings that only an entry can tell.
+        CheckpointError: the network needs settings that only an entry states.
     """
     if layout(network).required:
         names = ", ".join(entry.name for entry in _candidates(checkpoint, network, registry))
         needed = ", ".join(layout(network).required)
         raise CheckpointError(
-            f"{file}: a checkpoint of {network} does not tell its {needed}, and wrong ones spoil the picture",
+            f"{file}: a checkpoint of {network} does not store its {needed}, and wrong ones spoil pictures",
             "name the model whose settings it has with --model NAME"
             + (f"; of its size are: {names}" if names else ""),
         )
-    told = [dict(entry.settings) for entry in _candidates(checkpoint, network, registry)]
-    return told[0] if told and all(one == told[0] for one in told) else {}
+    known = [dict(entry.settings) for entry in _candidates(checkpoint, network, registry)]
+    return known[0] if known and all(one == known[0] for one in known) else {}
 
 
 def _candidates(checkpoint: Mapping[str, Any], network: str, registry: Registry) -> list[ModelEntry]:

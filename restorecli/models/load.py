@@ -37,11 +37,11 @@ def _built(resolved: Resolved) -> Network:
     native = native_metadata(resolved.path)
     if native is None:  # a cache that cannot be written holds the authors' file alone
         return build(resolved.path, resolved.network, resolved.settings)
-    name, settings, told = native
+    name, settings, metadata = native
     try:
         network = from_native(name, load_file(resolved.path), settings)
-        network.extra_input = told.get("extra_input", network.extra_input)
-        network.border = int(told.get("border", network.border))
+        network.extra_input = metadata.get("extra_input", network.extra_input)
+        network.border = int(metadata.get("border", network.border))
         return network
     except (SafetensorError, OSError, RuntimeError, ValueError) as error:
         raise CheckpointError(f"{resolved.path} is damaged: {error}", "remove it and try again") from error

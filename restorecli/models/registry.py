@@ -31,7 +31,7 @@ class NetworkInfo:
         title: of the paper.
         authors, venue, year, link: of the paper.
         summary: what the network is, in a sentence or two.
-        code: the authors' repository, ``commit`` the one that was looked at.
+        code: the authors' repository, ``commit`` the one that was checked.
         code_license: of the authors' code; empty where none is stated.
         weights_license: of the released weights; empty where none is stated.
         commercial_use: "yes", "no" or "unstated", for the released weights.
@@ -81,8 +81,8 @@ class ModelEntry:
         channels: channels of the input; 1 is gray (denoise) or luma (dejpeg).
         out_channels: channels of the output.
         extra_input: what the channels beyond the image hold ("noise map"), empty where there are none.
-        settings: what the tensors' shapes do not tell, for `networks.from_checkpoint`.
-        shape: constructor arguments that the shapes do tell, to build the network without its weights.
+        settings: what the tensors' shapes do not determine, for `networks.from_checkpoint`.
+        shape: constructor arguments that the shapes determine, to build the network without its weights.
         urls: direct links, best first.
         drive_id, drive_folder: Google Drive file, or the folder that holds ``file``.
         sha256: of the file, where known; ``git_blob`` its git object id, where that is what is known.

@@ -31,7 +31,7 @@ def resolve(
 
     Args:
         request: what is wanted.
-        progress: told of the bytes of a download.
+        progress: called with the bytes of a download.
         fetch: whether files may be fetched and converted; if not (a dry run), ``path`` may be None.
         registry: the catalogue, if not the package's own.
 
@@ -53,15 +53,15 @@ def resolve(
     except CheckpointError:
         raise
     except WeightsError as error:
-        spare = choice.fallback
-        if spare is None:
+        fallback = choice.fallback
+        if fallback is None:
             raise
         hint = f" ({error.hint})" if error.hint == SPANDREL else ""
         warning = (
-            f"the paper's weights {choice.entry.name} cannot be had, so the light {spare.name} is used: "
+            f"the paper's weights {choice.entry.name} cannot be had, so the light {fallback.name} is used: "
             f"{error.message}{hint}"
         )
-        return _obtain(spare, source, choice.fallback_notes, (*choice.warnings, warning))
+        return _obtain(fallback, source, choice.fallback_notes, (*choice.warnings, warning))
 
 
 @dataclass(frozen=True)
@@ -121,13 +121,13 @@ def _foresee(choice: Choice, registry: Registry) -> Resolved:
     record = cached(entry)
     if record is not None:
         return _resolved(entry, record, registry, choice.notes, choice.warnings)
-    told = f"{entry.name} is not in the cache yet and would be downloaded"
+    note = f"{entry.name} is not in the cache yet and would be downloaded"
     size = entry.bytes or entry.bytes_estimate
-    told += f" ({'' if entry.bytes else 'about '}{size / 1e6:.0f} MB)" if size else ""
+    note += f" ({'' if entry.bytes else 'about '}{size / 1e6:.0f} MB)" if size else ""
     if choice.fallback is not None:
-        told += f"; {choice.fallback.name} would be used if that fails"
+        note += f"; {choice.fallback.name} would be used if that fails"
     missing = Record("", 0, "", "", "")
-    found = _resolved(entry, missing, registry, (*choice.notes, told), choice.warnings)
+    found = _resolved(entry, missing, registry, (*choice.notes, note), choice.warnings)
     return replace(found, path=None)
 
 

@@ -21,10 +21,10 @@ class Resolved:
         name: the entry's name, or the file's.
         entry: None for a file the catalogue does not know.
         path: what `load.load` reads; None only where nothing was to be fetched and nothing is there.
-        settings: what the tensors' shapes do not tell.
+        settings: what the tensors' shapes do not determine.
         digest: sha256 of the file the weights come from; empty where it is not there yet.
         level: the level the weights were trained for, where they have one.
-        notes: to be said once.
+        notes: to be shown once.
         warnings: to be shown and recorded: other weights are used than were asked for.
     """
 

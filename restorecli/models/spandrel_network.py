@@ -60,7 +60,7 @@ class SpandrelNetwork(Network):
 
 
 class NoiseMapNetwork(SpandrelNetwork):
-    """DRUNet, told the photo's noise level by a channel (spandrel's own call always says sigma 15).
+    """DRUNet, given the photo's noise level as a noise level map (spandrel's own call always uses sigma 15).
 
     Source: Zhang et al., "Plug-and-Play Image Restoration with Deep Denoiser Prior", section 3.1: the noise
     level map is constant, sigma on the image's own scale.
@@ -78,7 +78,7 @@ class NoiseMapNetwork(SpandrelNetwork):
 
 
 class QualityMapNetwork(SpandrelNetwork):
-    """FBCNN, told the photo's JPEG quality by a channel, so that all tiles are restored alike.
+    """FBCNN, given the photo's JPEG quality as a channel, so that all tiles are restored alike.
 
     Source: Jiang, Zhang, Timofte, "Towards Flexible Blind JPEG Artifacts Removal", section 3.2: the estimated
     quality may be replaced by a given one. Network and map both count 1 − quality ÷ 100.
@@ -111,7 +111,7 @@ def load_spandrel(path: Path) -> SpandrelNetwork:
     checkpoint = spandrel.canonicalize_state_dict(read_checkpoint(path))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what torch says of foreign code is nothing the user can mend
+            warnings.simplefilter("ignore")  # warnings about other people's code are nothing the user can fix
             descriptor = spandrel.ModelLoader(device=torch.device("cpu")).load_from_state_dict(checkpoint)
     except spandrel.UnsupportedModelError as error:
         raise CheckpointError(f"{path} is of no network that spandrel knows") from error

@@ -46,8 +46,8 @@ def from_checkpoint(network: str, state_dict: Mapping[str, Any], **settings: Any
         network: "nlsn", "rnan", "panet" (PA-EDSR too), "grl" or "mirnet".
         state_dict: the checkpoint as `torch.load` gave it: any known wrapper (``state_dict``, ``params``,
             …) and prefix (``module.``, ``model.``, …).
-        settings: what the tensors' shapes do not tell, named as in the papers' code (``res_scale``,
-            ``chunk_size``, ``n_hashes``, ``window_size``, …). What shapes do tell may be given too and is
+        settings: what the tensors' shapes do not determine, named as in the papers' code (``res_scale``,
+            ``chunk_size``, ``n_hashes``, ``window_size``, …). What shapes determine may be given too and is
             checked against them.
 
     Returns:

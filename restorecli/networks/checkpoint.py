@@ -34,8 +34,8 @@ class Layout:
         renames: ordered (pattern, replacement) pairs for `re.fullmatch` on a released key; the first that
             matches gives our key. Two released keys may give one of ours only when they hold the same values.
         dropped: patterns of released keys that are constants or derived tables here.
-        infer: our state dict → the constructor arguments its shapes tell.
-        required: settings that must be given, since nothing in the file tells them.
+        infer: our state dict → the constructor arguments inferred from its shapes.
+        required: settings that must be given, since nothing in the file determines them.
         aliases: old spelling of a setting → the constructor's argument (the papers' code's names).
     """
 
@@ -139,7 +139,7 @@ def build_from_released(
 
 
 def merge_settings(layout: Layout, inferred: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Join what shapes tell with what the caller says.
+    """Merge the settings inferred from shapes with those given by the caller.
 
     Raises:
         CheckpointError: the two contradict each other, or a required setting is missing.
@@ -156,7 +156,7 @@ def merge_settings(layout: Layout, inferred: Mapping[str, Any], given: Mapping[s
     missing = [name for name in layout.required if name not in named and name not in inferred]
     if missing:
         raise CheckpointError(
-            f"the weights do not tell {', '.join(missing)}, which must be given",
+            f"the weights do not determine {', '.join(missing)}, which must be given",
             "use a registry entry, or pass the settings the weights were trained with",
         )
     return {**inferred, **named}

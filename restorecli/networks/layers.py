@@ -103,7 +103,7 @@ def fast_layout(x: Tensor) -> Tensor:
 
 
 def upsampler_scale(state: dict[str, Any] | Any, prefix: str) -> int:
-    """Tell an `Upsampler`'s scale from the shapes of its weights (``{prefix}0.weight``, …).
+    """Infer an `Upsampler`'s scale from the shapes of its weights (``{prefix}0.weight``, …).
 
     Args:
         state: our state dict.

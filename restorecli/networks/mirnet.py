@@ -266,7 +266,7 @@ def _renames() -> tuple[tuple[str, str], ...]:
 
 
 def _infer(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Tell the constructor's arguments from our state dict's shapes."""
+    """Infer the constructor's arguments from our state dict's shapes."""
     groups = {key.split(".")[1] for key in state if key.startswith("groups.")}
     blocks = {key.split(".")[3] for key in state if key.startswith("groups.0.blocks.")}
     features, channels = state["head.weight"].shape[:2]

@@ -1,4 +1,4 @@
-"""What every network tells the rest of the tool about itself."""
+"""What the rest of the tool needs to know about a network."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def check_size(
     Args:
         make: builds the network from ``settings``.
         state: the tensors of the file.
-        settings: as the file or the catalogue tells them.
+        settings: as stated by the file or the catalogue.
 
     Raises:
         ValueError: a number is beyond reason, or the network is larger than the file.
@@ -40,7 +40,7 @@ def check_size(
     for name, value in settings.items():
         _check_numbers(name, value)
     most = sum(tensor.numel() for tensor in state.values())
-    # Some room: where a few tensors are missing, the strict loading that follows names them.
+    # Some tolerance: where a few tensors are missing, the strict loading that follows names them.
     with _at_most(2 * len(state) + 64, 2 * most + (1 << 20)), torch.device("meta"):
         make(**settings)
 

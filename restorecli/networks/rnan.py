@@ -286,7 +286,7 @@ def _renames() -> tuple[tuple[str, str], ...]:
 
 
 def _infer(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Tell the constructor's arguments from our state dict's shapes."""
+    """Infer the constructor's arguments from our state dict's shapes."""
     features, channels = state["head.weight"].shape[:2]
     local = {key.split(".")[1] for key in state if key.startswith("local.")}
     return {

@@ -19,7 +19,7 @@ _DEVICES = frozenset(
 
 @dataclass
 class Wish:
-    """A name in the making: folder / stem + [old suffix] + [number] + suffix.
+    """A candidate name: folder / stem + [old suffix] + [number] + suffix.
 
     Attributes:
         found: the input.
@@ -74,7 +74,7 @@ def spread_folders(wishes: Sequence[Wish]) -> None:
 
 
 def separate(wishes: Sequence[Wish]) -> None:
-    """Raise the level of wishes that want one name, until all differ; the order of inputs decides."""
+    """Raise the level of candidates that share a name, until all differ; the order of inputs decides."""
     for _ in range(len(wishes) + 3):
         groups: dict[str, list[Wish]] = {}
         for wish in wishes:
@@ -103,7 +103,7 @@ def portable(stem: str, suffix: str) -> str:
     """A file name that Windows takes too, and not longer than file systems allow."""
     if os.name == "nt" and stem.split(".")[0].lower() in _DEVICES:
         stem = f"_{stem}"
-    room = _LONGEST_NAME - len(os.fsencode(suffix))
-    while len(os.fsencode(stem)) > room:
+    longest = _LONGEST_NAME - len(os.fsencode(suffix))
+    while len(os.fsencode(stem)) > longest:
         stem = stem[:-1]
     return stem + suffix

@@ -89,7 +89,7 @@ def plan_names(
     if if_exists not in IF_EXISTS:
         raise UsageError(f"--if-exists {if_exists!r} is not known", f"choose one of {', '.join(IF_EXISTS)}")
     everything = without_outputs_folder(found, output)
-    met, found = found, [item for item in everything if not item.refusal]
+    all_found, found = found, [item for item in everything if not item.refusal]
     if is_stdout(everything, output):
         check_one(everything, output)
         (item,) = everything
@@ -98,9 +98,9 @@ def plan_names(
     wishes = [_wish(item, output, task_suffix, format, len(found)) for item in found]
     spread_folders(wishes)
     separate(wishes)
-    # What was met in the output folder and is no recorded result is somebody's own: protected like an input.
+    # A file found in the output folder that is no recorded result is the user's own: protected like an input.
     kept = set(found)
-    guarded = [item for item in met if item in kept or not records.knows(item.path)]
+    guarded = [item for item in all_found if item in kept or not records.knows(item.path)]
     inputs = {os.path.realpath(item.path) for item in guarded if not item.is_stream}
     identities = _identities(guarded)
     taken = {key(wish.target) for wish in wishes}
@@ -112,7 +112,7 @@ def plan_names(
             photos.append(replace(planned, error=UnsupportedError(refusal, "choose another --format")))
             continue
         photos.append(_settled(planned, records, inputs, identities, taken, if_exists, settings or {}))
-    settled = iter(_without_twins(photos))
+    settled = iter(_without_duplicates(photos))
     whole = tuple(_refused(item) if item.refusal else next(settled) for item in everything)
     return Plan(whole, (*_notes(wishes, format), *records.warnings))
 
@@ -273,7 +273,7 @@ def _free_name(target: Path, taken: set[str]) -> Path:
         number += 1
 
 
-def _without_twins(photos: Sequence[PlannedPhoto]) -> tuple[PlannedPhoto, ...]:
+def _without_duplicates(photos: Sequence[PlannedPhoto]) -> tuple[PlannedPhoto, ...]:
     """Fail what would still share a name, as two inputs for one `-o FILE` would."""
     seen: set[str] = set()
     result = []

@@ -1,4 +1,4 @@
-"""A file becomes a document: its kind told from its content, upright pages in float, and what it carries."""
+"""A file becomes a document: format by content, upright pages in float, and the metadata it carries."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def size(source: Path | bytes, *, name: str | None = None) -> tuple[int, int] | 
     """Width and height of the first page, upright, from the header only.
 
     Returns:
-        None where the header alone does not tell.
+        None where the header alone does not state it.
 
     Raises:
         UnreadableError: the file is missing, damaged or not an image.

@@ -77,7 +77,7 @@ def process(planned: PlannedPhoto, setup: Setup, report: Reporter, cancelled: Fl
         What came of it, whether done, skipped or failed.
 
     Raises:
-        RestoreError: an error that is not this photo's own (a device that is gone).
+        RestoreError: an error that is not this photo's own (a device that was lost).
         Cancelled: ``cancelled`` was set.
     """
     known = settled(planned)
@@ -174,7 +174,7 @@ def failure(planned: PlannedPhoto, error: Exception) -> FileFailed | None:
     if isinstance(error, MemoryError):
         error = OutOfMemoryError(f"{planned.name}: not enough memory", "try a smaller --tile")
     elif not isinstance(error, RestoreError):
-        # A fault of ours on one odd file must not cost the others; it is named as what it is.
+        # A bug that one unusual file triggers must not end the run for the others; it is named as what it is.
         kind = WriteError if isinstance(error, OSError) else UnreadableError
         error = kind(f"{planned.name}: unexpected {type(error).__name__}: {error}")
     if not isinstance(error, PhotoError):

@@ -2,7 +2,7 @@
 
 Reader threads decode a few photos ahead, this thread takes them through the stages, writer threads encode
 behind it. What waits between them is bounded by number and by bytes, so the device never waits for a decoder
-and memory does not grow with the folder. A photo that fails is reported and the next one goes on.
+and memory does not grow with the folder. A photo that fails is reported, and the run continues.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from restorecli.results import Source
 
 WAITING_SHARE = 0.25  # of the machine's memory, for results that wait to be written
 
-Tell = Callable[[Outcome], None]
+Emit = Callable[[Outcome], None]
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ def run(
         The counts; `Tally.interrupted` when it was cancelled.
 
     Raises:
-        RestoreError: an error that is not one photo's own (a device that is gone).
+        RestoreError: an error that is not one photo's own (a device that was lost).
     """
     began, tally, ended_early = time.monotonic(), Tally(), False
 
-    def tell(event: Outcome) -> None:
+    def emit(event: Outcome) -> None:
         tally.add(event)
         report.event(event)
 
@@ -87,15 +87,15 @@ def run(
             if cancelled.is_set():
                 raise Cancelled
             if isinstance(decoding, Future):
-                with _errors_told(planned, tell):
+                with _errors_reported(planned, emit):
                     with setup.watch.of("wait for decoding"):
                         source = decoding.result()
                     restored = restore_photo(planned, source, setup, report, cancelled)
                     written = writers.submit(write_photo, restored, setup)
                     writings.append(_Writing(planned, written, restored.nbytes))
             else:
-                tell(decoding)
-            _collect(writings, setup, tell, may_wait=jobs)
+                emit(decoding)
+            _collect(writings, setup, emit, may_wait=jobs)
             if fail_fast and tally.failed:
                 break
     except (KeyboardInterrupt, Cancelled):
@@ -106,7 +106,7 @@ def run(
         raise
     finally:
         readers.shutdown(wait=True, cancel_futures=True)
-        _collect(writings, setup, tell, may_wait=0)
+        _collect(writings, setup, emit, may_wait=0)
         writers.shutdown(wait=True)
         if ended_early:
             report.note(_left_undone(photos, tally))
@@ -131,7 +131,7 @@ def _decoding_ahead(
     yield from ahead
 
 
-def _collect(writings: deque[_Writing], setup: Setup, tell: Tell, *, may_wait: int) -> None:
+def _collect(writings: deque[_Writing], setup: Setup, emit: Emit, *, may_wait: int) -> None:
     """Report written files; wait while more results are held than may wait to be written."""
     limit = WAITING_SHARE * psutil.virtual_memory().total
     while writings:
@@ -140,10 +140,10 @@ def _collect(writings: deque[_Writing], setup: Setup, tell: Tell, *, may_wait: i
         if not (full or writings[0].event.done()):
             return
         writing = writings.popleft()
-        with _errors_told(writing.planned, tell):
+        with _errors_reported(writing.planned, emit):
             with setup.watch.of("wait for encoding"):
                 event = writing.event.result()
-            tell(event)
+            emit(event)
 
 
 def _left_undone(photos: Sequence[PlannedPhoto], tally: Tally) -> str:
@@ -153,7 +153,7 @@ def _left_undone(photos: Sequence[PlannedPhoto], tally: Tally) -> str:
 
 
 @contextmanager
-def _errors_told(planned: PlannedPhoto, tell: Tell) -> Iterator[None]:
+def _errors_reported(planned: PlannedPhoto, emit: Emit) -> Iterator[None]:
     """Turn an error of one photo into its event; let through what concerns the whole run."""
     try:
         yield
@@ -161,4 +161,4 @@ def _errors_told(planned: PlannedPhoto, tell: Tell) -> Iterator[None]:
         event = failure(planned, error)
         if event is None:
             raise
-        tell(event)
+        emit(event)

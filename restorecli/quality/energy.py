@@ -1,4 +1,4 @@
-"""How much energy a device takes while something runs, where it tells."""
+"""How much energy a device takes while something runs, where it can be read."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from restorecli.quality.machine import gpu_id
 
 RAPL = Path("/sys/class/powercap")
 LONGEST_START = 3.0  # seconds that nvidia-smi may take to its first reading
-LEAST_SECONDS = 0.5  # sensors are read about ten times a second; a shorter stretch says nothing
+LEAST_SECONDS = 0.5  # sensors are read about ten times a second; a shorter stretch is not measurable
 
 
 class EnergyMeter:
-    """Measures between `__enter__` and `__exit__`; `joules` then tells, or is None.
+    """Measures between `__enter__` and `__exit__`; `joules` then has the result, or None.
 
     A CPU: the package counters of Intel's and AMD's RAPL, where they may be read (all of the machine's work
-    counts). An NVIDIA GPU: the mean of nvidia-smi's power readings times the seconds. Others do not tell.
+    counts). An NVIDIA GPU: the mean of nvidia-smi's power readings times the seconds. Others: none.
 
     Args:
         device: whose energy.

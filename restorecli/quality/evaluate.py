@@ -112,7 +112,7 @@ def evaluate(
     seed: int = 0,
     extra: Extra = lambda result, truth: {},
     save: Saver | None = None,
-    told: Callable[[Score], None] = lambda score: None,
+    progress: Callable[[Score], None] = lambda score: None,
 ) -> Scores:
     """Score classical methods and networks on ``images``.
 
@@ -124,7 +124,7 @@ def evaluate(
         seed: of noise; image number n gets its own, so that a part of a set has the same noise as the whole.
         extra: further scores of a result.
         save: given every image's pictures.
-        told: given every score as it comes.
+        progress: called with every score as it comes.
 
     Raises:
         RestoreError: an image cannot be read, weights cannot be had, or pairs do not fit.
@@ -141,7 +141,7 @@ def evaluate(
             pixels = truth.shape[0] * truth.shape[1]
             score = Score(method, file.name, values, seconds, pixels, resolved)
             scores.rows.append(score)
-            told(score)
+            progress(score)
             pictures.append((method, result))
         if save is not None:
             save(file.stem, [*pictures, ("clean", truth)])

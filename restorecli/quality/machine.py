@@ -69,7 +69,7 @@ def usable_cores() -> int:
 def _cpu_clock() -> dict[str, float]:
     try:
         clock = psutil.cpu_freq()
-    except (OSError, NotImplementedError, RuntimeError):  # not told everywhere
+    except (OSError, NotImplementedError, RuntimeError):  # not available everywhere
         return {}
     if clock is None or not clock.current:
         return {}
@@ -83,9 +83,9 @@ def _gpu_facts(device: torch.device) -> dict[str, Any]:
         "runtime": f"ROCm {torch.version.hip}" if torch.version.hip else f"CUDA {torch.version.cuda}",
         "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
     }
-    told = ask_nvidia_smi(device, "driver_version", "clocks.sm", "clocks.max.sm", "power.limit")
+    answers = ask_nvidia_smi(device, "driver_version", "clocks.sm", "clocks.max.sm", "power.limit")
     for name, value in zip(
-        ("driver", "clock_mhz", "clock_most_mhz", "power_limit_watts"), told, strict=False
+        ("driver", "clock_mhz", "clock_most_mhz", "power_limit_watts"), answers, strict=False
     ):
         number = name != "driver"
         if value and (not number or _is_number(value)):

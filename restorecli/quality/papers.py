@@ -97,7 +97,7 @@ def repeat_paper(
     *,
     limit: int | None = None,
     seed: int = 0,
-    told: Callable[[str], None] = lambda text: None,
+    progress: Callable[[str], None] = lambda text: None,
 ) -> Iterator[PaperRow]:
     """Measure every published number of ``entries`` whose set is among ``sets``.
 
@@ -110,7 +110,7 @@ def repeat_paper(
         models: where networks come from.
         limit: only so many images of each set.
         seed: of noise.
-        told: told what is being measured.
+        progress: called with what is being measured.
     """
     for entry in entries:
         protocol = protocol_of(entry)
@@ -125,7 +125,7 @@ def repeat_paper(
             if found is None:
                 yield row
                 continue
-            told(f"{entry.name} on {images.name} by {found[1].name} …")
+            progress(f"{entry.name} on {images.name} by {found[1].name} …")
             request, resolved = found
             scores = evaluate(protocol, images.first(limit), [Contender(request, models)], seed=seed)
             yield _row(row, scores, resolved, limit)

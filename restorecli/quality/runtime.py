@@ -38,7 +38,7 @@ class Setup:
         device: where.
         precision: "auto" takes what the engine would choose; else "fp32", "fp16" or "bf16".
         batch: images per pass.
-        runs: timed passes; None goes on until the median is known (see `timing.repeat`).
+        runs: timed passes; None continues until the median is known (see `timing.repeat`).
         warmup: passes before, one at least; one more then counts work and memory.
         budget: seconds of timed passes, where ``runs`` is None.
         self_ensemble: average over the eight symmetries.
@@ -72,7 +72,7 @@ class Row:
         host_bytes: the process's resident memory after the passes.
         matrix_share: multiply-adds per second ÷ those of the device's own best matrix product.
         bandwidth_share: ``traffic`` per second ÷ the device's own best copy; may exceed 1 thanks to caches.
-        joules: per image, where the device tells; ``energy_source`` says how.
+        joules: per image, where it can be read; ``energy_source`` says how.
     """
 
     task: str
@@ -124,7 +124,7 @@ class Bench:
     calibrations: dict[str, Calibration] = field(default_factory=dict)
 
     def measure(self, subject: Subject, sizes: Sequence[tuple[int, int]]) -> list[Row | OutOfMemoryError]:
-        """Measure ``subject`` at each size (width, height); what does not fit in memory is told instead.
+        """Measure ``subject`` at each size (width, height); an error in place of what does not fit in memory.
 
         Raises:
             RestoreError: the network cannot be built, or cannot be run in the precision asked for.
@@ -209,7 +209,7 @@ def sample_input(facts: Facts, size: tuple[int, int], batch: int) -> Tensor:
 
 
 def weight_bytes(network: Network, precision: str) -> int:
-    """Return how many bytes the weights and buffers take in ``precision`` (float32 parts not told apart)."""
+    """Return the bytes that weights and buffers take in ``precision``, float32 parts not counted apart."""
     size = DTYPES[precision].itemsize
     return sum(t.numel() * size for t in (*network.parameters(), *network.buffers()))
 

@@ -66,7 +66,7 @@ class ImageSet:
     known: KnownSet | None = None
 
     def published(self, results: Mapping[str, tuple[float, ...]]) -> tuple[float, ...]:
-        """Return what ``results`` of the catalogue tell of this set; empty where they do not."""
+        """Return what ``results`` of the catalogue state for this set; empty where there are none."""
         if self.known is None:
             return ()
         names = (self.known.name, *self.known.also)

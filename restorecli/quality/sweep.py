@@ -234,10 +234,10 @@ def _tile(side: int, network: Network, image: Tensor, setup: Setup) -> Point:
         compile=setup.compiled,
     )
     prepared = prepare(network, settings)
-    told: list[str] = []
+    warnings: list[str] = []
     try:
         times = repeat(
-            lambda: told.extend(run(prepared, image).warnings),
+            lambda: warnings.extend(run(prepared, image).warnings),
             setup.device,
             runs=setup.runs,
             warmup=setup.warmup,
@@ -245,5 +245,5 @@ def _tile(side: int, network: Network, image: Tensor, setup: Setup) -> Point:
         )
     except OutOfMemoryError as error:
         return Point(side, note=error.message)
-    short = next((text for text in told if "memory" in text), "")
+    short = next((text for text in warnings if "memory" in text), "")
     return Point(side, times.seconds, image.shape[-1] * image.shape[-2] / 1e6 / times.median, note=short)

@@ -77,7 +77,7 @@ def repeat(
     Args:
         call: what to time; all its work is on ``device`` or the host.
         device: waited for before the clock is read.
-        runs: how many calls; None goes on until the median is known to ±2 %, between `LEAST_RUNS` and
+        runs: how many calls; None continues until the median is known to ±2 %, between `LEAST_RUNS` and
             `MOST_RUNS`, for about ``budget`` seconds at most, but 3 calls at least if those take no longer
             than four times the budget.
         warmup: calls before that do not count.

@@ -1,1 +1,1 @@
-"""What a run tells its user: `events`, shown by `console` (progress, summary) or `jsonl` (JSON lines)."""
+"""What a run reports: `events`, shown by `console` (progress, summary) or `jsonl` (JSON lines)."""

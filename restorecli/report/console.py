@@ -130,7 +130,7 @@ class ConsoleReporter:
                 self.console.print(table)
         left = self.planned - summary.done - summary.skipped - summary.failed
         if left > 0:
-            self.console.print(f"{left} of {self.planned} not done: the same command goes on from here")
+            self.console.print(f"{left} of {self.planned} not done: run the same command again to continue")
         rate = (
             f", {summary.megapixels / summary.seconds:.2f} MP/s"
             if summary.seconds > 0 and summary.done

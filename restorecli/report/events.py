@@ -81,16 +81,16 @@ class RunSummary(Event, name="summary"):
 
 
 class Reporter(Protocol):
-    """Someone who is told what happens; called from one thread only."""
+    """Receives what happens in a run; called from one thread only."""
 
     def event(self, event: Event) -> None:
-        """Take note of an event."""
+        """Report an event."""
 
     def tiles(self, name: str, done: int, total: int) -> None:
-        """Take note that ``done`` of ``total`` tiles of the photo ``name`` are finished."""
+        """Report that ``done`` of ``total`` tiles of the photo ``name`` are finished."""
 
     def note(self, text: str) -> None:
-        """Say something once."""
+        """Show a message; the same text only once."""
 
     def close(self) -> None:
-        """End all bars."""
+        """End all progress bars."""

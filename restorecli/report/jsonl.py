@@ -11,9 +11,9 @@ from restorecli.report.events import Event
 class JsonLines:
     """A `Reporter` for machines."""
 
-    def __init__(self, stream: TextIO, talk: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO, messages: TextIO | None = None) -> None:
         self.stream = stream
-        self.talk = talk
+        self.messages = messages
         self.said: set[str] = set()
 
     def event(self, event: Event) -> None:
@@ -25,10 +25,10 @@ class JsonLines:
         """Tiles are no events."""
 
     def note(self, text: str) -> None:
-        """Say it on the talk stream, if there is one."""
-        if self.talk is not None and text not in self.said:
+        """Write it to the message stream, if there is one."""
+        if self.messages is not None and text not in self.said:
             self.said.add(text)
-            self.talk.write(text + "\n")
+            self.messages.write(text + "\n")
 
     def close(self) -> None:
         """Nothing is held open."""

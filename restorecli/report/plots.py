@@ -10,7 +10,7 @@ from typing import Any
 from restorecli.errors import UsageError, WriteError
 
 KINDS = (".png", ".svg", ".pdf")
-# Okabe and Ito's colours, which people with any colour vision can tell apart; marks tell them apart in print.
+# Okabe and Ito's colours, distinct for people with any colour vision; the marks distinguish them in print.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 MARKS = ("o", "s", "^", "D", "v", "P", "X")
 

@@ -60,7 +60,7 @@ class Task(Protocol):
         """Look at a photo and say which weights it needs, if any."""
 
     def prepare(self, photo: Photo, need: Need, network: Network) -> Job:
-        """Turn a photo into what ``network`` was trained on; only the network's facts are looked at."""
+        """Turn a photo into what ``network`` was trained on; only the network's facts are used."""
 
     def finish(self, job: Job, outputs: Sequence[Tensor]) -> Photo:
         """Turn the network's outputs (one per input, 1×C'×sH×sW, not clipped) into the restored photo."""

@@ -23,7 +23,7 @@ def fit(pixels: FloatArray, network: Network, maps: Mapping[str, float] | None =
 
     Args:
         pixels: H×W×1 or H×W×3, 0–1.
-        network: its channels are looked at.
+        network: only its channels matter.
         maps: the values of constant channels the network may take beside the picture, such as "noise map".
 
     Returns:

@@ -51,7 +51,7 @@ class Dejpeg:
     """Undo JPEG compression.
 
     Attributes:
-        quality: libjpeg's quality, 1–100, that did the harm; None to find it for each photo.
+        quality: libjpeg's quality, 1–100, that the photo was saved with; None to estimate it for each photo.
     """
 
     quality: float | None = None
@@ -64,7 +64,7 @@ class Dejpeg:
             return Need(channels, self.quality, details={"quality": self.quality, "quality_source": "given"})
         estimate = _estimate(photo)
         if estimate is None:
-            return Need(channels, leave="its pixels show no JPEG compression; --quality N tells of one")
+            return Need(channels, leave="its pixels show no JPEG compression; --quality N sets one")
         quality = estimate.quality
         details: dict[str, str | float] = {"quality": quality, "quality_source": estimate.source}
         if estimate.offset != (0, 0):
@@ -101,13 +101,13 @@ class Dejpeg:
 def _estimate(photo: Photo) -> JpegEstimate | None:
     """Return the quality by the file's own tables, or by what a decoded file's pixels still show.
 
-    Fine tables do not tell of an earlier, coarser compression; then the pixels are asked too.
+    Fine tables do not show an earlier, coarser compression; then the pixels are examined too.
     """
-    told = None if photo.quantisation is None else quality_from_tables(photo.quantisation)
-    if told is not None and told.quality < FINE_QUALITY:
-        return told
+    stated = None if photo.quantisation is None else quality_from_tables(photo.quantisation)
+    if stated is not None and stated.quality < FINE_QUALITY:
+        return stated
     seen = quality_from_pixels(photo.pixels)
-    return told if told and (seen is None or seen.quality > told.quality - MUCH_COARSER) else seen
+    return stated if stated and (seen is None or seen.quality > stated.quality - MUCH_COARSER) else seen
 
 
 def _has_full_chroma(photo: Photo) -> bool:

@@ -32,7 +32,7 @@ class Denoise:
             return Need(channels, self.sigma, details={"sigma": self.sigma, "sigma_source": "given"})
         estimate = noise_sigma(photo.pixels)
         if estimate is None:
-            return Need(channels, leave="it is too small to tell its noise; --sigma N says it")
+            return Need(channels, leave="it is too small to measure its noise; give it with --sigma N")
         sigma = round(estimate.sigma, 1)
         details: dict[str, str | float] = {"sigma": sigma, "sigma_source": "estimated"}
         notes = (f"sigma {sigma:g}, estimated from the pixels",)

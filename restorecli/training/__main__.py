@@ -15,7 +15,7 @@ from restorecli.training.export import export, origin
 from restorecli.training.lookalikes import check_none_alike
 from restorecli.training.patches import PatchSampler, load_pair, photo_files, split, validation_pairs
 from restorecli.training.recipe import Recipe, read_recipe
-from restorecli.training.say import say, telling
+from restorecli.training.say import errors_shown, say
 
 
 def run(
@@ -65,7 +65,7 @@ def main(
     """Train light weights by a recipe; run it again to go on after an interruption."""
     if threads:
         torch.set_num_threads(threads)
-    with telling():
+    with errors_shown():
         wanted = read_recipe(recipe)
         check_none_alike(photo_files(photos, wanted), not_like or [])
         folder = work or Path("training") / wanted.name

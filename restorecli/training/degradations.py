@@ -1,4 +1,4 @@
-"""What is done to a clean patch before a same-size network sees it, drawn anew for every patch.
+"""What is done to a clean patch before a same-size network sees it, drawn at random for every patch.
 
 The degradations themselves are those of `quality.degrade` and `bayer`, which benchmarks use too.
 """

@@ -47,9 +47,11 @@ def origin(recipe: Recipe, folder: Path) -> dict[str, str]:
         return {}
     file = folder / f"{recipe.init_from}.safetensors"
     with safe_open(file, "pt") as opened:
-        told = opened.metadata() or {}
+        metadata = opened.metadata() or {}
     start = {"name": recipe.init_from, "sha256": sha256_of(file)}
-    return {"start": json.dumps(start | {key: told[key] for key in ("steps", "start") if key in told})}
+    return {
+        "start": json.dumps(start | {key: metadata[key] for key in ("steps", "start") if key in metadata})
+    }
 
 
 def write(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Pictures that show the same thing, told by their thumbnails: what is measured with is not trained on."""
+"""Near-duplicates, found by correlating thumbnails: no training photo may show what a test picture shows."""
 
 from __future__ import annotations
 

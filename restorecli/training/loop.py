@@ -131,7 +131,7 @@ def train(
         validation: what the averaged weights are measured on.
         state: where to start; is changed.
         folder: exists.
-        say: told of every row of the log.
+        say: called with every row of the log.
         workers: processes that make batches ahead.
     """
     device = next(state.network.parameters()).device
@@ -227,7 +227,7 @@ def resume(state: State, recipe: Recipe, file: Path) -> None:
     content = torch.load(file, weights_only=True)
     old = content["recipe"]
     if any(old[name] != getattr(recipe, name) for name in ("network", "settings", "optimiser")):
-        raise UsageError(f"{file} was made with other settings than {recipe.name}", "remove it to start anew")
+        raise UsageError(f"{file} was made with other settings than {recipe.name}", "remove it to restart")
     state.network.load_state_dict(content["network"])
     state.average = content["average"]
     for optimiser, held in zip(state.optimisers, content["optimisers"], strict=True):

@@ -73,5 +73,5 @@ class Muon(torch.optim.Optimizer):
 
 
 def is_matrix(weight: Tensor) -> bool:
-    """Tell whether Muon is for this weight: a matrix, or convolution, with enough rows and columns."""
+    """Return whether Muon is for this weight: a matrix, or convolution, with enough rows and columns."""
     return weight.ndim >= 2 and min(weight.shape[0], weight[0].numel()) >= SMALLEST_SIDE

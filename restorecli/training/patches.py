@@ -59,7 +59,7 @@ def photo_files(folder: Path, recipe: Recipe) -> list[Path]:
 def split(files: list[Path], holdout: int) -> tuple[list[Path], list[Path]]:
     """Split into training and validation files by source picture: windows of one picture stay together.
 
-    A picture is told by the digits its file name begins with; without digits each file is its own.
+    A picture is identified by the digits its file name begins with; without digits each file is its own.
     """
     pictures = sorted({_picture(file) for file in files})
     held = set(pictures[:: max(holdout, 2)])

@@ -1,7 +1,7 @@
 """Write measured quality into a weights file: ``python -m restorecli.training.record FILE bench.json…``.
 
 The tables come from ``restore bench --data … --json``; only rows measured with this very file count. Its
-parity (see `models.parity`) is written anew as well.
+parity (see `models.parity`) is written again as well.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from restorecli.models.convert import native_metadata
 from restorecli.models.parity import parity_of, to_text
 from restorecli.networks import from_native
 from restorecli.training.export import write
-from restorecli.training.say import say, telling
+from restorecli.training.say import errors_shown, say
 
 
 def rows_of(tables: list[Path], digest: str) -> list[dict[str, Any]]:
@@ -77,7 +77,7 @@ def main(
     ] = None,
 ) -> None:
     """Write measured quality and parity into a weights file's metadata."""
-    with telling():
+    with errors_shown():
         digest = record(file, tables or [])
         say(f'{file}\nbytes = {file.stat().st_size:_}\nsha256 = "{digest}"')
 

@@ -1,4 +1,4 @@
-"""What the training commands print: lines of talk, and errors as the main command shows them."""
+"""What the training commands print: messages, and errors as the main command shows them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from restorecli.errors import RestoreError
 
 
 def say(text: str) -> None:
-    """Print a line of talk to standard error at once."""
+    """Print a message to standard error at once."""
     typer.echo(text, err=True)
 
 
 @contextmanager
-def telling() -> Iterator[None]:
+def errors_shown() -> Iterator[None]:
     """Turn an error a user can cause into two lines and its exit code."""
     try:
         yield

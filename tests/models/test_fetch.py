@@ -109,7 +109,7 @@ def test_what_could_not_be_had_is_asked_for_once_per_process(web: Web) -> None:
         assert "models add" in caught.value.hint
     assert len(web.requests) == 1
     web.add("/gone", BODY)
-    assert fetch.fetch(one, anew=True)[1] and fetch.fetch(one)[1] is False
+    assert fetch.fetch(one, again=True)[1] and fetch.fetch(one)[1] is False
 
 
 def test_a_mirror_with_other_bytes_is_passed_over(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +135,7 @@ def test_a_mirror_is_not_asked_offline(web: Web, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("kind", ["zip", "safetensors"])
-def test_a_file_cut_short_by_a_server_that_tells_no_length_is_not_kept(
+def test_a_file_cut_short_by_a_server_that_states_no_length_is_not_kept(
     web: Web, tmp_path: Path, own_cache: Path, kind: str
 ) -> None:
     whole = tmp_path / f"whole.{kind}"
@@ -146,7 +146,7 @@ def test_a_file_cut_short_by_a_server_that_tells_no_length_is_not_kept(
     with pytest.raises(DownloadError, match="ends too early"):
         fetch.fetch(one)
     assert [p for p in own_cache.rglob("*") if p.is_file() and p.suffix != ".lock"] == []
-    assert fetch.fetch(one, anew=True)[1] and cache.entry_path(one).read_bytes() == body
+    assert fetch.fetch(one, again=True)[1] and cache.entry_path(one).read_bytes() == body
 
 
 def test_a_full_disk_while_the_record_is_written_leaves_no_file_without_one(

@@ -206,7 +206,7 @@ class TestIdentify:
         one = paper(GONE, parameters=TINY_PARAMETERS)
         known = catalogue(tmp_path, one, {**one, "name": "twin", "file": "t.pt"})
         file = released.rename(tmp_path / "renamed")
-        with pytest.raises(CheckpointError, match="cannot be told") as caught:
+        with pytest.raises(CheckpointError, match="cannot be determined") as caught:
             from_file.identify(file, None, known)
         assert "--as NAME" in caught.value.hint and "tiny-x2, twin" in caught.value.hint
 

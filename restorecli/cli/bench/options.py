@@ -95,7 +95,7 @@ class BenchOptions:
         Path | None,
         option(
             "--folder",
-            help="Restore the photos there, end to end, and tell where the time goes. No result is kept.",
+            help="Restore the photos there, end to end, and report where the time goes. No result is kept.",
             panel=WHAT,
             metavar="PHOTOS",
         ),
@@ -212,4 +212,6 @@ class BenchOptions:
             metavar="FILE",
         ),
     ] = None
-    quiet: Annotated[bool, option("--quiet", "-q", help="No talk on standard error.", panel=OUTPUT)] = False
+    quiet: Annotated[bool, option("--quiet", "-q", help="No messages on standard error.", panel=OUTPUT)] = (
+        False
+    )

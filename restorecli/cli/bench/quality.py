@@ -48,7 +48,7 @@ def measure_quality(options: BenchOptions) -> None:
             models,
             limit=options.limit,
             seed=options.seed,
-            told=lambda text: say(options, text),
+            progress=lambda text: say(options, text),
         )
         show_paper(options, list(rows))
         return
@@ -84,7 +84,7 @@ def measured(options: BenchOptions) -> list[Scores]:
                 seed=options.seed,
                 extra=extra,
                 save=saver(options.save_images, protocol) if options.save_images else None,
-                told=lambda score: _tell(options, score),
+                progress=lambda score: _report(options, score),
             )
             results.append(scores)
     return results
@@ -195,7 +195,7 @@ def _of(
     ]
 
 
-def _tell(options: BenchOptions, score: Score) -> None:
+def _report(options: BenchOptions, score: Score) -> None:
     if score.resolved is not None:
         say(options, f"  {score.image} {score.method}: {score.values['psnr']:.2f} dB")
 

@@ -1,4 +1,4 @@
-"""What ``restore bench`` prints and writes: Markdown to paste, JSON, CSV; talk on standard error."""
+"""What ``restore bench`` prints and writes: Markdown to paste, JSON, CSV; messages on standard error."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Table:
 
 
 def say(options: BenchOptions, text: str) -> None:
-    """Say something on standard error, unless --quiet."""
+    """Print a message to standard error, unless --quiet."""
     if not options.quiet:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()

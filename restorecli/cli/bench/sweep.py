@@ -8,7 +8,7 @@ from typing import Any
 
 from restorecli.cli.bench.options import BenchOptions
 from restorecli.cli.bench.show import Table, say, show, significant, sizes
-from restorecli.cli.bench.times import missing_error, setup, subjects, tell_missing
+from restorecli.cli.bench.times import missing_error, report_missing, setup, subjects
 from restorecli.quality.machine import header, machine
 from restorecli.quality.subjects import Missing
 from restorecli.quality.sweep import Point, Sweep, keep, sweep
@@ -31,7 +31,7 @@ def measure_sweep(options: BenchOptions) -> None:
     for subject in subjects(options, missing):
         say(options, f"sweeping {options.sweep} of {subject.name} …")
         done.append(sweep(options.sweep, subject, how, size))
-    tell_missing(options, missing)
+    report_missing(options, missing)
     if not done:
         raise missing_error(missing)
     kept = [keep(result, how.device) for result in done] if options.tune else []

@@ -42,7 +42,7 @@ def measure_times(options: BenchOptions) -> None:
     except KeyboardInterrupt:  # what was measured is worth its time
         interrupted = True
         say(options, "stopped: what was measured so far follows")
-    tell_missing(options, missing)
+    report_missing(options, missing)
     if not rows:
         raise missing_error(missing)
     show(
@@ -130,7 +130,7 @@ def subjects(options: BenchOptions, missing: list[Missing]) -> list[Subject]:
     return found
 
 
-def tell_missing(options: BenchOptions, missing: Sequence[Missing]) -> None:
+def report_missing(options: BenchOptions, missing: Sequence[Missing]) -> None:
     """Say what was not measured, and why; the same reason once."""
     for reason in dict.fromkeys(entry.reason for entry in missing):
         names = ", ".join(entry.name for entry in missing if entry.reason == reason)

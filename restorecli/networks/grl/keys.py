@@ -1,4 +1,4 @@
-"""GRL's released keys under our names, and the settings that a checkpoint's shapes tell."""
+"""GRL's released keys under our names, and the settings that a checkpoint's shapes determine."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ DROPPED = (
 
 
 def infer_settings(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Return the settings that shapes tell: all but window, stripe and anchor factor.
+    """Return the settings that shapes determine: all but window, stripe and anchor factor.
 
     Raises:
         KeyError: a key that every GRL checkpoint has is missing.

@@ -34,7 +34,7 @@ from restorecli.networks.network import Network
 from restorecli.networks.panet.pyramid_attention import PyramidAttention
 
 RES_SCALE = {"panet": 1.0, "paedsr": 0.1}
-"""The papers' factor of every residual branch and of the attention's skip; no file tells it."""
+"""The papers' factor of every residual branch and of the attention's skip; no file states it."""
 
 
 class PANet(Network):

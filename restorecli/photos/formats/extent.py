@@ -1,6 +1,6 @@
-"""How large a picture is by its header alone, told before anything is decoded.
+"""The size of a picture by its header alone, before anything is decoded.
 
-For the formats whose decoders do not tell: Radiance HDR, JPEG XL, OpenEXR, QOI, and JPEG 2000, where the
+For the formats whose decoders do not report it: Radiance HDR, JPEG XL, OpenEXR, QOI, and JPEG 2000, where the
 codes inside may say another size than the box around them.
 
 Sources: Ward, "The RADIANCE picture format"; ISO/IEC 18181-1 (JPEG XL), annex D, size header; OpenEXR File
@@ -23,7 +23,7 @@ class Extent:
     """One page's size.
 
     Attributes:
-        width, height: as stored; 0 where the header does not tell.
+        width, height: as stored; 0 where the header does not state it.
         orientation: EXIF orientation 1–8 that turns it upright.
         channels: samples of a pixel, those that are left out later too.
         sample_bytes: bytes of a decoded sample.

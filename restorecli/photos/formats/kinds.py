@@ -1,4 +1,4 @@
-"""What kind of image a file is, told from its first bytes and never from its name."""
+"""File format detection by magic bytes, never by the file's name."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def sniff_file(path: Path) -> str:
 
 
 def looks_like_image(path: Path) -> bool:
-    """Whether a file met in a folder is taken as an input: by its name or by its content."""
+    """Whether a file found in a folder is taken as an input: by its name or by its content."""
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return True
     try:

@@ -27,7 +27,7 @@ class Page:
         iptc: IPTC records, or None.
         dpi: resolution, or None.
         text: PNG text entries.
-        raw: what a DNG tells of its pixels.
+        raw: what a DNG states about its pixels.
         warnings: what the format could not hold; encoders add to it.
     """
 

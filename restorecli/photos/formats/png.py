@@ -44,7 +44,7 @@ class Header:
     dpi: tuple[float, float] | None = None
     text: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    room: int = _MOST_INFLATED
+    bytes_left: int = _MOST_INFLATED
 
 
 def _chunks(data: bytes, name: str) -> Iterator[tuple[bytes, bytes]]:
@@ -146,8 +146,8 @@ def _unpack_raw_profiles(header: Header) -> None:
 
 def _inflate(header: Header, data: bytes) -> bytes:
     machine = zlib.decompressobj()
-    result = machine.decompress(data, max(1, header.room))
-    header.room -= len(result)
+    result = machine.decompress(data, max(1, header.bytes_left))
+    header.bytes_left -= len(result)
     if not machine.eof:
         raise ValueError("cut short, or too long")
     return result

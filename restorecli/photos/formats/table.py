@@ -89,7 +89,7 @@ def kept_format(kind: str, depth: Depth = Depth.UINT8) -> str:
     """The output format that "keep" means for an input.
 
     Args:
-        kind: the input's kind, as `kinds.sniff` tells it.
+        kind: the input's kind, as `kinds.sniff` returns it.
         depth: how the input stores a sample, where known.
 
     Returns:

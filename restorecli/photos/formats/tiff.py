@@ -1,4 +1,4 @@
-"""TIFF files by tifffile: every page, any sample type; and telling camera RAW files from them."""
+"""TIFF files by tifffile: every page, any sample type; and the detection of camera RAW among them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from restorecli.photos.formats.tiff_chain import MOST_INNER, MOST_PAGES, Chain, 
 from restorecli.photos.metadata import tiff_tags
 from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples
 
-# tifffile reports odd tags there; what matters is raised or warned of here.
+# tifffile reports unusual tags there; what matters is raised or warned of here.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 CFA, LINEAR_RAW = 32803, 34892

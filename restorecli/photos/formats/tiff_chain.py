@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 MOST_PAGES = 10_000
 MOST_INNER = 32
-"""So many directories inside the first one are looked at."""
+"""So many directories inside the first one are read."""
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def _convert(pixels: FloatArray, profile: bytes, raster: Raster) -> tuple[FloatA
         working = icc.working_profile(name, gray)
         if _is_same(profile, working, space):
             return pixels, profile, name
-        # A few pixels often tell already that this space is too small.
+        # A few pixels often suffice to show that this space is too small.
         if not gray and not _holds(_transform(sample, profile, working, space), whole):
             continue
         if not _is_invertible(grid, profile, working, space):

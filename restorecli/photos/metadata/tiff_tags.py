@@ -22,7 +22,7 @@ class _Source:
 
     def __init__(self, stream: BinaryIO) -> None:
         self.stream = stream
-        self.room = _MOST
+        self.bytes_left = _MOST
         head = self.read(0, 8)
         if head[:4] not in _MARKS:
             raise ValueError("not a classic TIFF")
@@ -30,8 +30,8 @@ class _Source:
         (self.first,) = struct.unpack(self.order + "I", head[4:])
 
     def read(self, at: int, size: int) -> bytes:
-        self.room -= size
-        if size > _LONGEST or self.room < 0:
+        self.bytes_left -= size
+        if size > _LONGEST or self.bytes_left < 0:
             raise ValueError("a value is too long, or all of them together")
         self.stream.seek(at)
         data = self.stream.read(size)
@@ -89,7 +89,7 @@ def _packed(
 
 
 def extract(stream: BinaryIO, wanted: Callable[[int, int], bool] = _any) -> bytes | None:
-    """The tags of a TIFF file that tell of the photo and not of its samples, as an EXIF block.
+    """The tags of a TIFF file that describe the photo and not its samples, as an EXIF block.
 
     Args:
         stream: the file.
@@ -119,8 +119,8 @@ def extract(stream: BinaryIO, wanted: Callable[[int, int], bool] = _any) -> byte
 def graft(stream: BinaryIO, block: BinaryIO) -> None:
     """Put the tags of an EXIF block into the first directory of a finished TIFF file of the same byte order.
 
-    A new directory is written behind the file's end and the header is pointed to it; tags that tell how the
-    samples are stored stay the file's own.
+    A new directory is written behind the file's end and the header is pointed to it; tags that describe how
+    the samples are stored stay the file's own.
 
     Raises:
         ValueError: one of the two is broken or a BigTIFF, or their byte orders differ.

@@ -15,7 +15,7 @@ _XYZ_FROM_SRGB = np.array(
     [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]
 )
 _D65 = _XYZ_FROM_SRGB.sum(axis=1)
-_MOST_CONDITION = 1e3  # of a matrix that tells three colours apart
+_MOST_CONDITION = 1e3  # of a matrix that separates three colours
 _LEAST_CMATRIX = 0.125  # LibRaw takes a colour matrix for missing whose first number is not above this
 
 Gains = tuple[float, float, float]

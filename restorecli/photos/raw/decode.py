@@ -135,8 +135,12 @@ def _opened(stream: BinaryIO, tags: RawTags, name: str) -> Iterator[Any]:
 
 
 def _reason(error: Exception) -> str:
-    told = error.args[0] if error.args else ""
-    return told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told) or type(error).__name__
+    reason = error.args[0] if error.args else ""
+    return (
+        reason.decode("utf-8", "replace")
+        if isinstance(reason, bytes)
+        else str(reason) or type(error).__name__
+    )
 
 
 def _crop(file: Any, tags: RawTags, area: Area) -> Area:

@@ -1,4 +1,4 @@
-"""EXIF data of a RAW file: what its directories tell of the photo, and nothing of how it is stored."""
+"""EXIF data of a RAW file: what its directories say about the photo, without how it is stored."""
 
 from __future__ import annotations
 
@@ -101,18 +101,18 @@ def _camera(block: bytes) -> str:
 
 
 def _made(file: Any, make: str, model: str) -> bytes | None:
-    """A block of what LibRaw tells; None where that is nothing."""
-    told = file.other
+    """An EXIF block of what LibRaw reports; None where that is nothing."""
+    other = file.other
     block = Image.Exif()
-    first: dict[int, Any] = {_MAKE: make, _MODEL: model, _ARTIST: told.artist.strip()}
+    first: dict[int, Any] = {_MAKE: make, _MODEL: model, _ARTIST: other.artist.strip()}
     inner: dict[int, Any] = {
-        _EXPOSURE: _rational(told.shutter_speed),
-        _APERTURE: _rational(told.aperture),
-        _FOCAL_LENGTH: _rational(told.focal_length),
-        _ISO: round(told.iso_speed) if 0 < told.iso_speed < 65536 else None,
+        _EXPOSURE: _rational(other.shutter_speed),
+        _APERTURE: _rational(other.aperture),
+        _FOCAL_LENGTH: _rational(other.focal_length),
+        _ISO: round(other.iso_speed) if 0 < other.iso_speed < 65536 else None,
     }
-    if isinstance(told.timestamp, datetime) and told.timestamp.year > 1980:
-        first[_DATE] = inner[_TAKEN] = told.timestamp.strftime("%Y:%m:%d %H:%M:%S")
+    if isinstance(other.timestamp, datetime) and other.timestamp.year > 1980:
+        first[_DATE] = inner[_TAKEN] = other.timestamp.strftime("%Y:%m:%d %H:%M:%S")
     inner = {tag: value for tag, value in inner.items() if value is not None}
     for tag, value in first.items():
         if value:

@@ -1,4 +1,4 @@
-"""The colour matrix that LibRaw applies without telling: found by having it develop known colours.
+"""The colour matrix that LibRaw applies without reporting it: found by having it develop known colours.
 
 For a few old cameras LibRaw has a matrix that neither of rawpy's two attributes shows.
 """

@@ -17,7 +17,7 @@ from restorecli.photos.raw import tags as raw_tags
 from restorecli.photos.raw.tags import RawTags
 
 _X_TRANS = "X-Trans"
-_PERIOD = 8  # pixels looked at to tell a Bayer pattern from others
+_PERIOD = 8  # pixels that are compared to distinguish a Bayer pattern from others
 _FULL = 65535.0
 
 Area = tuple[int, int, int, int]  # top, left, height, width

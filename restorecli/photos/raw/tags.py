@@ -25,7 +25,7 @@ _FLOAT = 3
 
 @dataclass(frozen=True, eq=False)
 class RawTags:
-    """Facts of the directory that holds the sensor's data. A value is None where the file does not tell it.
+    """Facts of the directory that holds the sensor's data. A value is None where the file does not state it.
 
     Attributes:
         is_dng: whether the file calls itself a DNG.

@@ -34,7 +34,7 @@ CHROMINANCE = np.full((8, 8), 99)
 """Table K.2 of ITU-T T.81."""
 CHROMINANCE[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
 
-# Log-likelihood ratios that count as proof: in all, and for each coefficient that tells something.
+# Log-likelihood ratios that count as proof: in all, and for each coefficient that carries information.
 _PROOF, _PROOF_EACH = 30.0, 0.03
 # Share of what the best steps explain that standard tables must: at all, and to be the only ones.
 _STANDARD, _ALONE = 0.4, 0.8
@@ -88,7 +88,7 @@ def quality_from_pixels(pixels: FloatArray) -> JpegEstimate | None:
 
     Returns:
         None where there are no traces of JPEG, as in a clean picture, one of a quality above about 95, one
-        resized or edited since, or one too small or flat to tell.
+        resized or edited since, or one too small or flat to decide.
     """
     traces = find_traces(pixels)
     if traces is None:

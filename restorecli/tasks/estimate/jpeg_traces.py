@@ -25,12 +25,12 @@ Mask = NDArray[np.bool_]
 SPREAD = 0.38
 """Of coefficients around a multiple, in 8-bit units: luma (√(1/12)) and colours (√(0.45/12)) were rounded."""
 NONZERO = 1.3
-"""Smaller coefficients are multiples of every step and tell nothing."""
+"""Smaller coefficients are multiples of every step and carry no information."""
 COARSEST = 255
 
 _ORDER = np.add.outer(np.arange(8), np.arange(8))
 USED = _ORDER <= 6
-"""Coefficients of an 8×8 block that are looked at: higher ones are mostly zero."""
+"""Coefficients of an 8×8 block that are used: higher ones are mostly zero."""
 _MOST_WINDOWS = 6000
 _WINDOWS = 2000
 _FEW_WINDOWS = 600
@@ -54,7 +54,7 @@ class Traces:
             blocks) multiples of it explain the coefficients than a smooth distribution does.
         elsewhere: what the best steps reach, for each coefficient, half a block away from the grid; in
             pictures without JPEG that is as much as in it.
-        count: of coefficients that tell something.
+        count: of coefficients that carry information.
     """
 
     offset: tuple[int, int]
@@ -84,7 +84,7 @@ def find_traces(pixels: FloatArray) -> Traces | None:
 
     Returns:
         What is found in the likeliest grid, whether or not there was JPEG; None where the picture is too
-        small or too flat to tell.
+        small or too flat to decide.
     """
     luminance = (luma(pixels) if pixels.shape[2] == 3 else pixels)[:, :, 0] * np.float32(255) - np.float32(
         128

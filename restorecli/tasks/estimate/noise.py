@@ -65,14 +65,14 @@ def noise_sigma(pixels: FloatArray) -> NoiseEstimate | None:
         pixels: H×W×C float32, 0–1; values beyond mean that nothing was clipped.
 
     Returns:
-        The estimate, the same whichever way the picture is flipped; None for pictures too small to tell.
+        The estimate, the same whichever way the picture is flipped; None for pictures that are too small.
     """
     patches, clipped = _patches(pixels)
     if len(patches) < _FEWEST_PATCHES:
         return None
     limits = (share for share in _CLIPPED_SHARES if np.mean(clipped <= share) >= _USABLE)
     usable = patches[clipped <= next(limits, _CLIPPED_SHARES[-1])]
-    if len(usable) < _FEWEST_PATCHES:  # black and white only: nothing says that there is noise
+    if len(usable) < _FEWEST_PATCHES:  # black and white only: no sign of noise
         return NoiseEstimate(0.0, (0.0,) * pixels.shape[2])
     basis = _dct_basis()
     smooth = usable[_smoothest(np.square(usable @ basis[_SEEK.ravel()].T).sum((1, 2)))]
