@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,6 @@ from restorecli.training.patches import Pair, PatchSampler, batches, tensor
 from restorecli.training.recipe import Recipe
 
 CHARBONNIER_EPS = 1e-3  # on the 0–1 scale
-ROUNDING_ERROR = 1 / (12 * 255**2)
-"""Mean squared error of rounding to 8 bit, on the 0–1 scale: what is nearer to the truth looks the same."""
 
 
 def charbonnier(output: Tensor, clean: Tensor) -> Tensor:
@@ -35,17 +34,17 @@ def charbonnier(output: Tensor, clean: Tensor) -> Tensor:
     return ((output - clean) ** 2 + CHARBONNIER_EPS**2).sqrt().mean()
 
 
-def negative_psnr(output: Tensor, clean: Tensor) -> Tensor:
-    """Return the batch's mean of 10·log10(MSE), in dB: a patch with little error counts as much as any."""
+def negative_psnr(output: Tensor, clean: Tensor, error_floor: float) -> Tensor:
+    """Return the batch's mean of 10·log10(MSE + floor²), in dB: each patch counts alike down to the floor."""
     errors = (output - clean).square().flatten(1).mean(1)
-    return 10 * (errors + ROUNDING_ERROR).log10().mean()
+    return 10 * (errors + (error_floor / 255) ** 2).log10().mean()
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "l1": F.l1_loss,
-    "charbonnier": charbonnier,
-    "psnr": negative_psnr,
-}
+def loss_of(recipe: Recipe) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return what a recipe minimises, a function of output and truth, both B×C×H×W with 1 for white."""
+    if recipe.loss == "psnr":
+        return partial(negative_psnr, error_floor=recipe.error_floor)
+    return charbonnier if recipe.loss == "charbonnier" else F.l1_loss
 
 
 @dataclass
@@ -164,7 +163,7 @@ def _step(recipe: Recipe, state: State, degraded: Tensor, clean: Tensor) -> floa
     state.network.train()
     with torch.autocast(degraded.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
         output = restored(state.network, degraded)
-    loss = LOSSES[recipe.loss](output.float(), clean)
+    loss = loss_of(recipe)(output.float(), clean)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), recipe.clip_gradient)
     for optimiser in state.optimisers:

@@ -17,6 +17,10 @@ CHOICES = {
 }
 
 
+ROUNDING_ERROR = 12**-0.5
+"""Root mean square of the error of rounding to 8 bit, in grey levels: what is nearer looks the same."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How one weights file is trained.
@@ -46,6 +50,8 @@ class Recipe:
         stored: "fp32", or "fp16" for a file of half the size.
         holdout: every N-th source picture is kept for validation.
         loss: "l1", "charbonnier" or "psnr" (10·log10 of each patch's mean squared error).
+        error_floor: grey levels of error (root mean square, 0–255) below which "psnr" hardly counts
+            what is gained; 1/√12 is the error of rounding to 8 bit.
         validation_draws: fixed degradations per held-out photo, for tasks that draw them.
         degradation: what `degradations` draws from, such as ``sigma = [0, 60]``.
         sources: repository in the photos' manifest → its licence; only these are used. Empty: all photos.
@@ -72,6 +78,7 @@ class Recipe:
     stored: str = "fp32"
     holdout: int = 25
     loss: str = "l1"
+    error_floor: float = ROUNDING_ERROR
     validation_draws: int = 1
     photo_scale: float = 1.0
     init_names: dict[str, str] = field(default_factory=dict)
@@ -111,6 +118,8 @@ def read_recipe(path: Path) -> Recipe:
         raise UsageError(f"border {recipe.border} in {path} would shift the mosaic", "an even number")
     if not 0 < recipe.photo_scale <= 1:
         raise UsageError(f"photo_scale {recipe.photo_scale} in {path}", "above 0, at most 1")
+    if recipe.error_floor <= 0 or (recipe.error_floor != ROUNDING_ERROR and recipe.loss != "psnr"):
+        raise UsageError(f"error_floor {recipe.error_floor} in {path}", 'above 0, with loss = "psnr" only')
     known_tasks = ("upscale", *TASKS)
     if recipe.task not in known_tasks:
         known_names = ", ".join(known_tasks)
