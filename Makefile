@@ -1,26 +1,47 @@
 # `make demo` restores the sample photos, `make test` runs every test; both make the environment they need.
 
 PYTHON ?= python3
-# What pip is asked for first: a plain name takes the newest build, torch==2.13.0 a particular release.
+# What pip is asked for first: "torch" takes the newest release, and its CPU build where no GPU driver is found and the
+# index has one; torch==2.13.0 takes a particular release.
 TORCH ?= torch
+# The index that torch comes from, such as https://download.pytorch.org/whl/cpu; empty: where pip looks anyhow.
+TORCH_INDEX ?=
+# What uv takes torch from for `make test-lowest`: cpu, cu126, …; empty: the index in use.
+TORCH_BACKEND ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DOCS_VENV := .venv-docs
+DOCS_READY := $(DOCS_VENV)/.ready
+PIP := -m pip install --quiet --disable-pip-version-check
+PYTEST := -m pytest -n 2 --dist loadfile
 
-.PHONY: help demo test check format bench-networks gallery clean
+.PHONY: help demo test check format test-cpus test-lowest docs lint-project bench-networks gallery reference clean
 
 help:
 	@echo "make demo            restore the sample photos into .demo/"
 	@echo "make test            lint, types and the whole test suite"
+	@echo "make test-cpus       tests of engine and networks as on CPUs with less than this one has"
+	@echo "make test-lowest     the whole suite with the oldest releases that pyproject.toml allows (needs uv)"
+	@echo "make docs            the documents as a site, in .site/"
+	@echo "make lint-project    check the container file, the workflows, the issue forms and the citation"
 	@echo "make bench-networks  speed of the five networks against their straightforward formulations"
 	@echo "make gallery         draw the before/after pictures of the documentation again"
-	@echo "make clean           remove the environment and what the commands made"
+	@echo "make reference       write the pages and tables that come from the program again"
+	@echo "make clean           remove the environments and what the commands made"
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	$(BIN)/python $(PIP) --upgrade pip
+	torch=$$($(if $(TORCH_INDEX),echo "$(TORCH)",$(BIN)/python .ci/choose_torch.py "$(TORCH)")) && \
+		$(BIN)/python $(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$torch"
+	$(BIN)/python $(PIP) --editable ".[dev]"
+	@touch $@
+
+$(DOCS_READY): pyproject.toml
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/python $(PIP) --upgrade pip
+	$(DOCS_VENV)/bin/python $(PIP) --group docs
 	@touch $@
 
 demo: $(READY)
@@ -29,7 +50,7 @@ demo: $(READY)
 	@echo "The sample photos, four times as large, are in .demo/; the originals in docs/samples/."
 
 test: $(READY) check
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python $(PYTEST)
 
 check: $(READY)
 	$(BIN)/ruff check
@@ -40,11 +61,39 @@ format: $(READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+test-cpus: $(READY)
+	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(BIN)/python $(PYTEST) tests/engine tests/networks
+	if grep -qs avx512_bf16 /proc/cpuinfo; then \
+		ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16 $(BIN)/python $(PYTEST) tests/engine tests/networks; fi
+
+test-lowest:
+	uv venv --quiet --clear --python $(PYTHON) .venv-lowest
+	uv pip install --quiet --python .venv-lowest --resolution lowest-direct \
+		$(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND)) --editable ".[dev]"
+	.venv-lowest/bin/python $(PYTEST)
+
+docs: $(DOCS_READY)
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --quiet --strict
+
+lint-project: $(DOCS_READY)
+	$(DOCS_VENV)/bin/hadolint Dockerfile
+	$(DOCS_VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(DOCS_VENV)/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(DOCS_VENV)/bin/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(DOCS_VENV)/bin/check-jsonschema --builtin-schema vendor.github-issue-forms \
+		$(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	$(DOCS_VENV)/bin/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+
 bench-networks: $(READY)
 	$(BIN)/python -m benchmarks.networks
 
 gallery: $(READY)
 	$(BIN)/python -m benchmarks.gallery
 
+reference: $(READY)
+	$(BIN)/python -m benchmarks.cli_reference
+	$(BIN)/python -m benchmarks.costs
+	$(BIN)/python -m benchmarks.model_cards
+
 clean:
-	rm -rf $(VENV) .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DOCS_VENV) .venv-lowest .demo .site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

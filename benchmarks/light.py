@@ -3,7 +3,9 @@
 A photo of one megapixel goes through each of the weights as the tool runs them by default (precision, tiles);
 for upscaling one of a quarter of a megapixel. The yardstick is a 3×3 convolution of 64 to 64 channels on a
 megapixel in float32 (37 billion multiply-adds), run before every measured run: the ratio of the two holds on
-other machines, and on busy ones, where seconds do not.
+other machines, and on busy ones, where seconds do not. With OMP_NUM_THREADS=1 the CPU seconds do, too.
+
+How a CPU with less would do: ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 python -m benchmarks.light
 """
 
 from __future__ import annotations
@@ -40,11 +42,11 @@ def photo(side: int) -> Tensor:
     return torch.from_numpy(wide[:side, :side]).permute(2, 0, 1)[None].contiguous()
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Return the wall-clock time of one call."""
-    began = time.perf_counter()
+def seconds(work: Callable[[], object]) -> tuple[float, float]:
+    """Return the wall-clock time of one call, and the processors' time it took."""
+    began, used = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - began
+    return time.perf_counter() - began, time.process_time() - used
 
 
 def main() -> None:
@@ -61,8 +63,8 @@ def main() -> None:
             return F.conv2d(features, kernels, padding=1)
 
     yardstick()
-    print("| weights | input | precision | seconds | yardstick s | ratio |")
-    print("|---|---|---|---|---|---|", flush=True)
+    print("| weights | input | precision | seconds | CPU seconds | yardstick s | ratio |")
+    print("|---|---|---|---|---|---|---|", flush=True)
     for entry in (entry for entry in load_registry().entries if entry.ships):
         if given.model and entry.name not in given.model:
             continue
@@ -71,11 +73,14 @@ def main() -> None:
         image = photo(SIDES.get(entry.task, 1000))
         run(prepared, image)
         pairs = [(seconds(yardstick), seconds(lambda: run(prepared, image))) for _ in range(given.runs)]  # noqa: B023
-        own, conv = (statistics.median(column) for column in ([p[1] for p in pairs], [p[0] for p in pairs]))
-        ratio = statistics.median(p[1] / p[0] for p in pairs)
+        own, used, conv = map(
+            statistics.median, zip(*((p[1][0], p[1][1], p[0][0]) for p in pairs), strict=True)
+        )
+        ratio = statistics.median(p[1][1] / p[0][1] for p in pairs)
         size = f"{image.shape[-1]}×{image.shape[-2]}"
         print(
-            f"| {entry.name} | {size} | {prepared.precision} | {own:.2f} | {conv:.3f} | {ratio:.1f} |",
+            f"| {entry.name} | {size} | {prepared.precision} | {own:.2f} | {used:.2f} | {conv:.3f} "
+            f"| {ratio:.1f} |",
             flush=True,
         )
 

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
 
+from benchmarks.cli_reference import PAGE, page, walk
 from restorecli.cli.app import app
 from restorecli.errors import ExitCode
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted([ROOT / "README.md", ROOT / "weights" / "README.md", *(ROOT / "docs").rglob("*.md")])
-
-
-def walk(command: Any, *names: str) -> Iterator[tuple[tuple[str, ...], Any]]:
-    yield names, command
-    for name, child in getattr(command, "commands", {}).items():
-        yield from walk(child, *names, name)
+DOCUMENTS = sorted([ROOT / "weights" / "README.md", *ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
 COMMANDS = dict(walk(typer.main.get_command(app)))
@@ -49,14 +42,24 @@ def test_commands_in_documents_exist_with_their_options(document: Path) -> None:
                 assert word.split("=")[0] in known | {"--help"}, line
 
 
+def test_the_reference_of_the_command_line_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page()  # else: python -m benchmarks.cli_reference
+
+
 def test_the_reference_names_every_command_and_option() -> None:
-    reference = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+    reference = PAGE.read_text(encoding="utf-8")
     for names, command in COMMANDS.items():
         assert f"`restore {' '.join(names)}".rstrip() in reference
         for parameter in command.params:
             for option in parameter.opts:
                 if option.startswith("-") and "completion" not in option:
                     assert option in reference, option
+
+
+def test_every_page_is_in_the_table_of_contents_of_the_site() -> None:
+    contents = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+    assert pages - set(re.findall(r"[\w/-]+\.md", contents)) == {"samples/README.md"}
 
 
 def test_the_page_of_exit_codes_has_them_all() -> None:
