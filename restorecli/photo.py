@@ -30,11 +30,17 @@ class Metadata:
         xmp: XMP packet.
         iptc: IPTC captions (IIM records).
         dpi: horizontal and vertical resolution in dots per inch.
-        description: free text entries (PNG text chunks).
+        resources: Photoshop's image resource blocks beside them: copyright flag, URL, digest of the captions.
+        pixels_per_unit: of a measured picture (ImageJ's calibration), across and down, and TIFF's code of the
+            unit; it grows with the picture, which dots per inch do not.
+        description: free text entries (PNG text chunks; comments are called "Comment").
         working: the primaries of the photo's pixels: "srgb", or for a wide-gamut file the smallest of
             "display-p3", "rec2020" and "prophoto" in which all of its colours lie in 0–1, with sRGB's
             transfer curve; "native" for the profile's own numbers where none of them does.
         size: width and height of the input, upright; what sizes in the metadata refer to.
+        cicp: primaries, transfer, matrix and full range by ITU-T H.273, where the file named its colours so.
+        hdr_peak: for PQ and HLG, the light that the pixel value 1 stands for, in units of reference white
+            (203 cd/m²); pixels are then light brought into 0–1 by `imaging.hdr.compress`, with sRGB's curve.
     """
 
     profile: bytes | None = None
@@ -45,6 +51,10 @@ class Metadata:
     working: str = "srgb"
     size: tuple[int, int] | None = None
     iptc: bytes | None = None
+    resources: bytes | None = None
+    cicp: tuple[int, int, int, bool] | None = None
+    hdr_peak: float | None = None
+    pixels_per_unit: tuple[float, float, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)

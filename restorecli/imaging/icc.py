@@ -44,6 +44,12 @@ def romm_curve() -> bytes:
     return b"para\0\0\0\0\0\3\0\0" + b"".join(_fixed(number) for number in (1.8, 1, 0, 1 / 16, 1 / 32))
 
 
+def sampled_curve(values: NDArray[np.float64]) -> bytes:
+    """The curve through light `values` (0–1) at equal steps of the sample, as a table."""
+    table = np.rint(np.clip(values, 0, 1) * 65535).astype(">u2")
+    return b"curv\0\0\0\0" + struct.pack(">I", table.size) + table.tobytes()
+
+
 def rgb_profile(chromaticities: Sequence[float], curve: bytes, description: str) -> bytes:
     """An RGB display profile.
 
@@ -78,21 +84,29 @@ def working_profile(space: str, gray: bool = False) -> bytes:
 
 
 @functools.lru_cache
-def linear_profile(gray: bool) -> bytes:
-    """The profile of samples that are proportional to light, with sRGB's primaries."""
+def linear_profile(gray: bool, space: str = "srgb") -> bytes:
+    """The profile of samples that are proportional to light, with the primaries of a working space."""
     if gray:
         return gray_profile(gamma_curve(1.0), "Linear gray")
-    return rgb_profile(SPACES["srgb"], gamma_curve(1.0), "Linear sRGB")
+    return rgb_profile(SPACES[space], gamma_curve(1.0), f"Linear {'sRGB' if space == 'srgb' else space}")
 
 
 def colorants(chromaticities: Sequence[float]) -> Matrix:
     """3×3: the XYZ of red, green and blue in its columns, seen under D50."""
-    xy = np.array(chromaticities, dtype=np.float64).reshape(4, 2)
-    xyz = np.column_stack([xy[:, 0] / xy[:, 1], np.ones(4), (1 - xy.sum(axis=1)) / xy[:, 1]])
-    white, primaries = xyz[0], xyz[1:].T
-    primaries = primaries * np.linalg.solve(primaries, white)
-    adapted: Matrix = adaptation(white, np.array(D50)) @ primaries
+    x, y = chromaticities[:2]
+    adapted: Matrix = adaptation(np.array([x / y, 1.0, (1 - x - y) / y]), np.array(D50)) @ primaries_xyz(
+        chromaticities
+    )
     return adapted
+
+
+def primaries_xyz(chromaticities: Sequence[float]) -> Matrix:
+    """3×3: the XYZ of red, green and blue in its columns, under their own white; Y of white is 1."""
+    xy = np.array(chromaticities, dtype=np.float64).reshape(4, 2)
+    xyz = np.column_stack([xy, 1 - xy.sum(axis=1)])
+    white, primaries = xyz[0] / xyz[0, 1], xyz[1:].T
+    scaled: Matrix = primaries * np.linalg.solve(primaries, white)
+    return scaled
 
 
 def adaptation(white: NDArray[np.float64], wanted: NDArray[np.float64]) -> Matrix:

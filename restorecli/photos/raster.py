@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from restorecli.imaging.cicp import Cicp
 from restorecli.photo import Depth, FloatArray, Quantisation
 
 Samples = NDArray[Any]
@@ -41,7 +42,11 @@ class Raster:
         alpha: H×W, or None.
         alpha_peak: the alpha value that means opaque.
         linear: whether RGB samples are proportional to light.
+        resources: Photoshop's image resources that are kept, see `iptc.kept_resources`.
+        pixels_per_unit: of a measured picture (ImageJ's calibration), across and down, and TIFF's code of the
+            unit; it grows with the picture, which dots per inch do not.
         stored: the file's sample depth, where `samples` are not as stored.
+        cicp: its colours by code points, where those count (before a profile).
     """
 
     samples: Samples
@@ -55,11 +60,14 @@ class Raster:
     exif: bytes | None = None
     xmp: bytes | None = None
     iptc: bytes | None = None
+    resources: bytes | None = None
     dpi: tuple[float, float] | None = None
+    pixels_per_unit: tuple[float, float, int] | None = None
     text: tuple[tuple[str, str], ...] = ()
     orientation: int | None = None
     stored: Depth | None = None
     quantisation: Quantisation | None = None
+    cicp: Cicp | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property

@@ -16,10 +16,10 @@ from restorecli import host
 from restorecli.errors import TooLargeError, UnreadableError, UnsupportedError, first_line
 from restorecli.imaging.orientation import upright
 from restorecli.photo import Document, FloatArray, Photo
-from restorecli.photos.formats import jpeg, kinds, others, png, tiff
+from restorecli.photos.formats import avif, jpeg, jpeg2000, jpegxl, kinds, netpbm, others, png, psd, tiff
 from restorecli.photos.formats.extent import Extent
 from restorecli.photos.metadata import carried as metadata
-from restorecli.photos.metadata import exif, profiles
+from restorecli.photos.metadata import colours, exif
 from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples, to_float
 from restorecli.photos.raw import decode as raw
 
@@ -133,6 +133,8 @@ def _kind(stream: BinaryIO, name: str) -> str:
     kind = kinds.sniff(head)
     if kind == "" and Path(name).suffix.lower()[1:] in _ODD_KINDS:
         kind = Path(name).suffix.lower()[1:]  # formats without a signature
+    if kind == "" and head[:2] == b"\xff\xd8":
+        kind = "jpeg"  # with junk behind its first marker
     if _is_raw(kind, stream, Path(name).suffix.lower()):
         return "raw"
     if kind == "heic":
@@ -169,16 +171,8 @@ def _extents(stream: BinaryIO, kind: str, name: str) -> list[Extent]:
 
 
 def _extent(data: bytes, kind: str, name: str) -> Extent:
-    block: bytes | None
-    if kind == "jpeg":
-        of_jpeg = jpeg.read_header(data, name)
-        channels, depth = of_jpeg.components, 1 if of_jpeg.precision == 8 else 2
-        size, block = Extent(of_jpeg.width, of_jpeg.height, 1, channels, depth), of_jpeg.exif
-    elif kind == "png":
-        of_png = png.read_header(data, name)
-        size, block = Extent(of_png.width, of_png.height, 1, 4, 1 + (of_png.bits > 8)), of_png.exif
-    else:
-        size, block = others.extent(data, kind, name)
+    own = _EXTENTS.get(kind)
+    size, block = own(data, name) if own else others.extent(data, kind, name)
     try:
         return replace(size, orientation=exif.orientation(block) if block else 1)
     except ValueError:
@@ -221,9 +215,28 @@ def _check_memory(needed: int, what: str, name: str) -> None:
 def _decode(stream: BinaryIO, kind: str, name: str) -> list[Raster]:
     if kind == "tiff":
         return tiff.decode(stream, name)
-    decoders: dict[str, Callable[[bytes, str], list[Raster]]] = {"jpeg": jpeg.decode, "png": png.decode}
     data = stream.read()
-    return decoders[kind](data, name) if kind in decoders else others.decode(data, kind, name)
+    return _DECODERS[kind](data, name) if kind in _DECODERS else others.decode(data, kind, name)
+
+
+_DECODERS: dict[str, Callable[[bytes, str], list[Raster]]] = {
+    "avif": avif.decode,
+    "jpeg": jpeg.decode,
+    "jpeg2000": jpeg2000.decode,
+    "jpegxl": jpegxl.decode,
+    "pfm": netpbm.decode,
+    "png": png.decode,
+    "pnm": netpbm.decode,
+    "psd": psd.decode,
+}
+_EXTENTS: dict[str, Callable[[bytes, str], tuple[Extent, bytes | None]]] = {
+    "jpeg": jpeg.extent,
+    "jpeg2000": jpeg2000.extent,
+    "pfm": netpbm.extent,
+    "png": png.extent,
+    "pnm": netpbm.extent,
+    "psd": psd.extent,
+}
 
 
 def _photos(rasters: list[Raster], kind: str, name: str) -> Iterator[Photo]:
@@ -238,16 +251,15 @@ def _photo(raster: Raster, kind: str, name: str) -> Photo:
         raise UnreadableError(f"{name}: the picture has no pixels")
     orientation = metadata.stated_orientation(raster)
     depth = raster.depth
-    height, width = raster.samples.shape[:2]
-    extent = (height, width) if orientation >= 5 else (width, height)
     alpha = None if raster.alpha is None else to_float(raster.alpha, raster.alpha_peak)
     if alpha is not None and raster.premultiplied:
         raster.samples, raster.peak = _unpremultiplied(raster, alpha), 1.0
-    pixels, profile, working = profiles.to_working(raster)
+    coloured = colours.to_working(raster)
+    pixels = coloured.pixels
     if raster.samples.dtype.kind == "f" and not np.isfinite(pixels).all():
         raster.warnings.append("not-a-number and infinite samples were replaced")
         np.nan_to_num(pixels, copy=False)
-    carried = metadata.carried(raster, profile, working, extent)
+    carried = metadata.carried(raster, coloured, orientation)
     return Photo(
         pixels=_turned(pixels, orientation),
         alpha=None if alpha is None else _turned(alpha, orientation),

@@ -77,9 +77,9 @@ def write(
         prepared = []
         for photo in photos:
             wanted = depth or photo.depth
-            used = nearest_depth(wanted, name)
+            used = nearest_depth(wanted, name, photo.metadata.hdr_peak is not None)
             page = encode.prepare(photo, name, used, strip, provenance or {})
-            if used is not wanted:
+            if used is not wanted and (used is Depth.UINT8 or wanted is Depth.FLOAT32):
                 page.warnings.insert(
                     0, f"{name} cannot store {_DEPTH_NAMES[wanted]}: stored as {_DEPTH_NAMES[used]}"
                 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import BinaryIO
 
 import imagecodecs
@@ -12,15 +13,20 @@ import imageio.v3 as iio
 import numpy as np
 from PIL import Image
 
-from restorecli.photo import Depth, Photo
-from restorecli.photos.formats import png
+from restorecli.photo import Depth, Metadata, Photo
+from restorecli.photos.formats import jpeg2000, png
 from restorecli.photos.formats.page import SAMPLE_TYPES, Page, quantized
 from restorecli.photos.formats.table import FORMATS
 from restorecli.photos.metadata import carried as md
-from restorecli.photos.metadata import iptc, profiles
+from restorecli.photos.metadata import colours, exif, georeference, iptc, microscopy
 from restorecli.photos.raster import Samples
 
 _LONGEST_SEGMENT = 65533 - 34  # bytes of EXIF or XMP that a JPEG segment holds behind its name
+_LONGEST_COMMENT = 65533
+_OURS = ("Software", "restore")  # text entries that say what was done
+_MOST_NAMED = 5
+_BT2020 = 9  # colour primaries of ITU-T H.273
+_BT2020_MATRIX, _BT601_MATRIX = 9, 6  # matrix coefficients there
 _PNG_LEVEL = 3  # a few percent larger than the usual 6, in a third of the time
 
 
@@ -31,9 +37,9 @@ def prepare(photo: Photo, name: str, depth: Depth, strip: bool, provenance: Mapp
         from restorecli.photos.formats import dng
 
         return dng.prepare(photo, strip, provenance)
-    warnings: list[str] = []
     form = FORMATS[name]
-    colour, profile = profiles.from_working(photo.pixels, photo.metadata, depth)
+    coloured = colours.from_working(photo, form.metadata, depth)
+    colour, warnings = coloured.pixels, [f"{name}: {text}" for text in coloured.warnings]
     alpha = photo.alpha
     if alpha is not None and not form.alpha:
         if (alpha < 1).any():
@@ -45,42 +51,80 @@ def prepare(photo: Photo, name: str, depth: Depth, strip: bool, provenance: Mapp
     quantized(colour, depth, samples[:, :, :channels])
     if alpha is not None:
         quantized(alpha, depth, samples[:, :, channels])
-    page = Page(samples, alpha is not None, icc=profile, warnings=warnings)
-    if profile is not None and "icc" not in form.metadata:
-        page.samples, page.icc = _in_srgb(photo, page, depth), None
-        warnings.append(f"{name} cannot carry a colour profile: the result is in sRGB")
+    page = Page(samples, alpha is not None, icc=coloured.profile, cicp=coloured.cicp, warnings=warnings)
     if not strip:
         _describe(page, photo, name, provenance)
     return page
 
 
-def _in_srgb(photo: Photo, page: Page, depth: Depth) -> Samples:
-    channels = photo.pixels.shape[2]
-    quantized(profiles.to_srgb(photo.pixels, photo.metadata), depth, page.samples[:, :, :channels])
-    return page.samples
-
-
 def _describe(page: Page, photo: Photo, name: str, provenance: Mapping[str, str]) -> None:
     held, size, kept = FORMATS[name].metadata, (photo.width, photo.height), photo.metadata
-    page.exif = md.exif_for(kept, *size, provenance)
-    page.xmp = md.xmp_for(kept, *size, provenance)
+    if "exif" in held:
+        # Formats without a place of their own for the resolution have it in EXIF.
+        page.exif = md.exif_for(kept, *size, provenance, None if "dpi" in held else kept.dpi)
+    if "xmp" in held:
+        page.xmp = md.xmp_for(kept, *size, provenance)
     page.dpi = kept.dpi
-    page.iptc = kept.iptc if "iptc" in held else None
-    page.text = md.text_for(kept, provenance) if "text" in held else ()
-    lost = [
-        label
-        for label, value in (("EXIF", kept.exif), ("XMP", kept.xmp), ("IPTC", kept.iptc))
-        if value is not None and label.lower() not in held
-    ]
+    if "iptc" in held:
+        page.iptc, page.resources = kept.iptc, kept.resources
+    if "text" in held:
+        page.text = md.text_for(kept, provenance)
+    elif "comment" in held:
+        page.text = tuple(entry for entry in kept.description if entry[0] == "Comment")
+    lost = _lost(kept, page.text, held)
     if lost:
         page.warnings.append(f"{name} cannot carry {', '.join(lost)} data: left out")
-    page.exif = page.exif if "exif" in held else None
-    page.xmp = page.xmp if "xmp" in held else None
+    if name == "tiff":
+        _measure(page, photo)
+    elif page.exif:
+        _without_georeference(page, name)
+
+
+def _lost(kept: Metadata, text: tuple[tuple[str, str], ...], held: Collection[str]) -> list[str]:
+    """What a photo carries and the format has no place for."""
+    captions = kept.iptc or kept.resources
+    lost = [
+        label
+        for label, value in (("EXIF", kept.exif), ("XMP", kept.xmp), ("IPTC", captions))
+        if value is not None and label.lower() not in held
+    ]
+    if kept.dpi is not None and not {"dpi", "exif"} & set(held):
+        lost.append("resolution")
+    if kept.pixels_per_unit is not None and "pixels_per_unit" not in held:
+        lost.append("calibration")
+    keys = dict.fromkeys(key for key, _ in kept.description if key not in _OURS)
+    if "text" not in held and (unsaid := [key for key in keys if key not in dict(text)]):
+        lost.append(f"text ({', '.join(unsaid[:_MOST_NAMED])})")
+    return lost
+
+
+def _measure(page: Page, photo: Photo) -> None:
+    """What tells of pixels in a TIFF alone: georeference, calibration, sizes in the description."""
+    kept = photo.metadata
+    if kept.size is None:
+        return
+    across, down = photo.width / kept.size[0], photo.height / kept.size[1]
+    if kept.pixels_per_unit is not None:
+        x, y, unit = kept.pixels_per_unit
+        page.pixels_per_unit, page.dpi = (x * across, y * down, unit), None
+    if page.exif and (across, down) != (1, 1):
+        with contextlib.suppress(ValueError):
+            page.exif = georeference.rescaled(page.exif, across, down)
+            page.exif = microscopy.rescaled(page.exif, (photo.width, photo.height), across, down)
+
+
+def _without_georeference(page: Page, name: str) -> None:
+    with contextlib.suppress(ValueError):
+        if page.exif and georeference.is_in(page.exif):
+            page.exif = exif.without(page.exif, georeference.TAGS)
+            page.warnings.append(f"{name} cannot carry a georeference (GeoTIFF): left out")
 
 
 def _png(page: Page, stream: BinaryIO, quality: int) -> None:
     body = imagecodecs.png_encode(np.ascontiguousarray(page.plain), level=_PNG_LEVEL)
     extra = b""
+    if page.cicp:
+        extra += png.chunk(b"cICP", bytes(map(int, page.cicp)))
     if page.icc:
         extra += png.chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(page.icc))
     if page.dpi:
@@ -89,8 +133,9 @@ def _png(page: Page, stream: BinaryIO, quality: int) -> None:
         extra += png.chunk(b"eXIf", page.exif)
     if page.xmp:
         extra += png.chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + page.xmp)
-    if page.iptc:
-        extra += png.chunk(b"tEXt", b"Raw profile type iptc\0" + iptc.to_text(page.iptc).encode())
+    if page.iptc or page.resources:
+        text = iptc.to_text(page.iptc, page.resources)
+        extra += png.chunk(b"tEXt", b"Raw profile type iptc\0" + text.encode())
     for key, value in page.text:
         extra += _png_text(key, value)
     for part in png.insert_chunks(body, extra):
@@ -114,12 +159,23 @@ def _jpg(page: Page, stream: BinaryIO, quality: int) -> None:
             page.warnings.append(f"the {label.upper()} data is too long for a JPEG: left out")
         elif value:
             options[label] = b"Exif\0\0" + value if label == "exif" else value
-    segment = iptc.to_segment(page.iptc) if page.iptc else None
+    extra = b"".join(_comment_segment(value, page) for _, value in page.text)
+    captioned = page.iptc or page.resources
+    segment = iptc.to_segment(page.iptc, page.resources) if captioned else None
     if segment:
-        options["extra"] = segment
-    elif page.iptc:
+        extra += segment
+    elif captioned:
         page.warnings.append("the IPTC data is too long for a JPEG: left out")
+    options["extra"] = extra
     Image.fromarray(page.plain).save(stream, "JPEG", quality=quality, icc_profile=page.icc, **options)
+
+
+def _comment_segment(value: str, page: Page) -> bytes:
+    data = value.encode("utf-8")
+    if len(data) > _LONGEST_COMMENT:
+        page.warnings.append("a comment is too long for a JPEG: left out")
+        return b""
+    return b"\xff\xfe" + struct.pack(">H", len(data) + 2) + data
 
 
 def _webp(page: Page, stream: BinaryIO, quality: int) -> None:
@@ -130,15 +186,40 @@ def _webp(page: Page, stream: BinaryIO, quality: int) -> None:
 
 
 def _avif(page: Page, stream: BinaryIO, quality: int) -> None:
-    options = {key: value for key, value in (("exif", page.exif), ("xmp", page.xmp)) if value}
+    if page.cicp is not None and page.cicp.is_hdr:
+        _avif_hdr(page, stream, quality)
+        return
+    # Pillow writes a block with an orientation anew, and moves maker notes by that.
+    block = exif.without(page.exif, {exif.ORIENTATION}) if page.exif else None
+    options = {key: value for key, value in (("exif", block), ("xmp", page.xmp)) if value}
     image = Image.fromarray(page.plain)
     image.save(stream, "AVIF", quality=quality, subsampling="4:4:4", icc_profile=page.icc, **options)
 
 
-def _jp2(page: Page, stream: BinaryIO, quality: int) -> None:
+def _avif_hdr(page: Page, stream: BinaryIO, quality: int) -> None:
+    """10 bits with code points, which Pillow cannot write; what can, writes no metadata."""
+    assert page.cicp is not None
+    if page.exif or page.xmp or page.icc:
+        page.warnings.append("an AVIF of an HDR picture gets no EXIF and XMP data: left out")
+    matrix = _BT2020_MATRIX if page.cicp.primaries == _BT2020 else _BT601_MATRIX
+    samples = np.rint(np.ascontiguousarray(page.plain) * np.float32(1023 / 65535)).astype(np.uint16)
     stream.write(
-        imagecodecs.jpeg2k_encode(np.ascontiguousarray(page.plain), codecformat="jp2", reversible=True)
+        imagecodecs.avif_encode(
+            samples,
+            level=quality,
+            speed=6,
+            bitspersample=10,
+            primaries=page.cicp.primaries,
+            transfer=page.cicp.transfer,
+            matrix=matrix,
+        )
     )
+
+
+def _jp2(page: Page, stream: BinaryIO, quality: int) -> None:
+    plain = np.ascontiguousarray(page.plain)
+    encoded = bytes(imagecodecs.jpeg2k_encode(plain, codecformat="jp2", reversible=True))
+    stream.write(jpeg2000.with_metadata(encoded, page))
 
 
 def _bmp(page: Page, stream: BinaryIO, quality: int) -> None:

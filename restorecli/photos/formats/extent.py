@@ -1,10 +1,9 @@
 """The size of a picture by its header alone, before anything is decoded.
 
-For the formats whose decoders do not report it: Radiance HDR, JPEG XL, OpenEXR, QOI, and JPEG 2000, where the
-codes inside may say another size than the box around them.
+For the formats whose decoders do not report it: Radiance HDR, JPEG XL, OpenEXR and QOI.
 
 Sources: Ward, "The RADIANCE picture format"; ISO/IEC 18181-1 (JPEG XL), annex D, size header; OpenEXR File
-Layout, attribute dataWindow; qoiformat.org; ITU-T T.800, A.5.1 (SIZ).
+Layout, attribute dataWindow; qoiformat.org.
 """
 
 from __future__ import annotations
@@ -128,16 +127,3 @@ class _Bits:
     def number(self) -> int:
         """A number coded by its own length: 9, 13, 18 or 30 bits."""
         return self.take((9, 13, 18, 30)[self.take(2)]) + 1
-
-
-def of_code_stream(data: bytes) -> Extent | None:
-    """The extent in the SIZ segment of a JPEG 2000 code stream in `data`; None where there is none."""
-    at = data.find(b"\xff\x4f\xff\x51")
-    if at < 0 or at + 44 > len(data):
-        return None
-    right, bottom, left, top = struct.unpack_from(">IIII", data, at + 8)
-    (channels,) = struct.unpack_from(">H", data, at + 40)
-    bits = (data[at + 42] & 0x7F) + 1
-    return Extent(
-        max(0, right - left), max(0, bottom - top), channels=max(1, channels), sample_bytes=1 + (bits > 8)
-    )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from restorecli.errors import UnreadableError
 from restorecli.photo import Quantisation
+from restorecli.photos.formats.extent import Extent
 from restorecli.photos.metadata import iptc
 from restorecli.photos.raster import Raster, from_interleaved
 
@@ -20,6 +21,15 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _XMP = b"http://ns.adobe.com/xap/1.0/\x00"
 _LONG_XMP = b"http://ns.adobe.com/xmp/extension/\x00"
 _MOST_SCANS = 500  # progressive files have about ten
+# Complaints of libjpeg about files whose picture is whole all the same.
+_HARMLESS = (
+    "extraneous bytes",
+    "bad ICC marker",
+    "unknown JFIF revision",
+    "Adobe color transform",
+    "Inconsistent progression",
+    "Invalid SOS parameters",
+)
 # Where the k-th coefficient of the file lies in the 8×8 block, row by row (ITU-T T.81, figure A.6):
 # diagonal by diagonal, downwards on the odd ones.
 _ZIGZAG = np.array(
@@ -38,7 +48,8 @@ class Header:
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
-    iptc: bytes | None = None
+    resources: bytes = b""
+    comments: list[str] = field(default_factory=list)
     dpi: tuple[float, float] | None = None
     tables: dict[int, NDArray[np.uint16]] = field(default_factory=dict)
     sampling: list[tuple[int, int, int]] = field(default_factory=list)  # horizontal, vertical, table
@@ -62,7 +73,7 @@ def read_header(data: bytes, name: str) -> Header:
     """
     header = Header()
     profile_parts: dict[int, bytes] = {}
-    announced = 0
+    announced: set[int] = set()
     at = 2
     while at + 4 <= len(data):
         if data[at] != 0xFF:
@@ -87,13 +98,13 @@ def read_header(data: bytes, name: str) -> Header:
             header.tables |= _tables(body)
         elif marker == 0xE2 and body.startswith(b"ICC_PROFILE\x00") and len(body) > 14:
             profile_parts[body[12]] = body[14:]
-            announced = body[13]
+            announced.add(body[13])
         else:
             _application_segment(header, marker, body)
     if not header.components or not header.width or not header.height:
         raise UnreadableError(f"{name}: the JPEG header is damaged or cut short")
     if profile_parts:
-        if sorted(profile_parts) == list(range(1, announced + 1)):
+        if announced == {len(profile_parts)} and min(profile_parts) == 1 and max(profile_parts) in announced:
             header.icc = b"".join(profile_parts[part] for part in sorted(profile_parts))
         else:
             header.warnings.append("the colour profile is incomplete and was ignored")
@@ -131,12 +142,21 @@ def _application_segment(header: Header, marker: int, body: bytes) -> None:
     elif marker == 0xE2 and body.startswith(b"MPF\x00"):
         _warn(header, "the file holds further pictures (a gain map, a depth map or a second view): left out")
     elif marker == 0xED:
-        header.iptc = header.iptc or iptc.from_segment(body)
+        header.resources += iptc.resources_of_segment(body) or b""
+    elif marker == 0xFE and body.strip(b"\0 "):
+        header.comments.append(body.rstrip(b"\0").decode("utf-8", "replace"))
 
 
 def _warn(header: Header, text: str) -> None:
     if text not in header.warnings:
         header.warnings.append(text)
+
+
+def extent(data: bytes, name: str) -> tuple[Extent, bytes | None]:
+    """The size and the EXIF block, from the header. `UnreadableError` where it is damaged."""
+    header = read_header(data, name)
+    size = Extent(header.width, header.height, 1, header.components, 1 if header.precision == 8 else 2)
+    return size, header.exif
 
 
 def decode(data: bytes, name: str) -> list[Raster]:
@@ -151,7 +171,10 @@ def decode(data: bytes, name: str) -> list[Raster]:
         raise UnreadableError(f"{name}: damaged JPEG: its picture is said to lie in {scans} scans")
     raster = _decode_deep(data, header, name) if header.precision != 8 else _decode(data, header, name)
     raster.icc, raster.exif, raster.xmp, raster.dpi = header.icc, header.exif, header.xmp, header.dpi
-    raster.iptc, raster.quantisation = header.iptc, header.quantisation
+    raster.iptc = iptc.from_resources(header.resources)
+    raster.resources = iptc.kept_resources(header.resources)
+    raster.text = tuple(("Comment", comment) for comment in header.comments)
+    raster.quantisation = header.quantisation
     raster.warnings += header.warnings
     return [raster]
 
@@ -164,26 +187,69 @@ def _decode(data: bytes, header: Header, name: str) -> Raster:
     try:
         samples = simplejpeg.decode_jpeg(data, space, strict=True)
     except ValueError as error:
-        reason = str(error)
-        if "extraneous bytes" not in reason:
-            raise UnreadableError(f"{name}: damaged JPEG: {_plain(reason)}") from error
-        # Junk between segments is skipped by every viewer; nothing of the picture is missing.
-        samples = _decode_leniently(data, space, name)
-        warnings.append(f"the JPEG data is not quite regular: {_plain(reason)}")
+        if not _is_harmless(str(error)):
+            raise UnreadableError(f"{name}: damaged JPEG: {_plain(str(error))}") from error
+        samples = _decode_cleaned(data, space, name)
+        warnings.append(f"the JPEG data is not quite regular: {_plain(str(error))}")
     if space == "CMYK":
         # Adobe's convention, which all writers follow: 255 means no ink.
         return Raster(np.subtract(255, samples), "cmyk", 255.0, warnings=warnings)
     return from_interleaved(samples, 255.0, warnings=warnings)
 
 
-def _decode_leniently(data: bytes, space: str, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    try:
-        samples: np.ndarray[tuple[int, ...], np.dtype[np.uint8]] = simplejpeg.decode_jpeg(
-            data, space, strict=False
-        )
-    except ValueError as error:
-        raise UnreadableError(f"{name}: damaged JPEG: {_plain(str(error))}") from error
-    return samples
+def _is_harmless(reason: str) -> bool:
+    """Whether a complaint of libjpeg is about something that takes nothing from the picture."""
+    return any(text in reason for text in _HARMLESS)
+
+
+def _decode_cleaned(data: bytes, space: str, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Decode without what does not belong to the picture; complaints about the rest must be harmless."""
+    cleaned = cleaned_segments(data)
+    for strict in (True, False):
+        try:
+            samples: np.ndarray[tuple[int, ...], np.dtype[np.uint8]] = simplejpeg.decode_jpeg(
+                cleaned, space, strict=strict
+            )
+            return samples
+        except ValueError as error:
+            if not strict or not _is_harmless(str(error)):
+                raise UnreadableError(f"{name}: damaged JPEG: {_plain(str(error))}") from error
+    raise AssertionError("the loop returns or raises")
+
+
+def cleaned_segments(data: bytes) -> bytes:
+    """A JPEG without junk between its segments, and of its application segments only what colours need."""
+    kept, at = [b"\xff\xd8"], 2
+    while (at := data.find(b"\xff", at)) >= 0 and at + 4 <= len(data):
+        marker = data[at + 1]
+        if marker in (0, 0xFF) or marker in _STANDALONE:
+            at += 1 if marker == 0xFF else 2
+            continue
+        if marker == 0xD9:
+            break
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        segment = data[at:end]
+        if marker == 0xE0 and segment[4:9] == b"JFIF\0":
+            segment = segment[:9] + b"\1" + segment[10:]  # of any other revision libjpeg complains
+        elif marker == 0xEE and segment[4:9] == b"Adobe" and len(segment) > 15 and segment[15] > 2:
+            segment = b""  # an unknown transform: the usual one is taken
+        elif marker == 0xFE or (0xE0 <= marker <= 0xEF and marker != 0xEE):
+            segment = b""
+        if marker == 0xDA:
+            end = _scan_end(data, end)
+            segment = data[at:end]
+        kept.append(segment)
+        at = end
+    return b"".join(kept) + b"\xff\xd9" if b"\xff\xd9" in data[-65536:] else b"".join(kept)
+
+
+def _scan_end(data: bytes, at: int) -> int:
+    """Where the entropy-coded data that begins at ``at`` ends: at a marker that is no restart marker."""
+    while (at := data.find(b"\xff", at)) >= 0 and at + 1 < len(data):
+        if data[at + 1] not in (0, 0xFF, *range(0xD0, 0xD8)):
+            return at
+        at += 1
+    return len(data)
 
 
 def _plain(reason: str) -> str:

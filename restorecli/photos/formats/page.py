@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from restorecli.imaging.cicp import Cicp
 from restorecli.photo import Depth, FloatArray, Raw
 from restorecli.photos.raster import Samples
 
@@ -22,11 +23,14 @@ class Page:
         samples: H×W×C, colour channels, then alpha where there is one.
         has_alpha: whether the last channel is alpha.
         icc: profile to embed, or None.
+        cicp: code points of the colours, or None.
         exif: EXIF block, or None.
         xmp: XMP packet, or None.
         iptc: IPTC records, or None.
+        resources: Photoshop's image resource blocks beside them, or None.
         dpi: resolution, or None.
-        text: PNG text entries.
+        pixels_per_unit: of a measured picture, see `Metadata.pixels_per_unit`.
+        text: PNG text entries; JPEG comments.
         raw: what a DNG states about its pixels.
         warnings: what the format could not hold; encoders add to it.
     """
@@ -34,10 +38,13 @@ class Page:
     samples: Samples
     has_alpha: bool
     icc: bytes | None = None
+    cicp: Cicp | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
     iptc: bytes | None = None
+    resources: bytes | None = None
     dpi: tuple[float, float] | None = None
+    pixels_per_unit: tuple[float, float, int] | None = None
     text: tuple[tuple[str, str], ...] = ()
     raw: Raw | None = None
     warnings: list[str] = field(default_factory=list)

@@ -14,6 +14,8 @@ from PIL import Image
 
 from restorecli.errors import UnreadableError, UnsupportedError
 from restorecli.imaging import icc
+from restorecli.imaging.cicp import Cicp
+from restorecli.photos.formats.extent import Extent
 from restorecli.photos.metadata import iptc
 from restorecli.photos.raster import DECODE_ERRORS, Raster, from_interleaved
 
@@ -34,6 +36,7 @@ class Header:
     colour: int = 2
     interlaced: bool = False
     frames: int = 1
+    cicp: Cicp | None = None
     srgb: bool = False
     gamma: float | None = None
     chromaticities: tuple[float, ...] | None = None
@@ -41,6 +44,7 @@ class Header:
     exif: bytes | None = None
     xmp: bytes | None = None
     iptc: bytes | None = None
+    resources: bytes | None = None
     dpi: tuple[float, float] | None = None
     text: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -90,6 +94,8 @@ def _read_chunk(header: Header, kind: bytes, body: bytes) -> None:
         header.interlaced = bool(laced)
     elif kind == b"acTL":
         header.frames = struct.unpack_from(">I", body)[0]
+    elif kind == b"cICP":
+        header.cicp = Cicp(*struct.unpack(">BBB?", body))
     elif kind == b"sRGB":
         header.srgb = True
     elif kind == b"gAMA":
@@ -133,7 +139,9 @@ def _unpack_raw_profiles(header: Header) -> None:
         if not key.startswith("Raw profile type "):
             kept.append((key, value))
         elif key.endswith(" iptc"):
-            header.iptc = iptc.from_text(value)
+            resources = iptc.resources_of_text(value) or b""
+            header.iptc = iptc.from_resources(resources)
+            header.resources = iptc.kept_resources(resources)
         elif key.endswith((" exif", " APP1")) and header.exif is None:
             try:
                 block = bytes.fromhex("".join(value.split("\n")[3:]))
@@ -153,6 +161,12 @@ def _inflate(header: Header, data: bytes) -> bytes:
     return result
 
 
+def extent(data: bytes, name: str) -> tuple[Extent, bytes | None]:
+    """The size and the EXIF block, from the header. `UnreadableError` where it is damaged."""
+    header = read_header(data, name)
+    return Extent(header.width, header.height, 1, 4, 1 + (header.bits > 8)), header.exif
+
+
 def decode(data: bytes, name: str) -> list[Raster]:
     """Decode a PNG file.
 
@@ -168,9 +182,10 @@ def decode(data: bytes, name: str) -> list[Raster]:
     except DECODE_ERRORS as error:
         raise UnreadableError(f"{name}: damaged PNG: {error}") from error
     raster = from_interleaved(samples, 255.0 if samples.dtype == np.uint8 else 65535.0)
+    raster.cicp = header.cicp
     raster.icc = header.icc or _profile_of_gamma(header, raster.model)
     raster.exif, raster.xmp, raster.dpi = header.exif, header.xmp, header.dpi
-    raster.iptc, raster.text = header.iptc, tuple(header.text)
+    raster.iptc, raster.resources, raster.text = header.iptc, header.resources, tuple(header.text)
     raster.warnings += header.warnings
     return [raster]
 

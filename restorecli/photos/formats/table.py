@@ -22,7 +22,9 @@ class Format:
         alpha: whether transparency can be stored.
         side: the greatest width and height.
         lossy: whether pixels are changed by encoding.
-        metadata: which of "icc", "exif", "xmp", "iptc", "dpi", "text" it can carry.
+        metadata: which of "icc", "cicp", "exif", "xmp", "iptc", "dpi", "text", "comment" and
+            "pixels_per_unit" it can carry.
+        hdr_depth: the depth of an HDR picture (PQ, HLG) where it is another one.
     """
 
     suffix: str
@@ -31,16 +33,25 @@ class Format:
     side: int
     lossy: bool = False
     metadata: frozenset[str] = frozenset()
+    hdr_depth: Depth | None = None
 
 
 _ALL = frozenset({"icc", "exif", "xmp", "iptc", "dpi"})
 FORMATS: dict[str, Format] = {
-    "png": Format(".png", (_8, _16), True, 2**31 - 1, metadata=_ALL | {"text"}),
-    "jpg": Format(".jpg", (_8,), False, 65500, lossy=True, metadata=_ALL),
+    "png": Format(".png", (_8, _16), True, 2**31 - 1, metadata=_ALL | {"text", "cicp"}),
+    "jpg": Format(".jpg", (_8,), False, 65500, lossy=True, metadata=_ALL | {"comment"}),
     "webp": Format(".webp", (_8,), True, 16383, metadata=frozenset({"icc", "exif", "xmp"})),
-    "tiff": Format(".tiff", (_8, _16, _F), True, 2**31 - 1, metadata=_ALL),
-    "avif": Format(".avif", (_8,), True, 16384, lossy=True, metadata=frozenset({"icc", "exif", "xmp"})),
-    "jp2": Format(".jp2", (_8, _16), True, 2**31 - 1),
+    "tiff": Format(".tiff", (_8, _16, _F), True, 2**31 - 1, metadata=_ALL | {"pixels_per_unit"}),
+    "avif": Format(
+        ".avif",
+        (_8,),
+        True,
+        16384,
+        lossy=True,
+        metadata=frozenset({"icc", "exif", "xmp", "cicp"}),
+        hdr_depth=_16,
+    ),
+    "jp2": Format(".jp2", (_8, _16), True, 2**31 - 1, metadata=_ALL),
     "bmp": Format(".bmp", (_8,), False, 2**31 - 1, metadata=frozenset({"dpi"})),
     "ppm": Format(".ppm", (_8, _16), False, 2**31 - 1),
     "tga": Format(".tga", (_8,), True, 65535),
@@ -108,7 +119,9 @@ def is_kept_as(document: Document, name: str) -> bool:
     return own == (kept_format(document.format, first.depth) if name == "keep" else name)
 
 
-def nearest_depth(wanted: Depth, name: str) -> Depth:
-    """The depth of format `name` that keeps most of `wanted`."""
+def nearest_depth(wanted: Depth, name: str, hdr: bool = False) -> Depth:
+    """The depth of format `name` that keeps most of `wanted`; for HDR pictures what it has for them."""
+    if hdr and (deep := FORMATS[name].hdr_depth) is not None:
+        return deep
     depths = FORMATS[name].depths
     return wanted if wanted in depths else depths[-1]

@@ -11,9 +11,10 @@ import tifffile
 
 from restorecli.errors import UnreadableError, UnsupportedError
 from restorecli.photo import Depth
+from restorecli.photos.formats import tiff_ycbcr
 from restorecli.photos.formats.extent import Extent
 from restorecli.photos.formats.tiff_chain import MOST_INNER, MOST_PAGES, Chain, follow
-from restorecli.photos.metadata import tiff_tags
+from restorecli.photos.metadata import iptc, microscopy, tiff_tags
 from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples
 
 # tifffile reports unusual tags there; what matters is raised or warned of here.
@@ -21,7 +22,7 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 CFA, LINEAR_RAW = 32803, 34892
 _DNG_VERSION, _XMP, _ICC, _ORIENTATION = 50706, 700, 34675, 274
-_SUB_IFDS, _IPTC, _MAKE = 330, 33723, 271
+_SUB_IFDS, _IPTC, _MAKE, _RESOURCES, _DESCRIPTION = 330, 33723, 271, 34377, 270
 _REDUCED, _MASK = 1, 4
 _GRAY_WHITE_0, _GRAY, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB, _ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
 
@@ -152,15 +153,26 @@ def _decode_page(page: Any, name: str) -> Raster:
             raise UnreadableError(f"{name}: damaged TIFF: the file is cut short")
     if page.imagedepth != 1:
         raise UnsupportedError(f"{name}: a TIFF volume of {page.imagedepth} slices")
-    samples = _interleaved(page.asarray(), page)
+    plain_ycbcr = tiff_ycbcr.is_plain(page)
+    if plain_ycbcr and tiff_ycbcr.is_subsampled(page):
+        samples = tiff_ycbcr.samples(page, name)
+    else:
+        samples = _interleaved(page.asarray(), page)
+    if plain_ycbcr and samples.shape[2] >= 3 and samples.dtype.kind == "u":
+        samples = np.dstack([tiff_ycbcr.to_rgb(samples[:, :, :3], page), samples[:, :, 3:]])
     photometric = _photometric(page)
     raster = _interpret(samples, photometric, page, name)
     raster.icc = _bytes(tag(page, _ICC))
     raster.xmp = _bytes(tag(page, _XMP))
-    raster.iptc = _iptc(page)
+    resources = _bytes(tag(page, _RESOURCES)) or b""
+    raster.iptc = _iptc(page) or iptc.from_resources(resources)
+    raster.resources = iptc.kept_resources(resources)
     orientation = int(tag(page, _ORIENTATION, 1))
     raster.orientation = orientation if 1 <= orientation <= 8 else 1
-    raster.dpi = _dpi(page)
+    if microscopy.is_measured(str(tag(page, _DESCRIPTION, ""))):
+        raster.pixels_per_unit = _pixels_per_unit(page)
+    else:
+        raster.dpi = _dpi(page)
     return raster
 
 
@@ -253,14 +265,20 @@ def _iptc(page: Any) -> bytes | None:
     return _bytes(value)
 
 
-def _dpi(page: Any) -> tuple[float, float] | None:
+def _pixels_per_unit(page: Any) -> tuple[float, float, int] | None:
+    """Resolution across and down, and TIFF's code of the unit: 1 none, 2 inch, 3 centimetre."""
     x, y, unit = tag(page, 282), tag(page, 283), int(tag(page, 296, 2))
-    if not (
-        isinstance(x, tuple) and isinstance(y, tuple) and unit in (2, 3) and x[1] and y[1] and x[0] and y[0]
-    ):
+    if not (isinstance(x, tuple) and isinstance(y, tuple) and all((*x[:2], *y[:2]))):
         return None
-    factor = 1.0 if unit == 2 else 2.54
-    return x[0] / x[1] * factor, y[0] / y[1] * factor
+    return x[0] / x[1], y[0] / y[1], unit
+
+
+def _dpi(page: Any) -> tuple[float, float] | None:
+    found = _pixels_per_unit(page)
+    if found is None or found[2] not in (2, 3):
+        return None
+    factor = 1.0 if found[2] == 2 else 2.54
+    return found[0] * factor, found[1] * factor
 
 
 def _exif(stream: BinaryIO) -> bytes | None:

@@ -13,7 +13,7 @@ from restorecli.photos.metadata import tiff_tags
 
 _LARGEST_CLASSIC = 2**32 - 2**25  # bytes, uncompressed; offsets beyond need a BigTIFF
 _STRIP = 1 << 20  # bytes per strip, about
-_XMP, _IPTC = 700, 33723
+_XMP, _IPTC, _RESOURCES = 700, 33723, 34377
 _BYTE, _UNDEFINED = 1, 7
 
 
@@ -31,7 +31,10 @@ def encode(pages: Sequence[Page], stream: BinaryIO) -> None:
         pages[0].warnings.append("a BigTIFF does not get the EXIF data: left out")
         return
     try:
-        tiff_tags.graft(stream, io.BytesIO(exif))
+        if tiff_tags.graft(stream, io.BytesIO(exif)):
+            pages[0].warnings.append(
+                "the camera's maker notes point to places in the old file, which a TIFF has not: left out"
+            )
     except ValueError as error:
         pages[0].warnings.append(f"the EXIF data could not be written: {error}")
 
@@ -41,9 +44,12 @@ def _write_page(writer: tifffile.TiffWriter, page: Page) -> None:
     gray = channels < 3
     rows = max(1, min(height, _STRIP // (width * channels * page.samples.itemsize)))
     options: dict[str, Any] = {}
-    if page.dpi is not None:
+    if page.pixels_per_unit is not None:
+        *resolution, unit = page.pixels_per_unit
+        options |= {"resolution": resolution, "resolutionunit": unit}
+    elif page.dpi is not None:
         options |= {"resolution": page.dpi, "resolutionunit": "INCH"}
-    blocks = [(_XMP, _BYTE, page.xmp), (_IPTC, _UNDEFINED, page.iptc)]
+    blocks = [(_XMP, _BYTE, page.xmp), (_IPTC, _UNDEFINED, page.iptc), (_RESOURCES, _BYTE, page.resources)]
     options["extratags"] = [(tag, kind, len(data), data, True) for tag, kind, data in blocks if data]
     writer.write(
         page.samples[:, :, 0] if channels == 1 else page.samples,

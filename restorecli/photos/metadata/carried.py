@@ -9,6 +9,9 @@ from xml.sax.saxutils import quoteattr
 
 from restorecli.photo import Metadata
 from restorecli.photos.metadata import exif as exif_blocks
+from restorecli.photos.metadata import georeference
+from restorecli.photos.metadata import xmp as xmp_packets
+from restorecli.photos.metadata.colours import Colours
 from restorecli.photos.raster import Raster
 
 _NAMESPACE = "https://github.com/restorecli/restorecli/ns/1.0/"
@@ -17,8 +20,6 @@ _PACKET = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
     '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
 )
-_ORIENTATION = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"']|>)\s*)([1-8])")
-_PANORAMA = re.compile(rb"(GPano:\w*?(Width|Height|Left|Top)\w*Pixels\s*(?:=\s*[\"']|>)\s*)(\d+)")
 _OURS = re.compile(rb"<rdf:Description [^<>]*xmlns:restore=[^<>]*/>")
 
 
@@ -32,40 +33,79 @@ def stated_orientation(raster: Raster) -> int:
         except ValueError as error:
             raster.warnings.append(f"the EXIF data is broken and was left out ({error})")
             raster.exif = None
-    if raster.xmp:
-        match = _ORIENTATION.search(raster.xmp)
-        if match:
-            return int(match[2])
-    return 1
+    return (xmp_packets.stated_orientation(raster.xmp) if raster.xmp else None) or 1
 
 
-def carried(raster: Raster, profile: bytes | None, working: str, size: tuple[int, int]) -> Metadata:
+def carried(raster: Raster, colours: Colours, orientation: int) -> Metadata:
     """The metadata of a photo that has been turned upright.
 
     Args:
         raster: as decoded.
-        profile: to be written back, from `profiles.to_working`.
-        working: the working space, from there too.
-        size: width and height, upright.
+        colours: from `colours.to_working`.
+        orientation: 1–8 that it had.
     """
+    height, width = raster.samples.shape[:2]
+    stored = width, height
+    size = (height, width) if orientation >= 5 else stored
     block = raster.exif or None
     if block:
         try:
-            block = exif_blocks.upright(block)
+            block = exif_blocks.upright(block, stored, orientation)
+            if orientation != 1 and georeference.is_in(block):
+                block = exif_blocks.without(block, georeference.TAGS)
+                raster.warnings.append("the georeference is of the picture before it was turned: left out")
         except ValueError as error:
             raster.warnings.append(f"the EXIF data is broken and was left out ({error})")
             block = None
-    xmp = _ORIENTATION.sub(rb"\g<1>1", raster.xmp) if raster.xmp else None
-    return Metadata(profile, block, xmp, raster.dpi, raster.text, working, size, raster.iptc)
+    xmp = raster.xmp
+    if xmp:
+        xmp, gone = xmp_packets.without_marks(xmp_packets.upright(xmp, orientation, stored))
+        if gone:
+            raster.warnings.append(
+                f"the file speaks of {', '.join(gone)}, which the result has not: marks removed"
+            )
+    dpi = raster.dpi or (exif_blocks.resolution(block) if block else None)
+    per_unit = raster.pixels_per_unit
+    if orientation >= 5:
+        dpi = dpi and (dpi[1], dpi[0])
+        per_unit = per_unit and (per_unit[1], per_unit[0], per_unit[2])
+    return Metadata(
+        profile=colours.profile,
+        exif=block,
+        xmp=xmp,
+        dpi=dpi,
+        pixels_per_unit=per_unit,
+        description=raster.text,
+        working=colours.working,
+        size=size,
+        iptc=raster.iptc,
+        resources=raster.resources,
+        cicp=colours.cicp,
+        hdr_peak=colours.hdr_peak,
+    )
 
 
-def exif_for(metadata: Metadata, width: int, height: int, provenance: Mapping[str, str]) -> bytes | None:
-    """The EXIF block for a result of this size; None where there is nothing to say."""
+def exif_for(
+    metadata: Metadata,
+    width: int,
+    height: int,
+    provenance: Mapping[str, str],
+    dpi: tuple[float, float] | None = None,
+) -> bytes | None:
+    """The EXIF block for a result of this size; None where there is nothing to say.
+
+    Args:
+        metadata: of the photo.
+        width: of the result.
+        height: of the result.
+        provenance: what was done.
+        dpi: resolution to be said in the block, for formats that have no other place for it.
+    """
     software = provenance.get("software", "")
-    if metadata.exif is None and not software:
+    if metadata.exif is None and not software and dpi is None:
         return None
     try:
-        return exif_blocks.for_output(metadata.exif, width, height, software)
+        return exif_blocks.for_output(metadata.exif, width, height, software, before=metadata.size, dpi=dpi)
     except ValueError:
         return metadata.exif
 
@@ -76,7 +116,7 @@ def xmp_for(metadata: Metadata, width: int, height: int, provenance: Mapping[str
     if packet is None and not provenance:
         return None
     if packet is not None and metadata.size is not None:
-        packet = _scale_panorama(packet, width / metadata.size[0], height / metadata.size[1])
+        packet = xmp_packets.for_size(packet, metadata.size, (width, height))
     if not provenance:
         return packet
     packet = _OURS.sub(b"", packet or _PACKET.encode())
@@ -85,14 +125,6 @@ def xmp_for(metadata: Metadata, width: int, height: int, provenance: Mapping[str
     head, mark, tail = packet.rpartition(b"</rdf:RDF>")
     # A packet of another shape (UTF-16, an own prefix) is passed on as it is.
     return head + ours.encode() + mark + tail if mark else packet
-
-
-def _scale_panorama(packet: bytes, across: float, down: float) -> bytes:
-    def scaled(match: re.Match[bytes]) -> bytes:
-        factor = across if match[2] in (b"Width", b"Left") else down
-        return match[1] + str(round(int(match[3]) * factor)).encode()
-
-    return _PANORAMA.sub(scaled, packet)
 
 
 def _xml_name(key: str) -> str:

@@ -25,6 +25,7 @@ _PIXELS_AT_ONCE = 1 << 18  # per call of LittleCMS
 _SAME = 0.4 / 255  # a profile that moves no colour by this much is sRGB
 _OUTSIDE = 0.25 / 255  # so much over the edge of a space is rounding
 _INVERTIBLE = 0.4 / 255
+_CURVE_STEPS = 4096
 NATIVE = "native"  # the file's own RGB, for colours that none of the working spaces holds
 _SPACE_NAMES = {"RGB ": "rgb", "GRAY": "gray", "CMYK": "cmyk", "Lab ": "lab"}
 _ERRORS = (ValueError, RuntimeError, OSError, TypeError, ImageCms.PyCMSError)
@@ -56,6 +57,8 @@ def to_working(raster: Raster) -> tuple[FloatArray, bytes | None, str]:
     if not profile:
         return pixels, None, "srgb"
     space = colour_space(profile)
+    if (space, raster.model) == ("rgb", "gray"):
+        profile, space = _gray_of(profile) or profile, "gray"
     if space != raster.model:
         what = f"is for {space} samples, not {raster.model}" if space else "is broken"
         raster.warnings.append(f"the colour profile {what}: ignored")
@@ -88,6 +91,16 @@ def _convert(pixels: FloatArray, profile: bytes, raster: Raster) -> tuple[FloatA
         if gray or _holds(result, whole):
             return np.clip(result, 0, 1, out=result) if whole else result, profile, name
     return pixels, profile, NATIVE
+
+
+def _gray_of(profile: bytes) -> bytes | None:
+    """The gray profile that an RGB profile means for equal channels; None where it cannot be used."""
+    ramp = np.linspace(0, 1, _CURVE_STEPS, dtype=np.float32).reshape(1, -1, 1)
+    try:
+        light = _transform(np.repeat(ramp, 3, axis=2), profile, icc.linear_profile(True), "rgb", "gray")
+    except _ERRORS:
+        return None
+    return icc.gray_profile(icc.sampled_curve(light.ravel().astype(np.float64)), "Gray of an RGB profile")
 
 
 def _holds(pixels: FloatArray, whole: bool) -> bool:

@@ -8,26 +8,49 @@ from typing import BinaryIO
 
 from restorecli.photos.metadata.exif import SIZES, STRUCTURE
 
-_SUB_IFDS = frozenset((0x8769, 0x8825, 0xA005))  # EXIF, GPS, interoperability
+_EXIF_IFD = 0x8769
+_SUB_IFDS = frozenset((_EXIF_IFD, 0x8825, 0xA005))  # and GPS, interoperability
 _DESCRIPTION = 0x010E  # where tifffile notes an array's shape, which the result has not
 _LONGEST = 32 << 20  # bytes of one value; more is damage
 _MOST = 2 * _LONGEST  # bytes of all values: entries that share one value could claim any number
 _MOST_ENTRIES = 4096
 # Olympus and Panasonic mark their RAW files in their own way; what follows is TIFF.
+_BIG_MARKS = (b"II+\0", b"MM\0+")
+_WIDE = (16, 17, 18)  # LONG8, SLONG8, IFD8
+_TYPES = {**SIZES, **dict.fromkeys(_WIDE, 8)}
+_MAKER_NOTE = 0x927C
+# How maker notes begin whose offsets count from their own start, or that hold none (as ExifTool knows them):
+# they may be moved. All others, Canon's, Sony's and Panasonic's among them, count from the file's.
+_MOVABLE = (
+    b"Apple iOS\0",
+    b"FUJIFILM",
+    b"Nikon\0\2",
+    b"OLYMPUS\0",
+    b"OM SYSTEM\0",
+    b"PENTAX \0",
+    b"RICOH\0II",
+    b"RICOH\0MM",
+    b"KDK",
+    b"HDRP",
+    b"MOT\0",
+)
 _MARKS = (b"II*\0", b"MM\0*", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
 
 
 class _Source:
-    """Reads directories of a classic TIFF from a seekable stream."""
+    """Reads directories of a TIFF or BigTIFF from a seekable stream."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self.stream = stream
         self.bytes_left = _MOST
-        head = self.read(0, 8)
-        if head[:4] not in _MARKS:
-            raise ValueError("not a classic TIFF")
+        head = self.read(0, 16) if stream.seek(0, 2) >= 16 else self.read(0, 8)
+        self.big = head[:4] in _BIG_MARKS
+        if head[:4] not in (*_MARKS, *_BIG_MARKS):
+            raise ValueError("not a TIFF")
         self.order = "<" if head[:1] == b"I" else ">"
-        (self.first,) = struct.unpack(self.order + "I", head[4:])
+        (self.first,) = struct.unpack_from(
+            self.order + ("Q" if self.big else "I"), head, 8 if self.big else 4
+        )
 
     def read(self, at: int, size: int) -> bytes:
         self.bytes_left -= size
@@ -40,21 +63,37 @@ class _Source:
         return data
 
     def entries(self, ifd: int) -> tuple[dict[int, tuple[int, int, bytes]], int]:
-        """Tag → (type, count, value bytes) of the directory at `ifd`, and where the next one is."""
-        (count,) = struct.unpack(self.order + "H", self.read(ifd, 2))
+        """Tag → (type, count, value bytes) of the directory at `ifd`, and where the next one is.
+
+        Entries of unknown types and with values outside the file are left out.
+        """
+        head, step, inline = (8, 20, 8) if self.big else (2, 12, 4)
+        (count,) = struct.unpack(self.order + ("Q" if self.big else "H"), self.read(ifd, head))
         if count > _MOST_ENTRIES:
             raise ValueError("a directory is too long")
-        table = self.read(ifd + 2, 12 * count + 4)
+        table = self.read(ifd + head, step * count + inline)
+        offset = self.order + ("Q" if self.big else "I")
         found: dict[int, tuple[int, int, bytes]] = {}
-        for at in range(0, 12 * count, 12):
-            tag, kind, number = struct.unpack_from(self.order + "HHI", table, at)
-            size = SIZES.get(kind, 1) * number
-            if size <= 4:
-                value = table[at + 8 : at + 8 + size]
-            else:
-                value = self.read(struct.unpack_from(self.order + "I", table, at + 8)[0], size)
-            found.setdefault(tag, (kind, number, value))
-        return found, struct.unpack_from(self.order + "I", table, 12 * count)[0]
+        for at in range(0, step * count, step):
+            tag, kind, number = struct.unpack_from(self.order + ("HHQ" if self.big else "HHI"), table, at)
+            if not tag or kind not in _TYPES:
+                continue
+            place, size = at + step - inline, _TYPES[kind] * number
+            value = table[place : place + size]
+            if size > inline:
+                try:
+                    value = self.read(struct.unpack_from(offset, table, place)[0], size)
+                except ValueError:
+                    continue
+            found.setdefault(tag, self._classic(kind, number, value))
+        return found, struct.unpack_from(offset, table, step * count)[0]
+
+    def _classic(self, kind: int, count: int, value: bytes) -> tuple[int, int, bytes]:
+        """An entry without BigTIFF's 64-bit numbers; pointers are resolved by those who follow them."""
+        if kind not in _WIDE:
+            return kind, count, value
+        numbers = [number & 0xFFFFFFFF for number in struct.unpack(f"{self.order}{count}Q", value)]
+        return 4, count, struct.pack(f"{self.order}{count}I", *numbers)
 
 
 def _any(tag: int, level: int) -> bool:
@@ -77,7 +116,10 @@ def _packed(
     for tag in sorted(entries):
         kind, count, value = entries[tag]
         if tag in _SUB_IFDS and len(value) == 4 and level < 3:
-            inner, _ = source.entries(struct.unpack(source.order + "I", value)[0])
+            try:
+                inner, _ = source.entries(struct.unpack(source.order + "I", value)[0])
+            except ValueError:
+                inner = {}  # what is broken must not cost the rest
             value = struct.pack(source.order + "I", start + len(values))
             values += _packed(source, inner, start + len(values), 0, level + 1, wanted)
         elif len(value) > 4:
@@ -99,7 +141,7 @@ def extract(stream: BinaryIO, wanted: Callable[[int, int], bool] = _any) -> byte
         The block, or None where there are no such tags.
 
     Raises:
-        ValueError: the directories are broken, or the file is a BigTIFF.
+        ValueError: the directories are broken.
     """
     source = _Source(stream)
     entries, _ = source.entries(source.first)
@@ -116,29 +158,51 @@ def extract(stream: BinaryIO, wanted: Callable[[int, int], bool] = _any) -> byte
     return head + _packed(source, kept, 8, 0, 0, wanted)
 
 
-def graft(stream: BinaryIO, block: BinaryIO) -> None:
+def graft(stream: BinaryIO, block: BinaryIO) -> bool:
     """Put the tags of an EXIF block into the first directory of a finished TIFF file of the same byte order.
 
     A new directory is written behind the file's end and the header is pointed to it; tags that describe how
     the samples are stored stay the file's own.
 
+    Returns:
+        Whether maker notes were left out, because moving them would break the offsets in them.
+
     Raises:
         ValueError: one of the two is broken or a BigTIFF, or their byte orders differ.
     """
     file, exif = _Source(stream), _Source(block)
-    if file.order != exif.order:
-        raise ValueError("byte orders differ")
+    if file.order != exif.order or file.big:
+        raise ValueError("byte orders differ" if file.order != exif.order else "the file is a BigTIFF")
     own, following = file.entries(file.first)
     added, _ = exif.entries(exif.first)
     entries = {tag: entry for tag, entry in added.items() if tag not in STRUCTURE} | {
         tag: entry for tag, entry in own.items() if tag in STRUCTURE or tag not in added
     }
+    fixed = _has_fixed_maker_notes(exif, added)
     stream.seek(0, 2)
     base = stream.tell()
     base += stream.write(bytes(base % 2))
-    packed = _packed(exif, entries, base, following, 0)
+    packed = _packed(exif, entries, base, following, 0, _without_maker_notes if fixed else _any)
     if base + len(packed) >= 2**32:
         raise ValueError("the file is too long")
     stream.write(packed)
     stream.seek(4)
     stream.write(struct.pack(file.order + "I", base))
+    return fixed
+
+
+def _without_maker_notes(tag: int, level: int) -> bool:
+    return tag != _MAKER_NOTE
+
+
+def _has_fixed_maker_notes(source: _Source, entries: dict[int, tuple[int, int, bytes]]) -> bool:
+    """Whether there are maker notes that hold offsets from the start of the file they lie in."""
+    pointer = entries.get(_EXIF_IFD)
+    if pointer is None or len(pointer[2]) != 4:
+        return False
+    try:
+        inner, _ = source.entries(struct.unpack(source.order + "I", pointer[2])[0])
+    except ValueError:
+        return False
+    note = inner.get(_MAKER_NOTE)
+    return note is not None and not note[2].startswith(_MOVABLE)

@@ -1,0 +1,37 @@
+"""AVIF files: pixels and code points by libavif (imagecodecs), what stands beside them by Pillow."""
+
+from __future__ import annotations
+
+import imagecodecs
+import numpy as np
+
+from restorecli.errors import UnreadableError
+from restorecli.photos.formats import others
+from restorecli.photos.formats.boxes import colours, primary_properties
+from restorecli.photos.raster import DECODE_ERRORS, Raster, from_interleaved
+
+
+def decode(data: bytes, name: str) -> list[Raster]:
+    """Decode an AVIF file.
+
+    Raises:
+        UnreadableError: the file is damaged or cut short.
+        UnsupportedError: it is an animation.
+    """
+    meta = others.still_metadata(data, "avif", name)
+    properties = primary_properties(data)
+    depths = next((body for kind, body in properties if kind == b"pixi" and len(body) > 5), None)
+    bits = depths[5] if depths is not None else 8
+    try:
+        samples = np.asarray(imagecodecs.avif_decode(data))
+        if samples.dtype == np.uint8:
+            bits = 8
+        raster = from_interleaved(samples, float(2**bits - 1))
+    except DECODE_ERRORS as error:
+        raise UnreadableError(f"{name}: damaged AVIF file: {error}") from error
+    others.take_metadata(raster, meta)
+    # Where a file has both, the profile says more (ISO/IEC 23000-22, 7.3.6.4).
+    cicp, profile = colours(properties)
+    if profile is None and raster.icc is None:
+        raster.cicp = cicp._replace(full_range=True) if cicp is not None else None  # the decoder stretched it
+    return [raster]

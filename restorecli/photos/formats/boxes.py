@@ -1,0 +1,92 @@
+"""The boxes that AVIF, HEIF, JPEG 2000 and JPEG XL files are made of (ISO/IEC 14496-12)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from restorecli.imaging.cicp import Cicp
+
+_MOST = 10_000  # boxes in one place; more is damage
+
+
+def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
+    """Type, first byte and end of the content of the boxes in a part of `data`, as far as they are sound."""
+    end = len(data) if end is None else min(end, len(data))
+    at = start
+    for _ in range(_MOST):
+        if at + 8 > end:
+            return
+        size, kind = struct.unpack_from(">I4s", data, at)
+        head = 8
+        if size == 1 and at + 16 <= end:
+            (size,) = struct.unpack_from(">Q", data, at + 8)
+            head = 16
+        stop = end if size == 0 else at + size
+        if stop < at + head or stop > end:
+            return
+        yield kind, at + head, stop
+        at = stop
+
+
+def find(data: bytes, *path: bytes, start: int = 0, end: int | None = None) -> tuple[int, int] | None:
+    """First byte and end of the content of the box at `path`; None where there is none."""
+    place = start, len(data) if end is None else end
+    for name in path:
+        inside = next(((at, stop) for kind, at, stop in boxes(data, *place) if kind == name), None)
+        if inside is None:
+            return None
+        at, stop = inside
+        place = (at + 4 if name == b"meta" else at), stop  # a full box: version and flags come first
+    return place
+
+
+def primary_properties(data: bytes) -> list[tuple[bytes, bytes]]:
+    """Type and content of the properties of a HEIF file's primary item (ISO/IEC 23008-12), in their order."""
+    container = find(data, b"meta", b"iprp", b"ipco")
+    primary = find(data, b"meta", b"pitm")
+    links = find(data, b"meta", b"iprp", b"ipma")
+    if container is None or primary is None or links is None:
+        return []
+    properties = [(kind, data[at:stop]) for kind, at, stop in boxes(data, *container)]
+    wide = data[primary[0]] > 0
+    (item,) = struct.unpack_from(">I" if wide else ">H", data, primary[0] + 4)
+    try:
+        wanted = _associations(data[slice(*links)]).get(item, [])
+    except (struct.error, IndexError):
+        return []
+    return [properties[index - 1] for index in wanted if 0 < index <= len(properties)]
+
+
+def _associations(ipma: bytes) -> dict[int, list[int]]:
+    """Item → the numbers of its properties, counted from 1."""
+    (count,) = struct.unpack_from(">I", ipma, 4)
+    form, step = (">I", 4) if ipma[0] > 0 else (">H", 2)
+    long = ipma[3] & 1
+    at, found = 8, dict[int, list[int]]()
+    for _ in range(min(count, _MOST)):
+        (item,) = struct.unpack_from(form, ipma, at)
+        number = ipma[at + step]
+        at += step + 1
+        width = 2 if long else 1
+        mask = 0x7FFF if long else 0x7F
+        cells = [
+            int.from_bytes(ipma[at + i * width : at + (i + 1) * width], "big") & mask for i in range(number)
+        ]
+        found.setdefault(item, []).extend(cells)
+        at += width * number
+    return found
+
+
+def colours(properties: list[tuple[bytes, bytes]]) -> tuple[Cicp | None, bytes | None]:
+    """What the "colr" properties say: code points, and an ICC profile."""
+    cicp = profile = None
+    for kind, body in properties:
+        if kind != b"colr":
+            continue
+        if body[:4] == b"nclx" and len(body) >= 11:
+            primaries, transfer, matrix = struct.unpack_from(">HHH", body, 4)
+            cicp = cicp or Cicp(primaries, transfer, matrix, bool(body[10] >> 7))
+        elif body[:4] in (b"prof", b"rICC"):
+            profile = profile or body[4:]
+    return cicp, profile

@@ -1,0 +1,219 @@
+"""JPEG 2000 files: their boxes, and their pixels by OpenJPEG (ISO/IEC 15444-1, annexes A and I)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import imagecodecs
+import numpy as np
+
+from restorecli.errors import UnreadableError, UnsupportedError
+from restorecli.photo import Depth
+from restorecli.photos.formats.boxes import boxes, find
+from restorecli.photos.formats.extent import Extent
+from restorecli.photos.formats.page import Page
+from restorecli.photos.metadata import iptc
+from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples, from_interleaved
+
+_CMYK, _SRGB, _GRAY, _SYCC, _LAB, _ESRGB, _ESYCC = 12, 16, 17, 18, 14, 20, 24
+_SIZ = b"\xff\x4f\xff\x51"
+_XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+_IPTC = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
+_RESOURCES = bytes.fromhex("2c4c0100850440b9a03e562148d6dfeb")  # Photoshop's
+_EXIF = b"JpgTiffExif->JP2"
+
+
+@dataclass
+class Header:
+    """What a JPEG 2000 file says before its pixels.
+
+    Attributes:
+        width, height: in pixels.
+        components: how many are stored.
+        bits: of the deepest component.
+        signed: whether samples lie around zero.
+        space: enumerated colour space of the colour box; 0 where it names none, or there is no box.
+        channels: type and association of each channel by the channel definition box, in their order.
+        palette: whether indices into a table are stored.
+    """
+
+    width: int
+    height: int
+    components: int
+    bits: int
+    signed: bool
+    space: int = 0
+    palette: bool = False
+    channels: dict[int, tuple[int, int]] = field(default_factory=dict)
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    resources: bytes | None = None
+    dpi: tuple[float, float] | None = None
+
+
+def read_header(data: bytes, name: str) -> Header:
+    """Read the boxes, and the size marker of the codestream.
+
+    Raises:
+        UnreadableError: there is no codestream.
+    """
+    at = data.find(_SIZ)
+    if at < 0 or at + 44 > len(data):
+        raise UnreadableError(f"{name}: damaged JPEG 2000 file: there is no picture in it")
+    right, bottom, left, top = struct.unpack_from(">IIII", data, at + 8)
+    (components,) = struct.unpack_from(">H", data, at + 40)
+    depths = [data[place] for place in range(at + 42, min(at + 42 + 3 * components, len(data)), 3)]
+    if right <= left or bottom <= top or not depths:
+        raise UnreadableError(f"{name}: damaged JPEG 2000 file: it says that it has no pixels")
+    bits = max(depth & 0x7F for depth in depths) + 1
+    header = Header(right - left, bottom - top, components, bits, bool(depths[0] >> 7))
+    if data[4:8] == b"jP  ":
+        _read_boxes(header, data)
+    return header
+
+
+def _read_boxes(header: Header, data: bytes) -> None:
+    inside = find(data, b"jp2h")
+    for kind, at, stop in boxes(data, *inside) if inside else ():
+        body = data[at:stop]
+        if kind == b"colr" and not header.space and header.icc is None and len(body) >= 3:
+            if body[0] == 1 and len(body) >= 7:
+                (header.space,) = struct.unpack_from(">I", body, 3)
+            elif body[0] in (2, 3):  # restricted and any ICC profile
+                header.icc = body[3:]
+        elif kind == b"pclr":
+            header.palette = True
+            if len(body) > 3:
+                header.bits = max(depth & 0x7F for depth in body[3 : 3 + body[2]]) + 1
+        elif kind == b"cdef":
+            for place in range(2, len(body) - 5, 6):
+                channel, meaning, colour = struct.unpack_from(">HHH", body, place)
+                header.channels[channel] = meaning, colour
+        elif kind == b"res ":
+            header.dpi = _resolution(body)
+    for kind, at, stop in boxes(data):
+        if kind == b"uuid":
+            _read_uuid(header, data[at : at + 16], data[at + 16 : stop])
+        elif kind == b"xml " and b"adobe:ns:meta" in data[at:stop]:
+            header.xmp = header.xmp or data[at:stop]
+
+
+def _read_uuid(header: Header, name: bytes, body: bytes) -> None:
+    if name == _XMP:
+        header.xmp = body
+    elif name == _EXIF:
+        header.exif = body.removeprefix(b"Exif\0\0")
+    elif name == _IPTC:
+        header.iptc = body
+    elif name == _RESOURCES:
+        header.iptc = header.iptc or iptc.from_resources(body)
+        header.resources = iptc.kept_resources(body)
+
+
+def _resolution(body: bytes) -> tuple[float, float] | None:
+    """Dots per inch of a resolution box: that of capture, or else of display."""
+    for wanted in (b"resc", b"resd"):
+        for kind, at, _ in boxes(body):
+            if kind == wanted and at + 10 <= len(body):
+                up, up_by, across, across_by, up_ten, across_ten = struct.unpack_from(">HHHHbb", body, at)
+                if up and up_by and across and across_by:
+                    metre = across / across_by * 10.0**across_ten, up / up_by * 10.0**up_ten
+                    return metre[0] * 0.0254, metre[1] * 0.0254
+    return None
+
+
+def extent(data: bytes, name: str) -> tuple[Extent, bytes | None]:
+    """The size and the EXIF block, from the header. `UnreadableError` where it is damaged."""
+    header = read_header(data, name)
+    sample_bytes = 1 if header.bits <= 8 else 2 if header.bits <= 16 else 4
+    channels = max(header.components, 3 if header.palette else 1)
+    return Extent(header.width, header.height, 1, channels, sample_bytes), header.exif
+
+
+def decode(data: bytes, name: str) -> list[Raster]:
+    """Decode a JPEG 2000 file.
+
+    Raises:
+        UnreadableError: the file is damaged or cut short.
+        UnsupportedError: its channels make no picture.
+    """
+    header = read_header(data, name)
+    try:
+        # OpenJPEG sorts channels, looks up palettes and turns sYCC and e-sYCC into RGB.
+        samples = np.asarray(imagecodecs.jpeg2k_decode(data))
+    except DECODE_ERRORS as error:
+        raise UnreadableError(f"{name}: damaged JPEG 2000 file: {error}") from error
+    if samples.dtype.kind == "i":
+        samples = _unsigned(samples, header.bits)
+    raster = _interpret(samples[:, :, None] if samples.ndim == 2 else samples, header, name)
+    raster.icc, raster.exif, raster.xmp = header.icc, header.exif, header.xmp
+    raster.iptc, raster.resources, raster.dpi = header.iptc, header.resources, header.dpi
+    return [raster]
+
+
+def _unsigned(samples: Samples, bits: int) -> Samples:
+    """Signed samples shifted up by half their range."""
+    shifted = samples.astype(np.int64) + (1 << (bits - 1))
+    return shifted.astype(np.uint8 if bits <= 8 else np.uint16 if bits <= 16 else np.uint32)
+
+
+def _interpret(samples: Samples, header: Header, name: str) -> Raster:
+    bits, peak = header.bits, float(2**header.bits - 1)
+    if bits > 16:
+        samples, peak = (samples >> (bits - 16)).astype(np.uint16), 65535.0
+    count = samples.shape[2]
+    colours = count - sum(meaning in (1, 2) for meaning, _ in header.channels.values())
+    if header.space == _CMYK and count >= 4:
+        return Raster(samples[:, :, :4], "cmyk", peak)
+    if header.space == _LAB and count >= 3:
+        return Raster(_lab(samples[:, :, :3], peak), "lab", 1.0, stored=_stored(samples))
+    if count > 4 or (header.channels and colours not in (1, 3)):
+        raise UnsupportedError(f"{name}: a JPEG 2000 file with {count} channels, {colours} of colour")
+    raster = from_interleaved(samples, peak)
+    raster.premultiplied = any(meaning == 2 for meaning, _ in header.channels.values())
+    return raster
+
+
+def _stored(samples: Samples) -> Depth:
+    return Depth.UINT8 if samples.dtype.itemsize == 1 else Depth.UINT16
+
+
+def _lab(samples: Samples, peak: float) -> Samples:
+    """CIELAB in the default ranges of the standard: L 0–100, a from −85, b from −75 (15444-2, M.11.7.4.1)."""
+    values = samples.astype(np.float32) / np.float32(peak)
+    middle = np.array([0, 0.5, 0.375], np.float32)
+    return (values - middle) * np.array([100, 170, 200], np.float32)
+
+
+def with_metadata(encoded: bytes, page: Page) -> bytes:
+    """An encoded JP2 with profile and resolution in its header; EXIF, XMP and IPTC in own boxes."""
+    parts = []
+    for kind, at, stop in boxes(encoded):
+        body = encoded[at:stop]
+        parts.append(_box(kind, _header_with(body, page) if kind == b"jp2h" else body))
+    captions = iptc.to_resources(page.iptc, page.resources)
+    blocks = ((_EXIF, page.exif), (_XMP, page.xmp), (_IPTC, page.iptc), (_RESOURCES, captions))
+    return b"".join([*parts, *(_box(b"uuid", name + data) for name, data in blocks if data)])
+
+
+def _header_with(body: bytes, page: Page) -> bytes:
+    kept = b""
+    for kind, at, stop in boxes(body):
+        if kind == b"colr" and page.icc:
+            kept += _box(b"colr", b"\2\0\0" + page.icc)
+        else:
+            kept += _box(kind, body[at:stop])
+    if page.dpi:
+        across, down = (Fraction(value / 0.0254).limit_denominator(1000) for value in page.dpi)
+        numbers = (down.numerator, down.denominator, across.numerator, across.denominator)
+        if max(numbers) <= 0xFFFF:
+            kept += _box(b"res ", _box(b"resc", struct.pack(">HHHHbb", *numbers, 0, 0)))
+    return kept
+
+
+def _box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(body), kind) + body

@@ -1,0 +1,133 @@
+"""JPEG 2000: what boxes say of the channels, on codestreams put into boxes by hand (ISO/IEC 15444-1, I)."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import imagecodecs
+import numpy as np
+import pytest
+from PIL import Image
+
+from restorecli.errors import UnreadableError
+from restorecli.photo import Depth
+from restorecli.photos.read import read, size
+
+RNG = np.random.default_rng(8)
+HEIGHT, WIDTH = 24, 32
+RGB = (np.mgrid[0:HEIGHT, 0:WIDTH, 0:3].sum(axis=0) * 4 + RNG.integers(0, 60, (HEIGHT, WIDTH, 3))).astype(
+    np.uint8
+)
+ALPHA = np.tile(np.arange(WIDTH, dtype=np.uint8) * 8, (HEIGHT, 1))
+
+
+def box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def codestream(samples: np.ndarray, **more: object) -> bytes:
+    return bytes(imagecodecs.jpeg2k_encode(samples, codecformat="j2k", reversible=True, mct=False, **more))
+
+
+def jp2(samples: np.ndarray, space: int, *inside: bytes, bits: int = 8, behind: bytes = b"") -> bytes:
+    channels = 1 if samples.ndim == 2 else samples.shape[2]
+    head = struct.pack(">IIHBBBB", *samples.shape[:2], channels, bits - 1, 7, 0, 0)
+    colr = box(b"colr", struct.pack(">BBBI", 1, 0, 0, space))
+    return (
+        box(b"jP  ", b"\r\n\x87\n")
+        + box(b"ftyp", b"jp2 \0\0\0\0jp2 ")
+        + box(b"jp2h", box(b"ihdr", head) + colr + b"".join(inside))
+        + behind
+        + box(b"jp2c", codestream(samples, **({} if bits in (8, 16) else {"bitspersample": bits})))
+    )
+
+
+def cdef(*entries: tuple[int, int, int]) -> bytes:
+    cells = b"".join(struct.pack(">HHH", *entry) for entry in entries)
+    return box(b"cdef", struct.pack(">H", len(entries)) + cells)
+
+
+def seen(data: bytes) -> np.ndarray:
+    return np.rint(read(data).pages[0].pixels * 255)
+
+
+def test_channels_are_sorted_by_the_channel_definition():
+    data = jp2(RGB[:, :, ::-1].copy(), 16, cdef((0, 0, 3), (1, 0, 2), (2, 0, 1)))
+    assert np.array_equal(seen(data), RGB)
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_alpha_is_found_wherever_it_is_stored(first):
+    if first:
+        data = jp2(np.dstack([ALPHA, RGB]), 16, cdef((0, 1, 0), (1, 0, 1), (2, 0, 2), (3, 0, 3)))
+    else:
+        data = jp2(np.dstack([RGB, ALPHA]), 16, cdef((0, 0, 1), (1, 0, 2), (2, 0, 3), (3, 1, 0)))
+    photo = read(data).pages[0]
+    assert np.array_equal(np.rint(photo.pixels * 255), RGB)
+    assert np.array_equal(np.rint(photo.alpha * 255), ALPHA)
+
+
+def test_sycc_becomes_rgb():
+    ycc = np.asarray(Image.fromarray(RGB).convert("YCbCr"))
+    expected = np.asarray(Image.fromarray(ycc, "YCbCr").convert("RGB")).astype(int)
+    assert np.abs(seen(jp2(ycc, 18)) - expected).max() <= 2
+
+
+def test_cmyk_becomes_rgb_with_a_warning():
+    ink = np.dstack([255 - RGB, np.full((HEIGHT, WIDTH), 51, np.uint8)])
+    photo = read(jp2(ink, 12)).pages[0]
+    assert np.allclose(photo.pixels, RGB / 255 * 0.8, atol=1e-5)
+    assert any("CMYK" in text for text in photo.warnings)
+
+
+def test_a_palette_is_looked_up():
+    indexed = Image.fromarray(RGB).quantize(32)
+    table = np.array(indexed.getpalette()[:96], np.uint8)
+    pclr = box(b"pclr", struct.pack(">HB", 32, 3) + bytes([7, 7, 7]) + table.tobytes())
+    cmap = box(b"cmap", b"".join(struct.pack(">HBB", 0, 1, index) for index in range(3)))
+    assert np.array_equal(seen(jp2(np.asarray(indexed), 16, pclr, cmap)), np.asarray(indexed.convert("RGB")))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_signed_samples_are_shifted_up(bits):
+    unsigned = RGB.astype(int) * (257 if bits == 16 else 1)
+    signed = (unsigned - 2 ** (bits - 1)).astype(np.int8 if bits == 8 else np.int16)
+    photo = read(codestream(signed)).pages[0]
+    assert np.array_equal(np.rint(photo.pixels * (2**bits - 1)), unsigned)
+    assert photo.depth is (Depth.UINT8 if bits == 8 else Depth.UINT16)
+
+
+def test_12_bit_samples_keep_every_bit():
+    deep = RGB.astype(np.uint16) * 16 + 7
+    photo = read(jp2(deep, 16, bits=12)).pages[0]
+    assert np.array_equal(np.rint(photo.pixels * 4095), deep)
+
+
+def test_exif_xmp_and_resolution_are_read():
+    block = Image.Exif()
+    block[0x010F] = "Maker"
+    exif = block.tobytes().removeprefix(b"Exif\0\0")
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
+    behind = box(b"uuid", b"JpgTiffExif->JP2" + exif)
+    behind += box(b"uuid", bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + xmp)
+    resc = box(b"res ", box(b"resc", struct.pack(">HHHHbb", 11811, 1, 5906, 1, 0, 0)))
+    meta = read(jp2(RGB, 16, resc, behind=behind)).pages[0].metadata
+    assert b"Maker" in meta.exif
+    assert meta.xmp == xmp
+    assert meta.dpi == pytest.approx((150, 300), abs=0.02)
+
+
+def test_size_from_the_header_alone():
+    assert size(jp2(RGB, 16)) == (WIDTH, HEIGHT)
+
+
+def test_a_file_without_a_codestream_is_damaged():
+    whole = jp2(RGB, 16)
+    with pytest.raises(UnreadableError, match="no picture"):
+        read(whole[: whole.index(b"jp2c")])
+
+
+def test_pillow_and_this_reader_agree_on_plain_files():
+    data = jp2(RGB, 16)
+    assert np.array_equal(seen(data), np.asarray(Image.open(io.BytesIO(data))))

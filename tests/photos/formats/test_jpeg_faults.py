@@ -1,0 +1,90 @@
+"""Faults that take nothing from a JPEG's picture, and those that do."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from restorecli.errors import UnreadableError
+from restorecli.imaging import icc
+from restorecli.photos.read import read
+
+RNG = np.random.default_rng(6)
+MARKERS = {
+    "DQT": b"\xff\xdb",
+    "DHT": b"\xff\xc4",
+    "SOF": b"\xff\xc0",
+    "SOS": b"\xff\xda",
+    "JFIF": b"\xff\xe0",
+}
+
+
+def jpeg(**options: object) -> bytes:
+    image = Image.fromarray(RNG.integers(0, 256, (40, 56, 3), dtype=np.uint8))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=90, **options)
+    return buffer.getvalue()
+
+
+def pixels(data: bytes) -> np.ndarray:
+    return np.rint(read(data).pages[0].pixels * 255)
+
+
+@pytest.mark.parametrize("marker", MARKERS)
+@pytest.mark.parametrize("junk", [b"\0\1\2\3\4", b"abc\xff", b"\0" * 300])
+def test_junk_before_any_marker_is_skipped_with_a_warning(marker, junk):
+    whole = jpeg()
+    at = whole.index(MARKERS[marker])
+    damaged = whole[:at] + junk + whole[at:]
+    assert np.array_equal(pixels(damaged), pixels(whole))
+    assert any("not quite regular" in text for text in read(damaged).pages[0].warnings)
+
+
+def test_junk_before_the_end_is_passed():
+    whole = jpeg()
+    assert np.array_equal(pixels(whole[:-2] + b"\0\0\0" + whole[-2:]), pixels(whole))
+
+
+def test_broken_profiles_are_left_out_with_a_warning():
+    # Long enough for three segments.
+    whole = jpeg(icc_profile=icc.working_profile("display-p3") + bytes(150_000))
+    first = whole.index(b"ICC_PROFILE\0") - 4
+    length = int.from_bytes(whole[first + 2 : first + 4], "big") + 2
+    cases = {
+        "missing": whole[:first] + whole[first + length :],
+        "number 0": whole[: first + 16] + b"\0" + whole[first + 17 :],
+        "twice": whole[:first] + whole[first : first + length] + whole[first:],
+        "wrong count": whole[: first + 17] + b"\7" + whole[first + 18 :],
+    }
+    plain = np.rint(np.asarray(Image.open(io.BytesIO(whole)).convert("RGB")))
+    for name, data in cases.items():
+        photo = read(data).pages[0]
+        if name != "twice":
+            assert photo.metadata.profile is None, name
+            assert np.array_equal(np.rint(photo.pixels * 255), plain), name
+            assert any("profile" in text for text in photo.warnings), name
+
+
+def test_an_unknown_adobe_transform_and_jfif_revision_are_no_damage():
+    whole = jpeg()
+    jfif = whole.index(b"JFIF\0") + 5
+    odd = whole[:jfif] + b"\7" + whole[jfif + 1 :]
+    adobe = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\x09"
+    for data in (odd, whole[:2] + adobe + whole[2:]):
+        assert np.array_equal(pixels(data), pixels(whole))
+
+
+def test_junk_does_not_hide_real_damage():
+    whole = jpeg()
+    at = whole.index(MARKERS["DHT"])
+    scan = whole.index(MARKERS["SOS"]) + 14
+    damaged = whole[:at] + b"junk" + whole[at : scan + 400] + b"\xff\xd9"
+    with pytest.raises(UnreadableError, match="damaged JPEG"):
+        read(damaged)
+
+
+def test_comments_are_read():
+    assert read(jpeg(comment="plate 17")).pages[0].metadata.description == (("Comment", "plate 17"),)
