@@ -43,7 +43,8 @@ class _Source:
     def __init__(self, stream: BinaryIO) -> None:
         self.stream = stream
         self.bytes_left = _MOST
-        head = self.read(0, 16) if stream.seek(0, 2) >= 16 else self.read(0, 8)
+        self.length = stream.seek(0, 2)
+        head = self.read(0, min(16, max(8, self.length)))
         self.big = head[:4] in _BIG_MARKS
         if head[:4] not in (*_MARKS, *_BIG_MARKS):
             raise ValueError("not a TIFF")
@@ -81,10 +82,10 @@ class _Source:
             place, size = at + step - inline, _TYPES[kind] * number
             value = table[place : place + size]
             if size > inline:
-                try:
-                    value = self.read(struct.unpack_from(offset, table, place)[0], size)
-                except ValueError:
+                (start,) = struct.unpack_from(offset, table, place)
+                if start + size > self.length:
                     continue
+                value = self.read(start, size)
             found.setdefault(tag, self._classic(kind, number, value))
         return found, struct.unpack_from(offset, table, step * count)[0]
 
