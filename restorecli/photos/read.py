@@ -16,7 +16,8 @@ from restorecli import host
 from restorecli.errors import TooLargeError, UnreadableError, UnsupportedError, first_line
 from restorecli.imaging.orientation import upright
 from restorecli.photo import Document, FloatArray, Photo
-from restorecli.photos.formats import avif, jpeg, jpeg2000, jpegxl, kinds, netpbm, others, png, psd, tiff
+from restorecli.photos.formats import jpeg, kinds, netpbm, others, png, psd, tiff
+from restorecli.photos.formats.boxed import avif, jpeg2000, jpegxl
 from restorecli.photos.formats.extent import Extent
 from restorecli.photos.metadata import carried as metadata
 from restorecli.photos.metadata import colours, exif

@@ -17,7 +17,8 @@ from PIL import Image
 from restorecli import host
 from restorecli.errors import PhotoError, TooLargeError, UnreadableError, UnsupportedError
 from restorecli.photos import read as reading
-from restorecli.photos.formats import jpeg, jpeg2000, tiff_chain
+from restorecli.photos.formats import jpeg, tiff_chain
+from restorecli.photos.formats.boxed import jpeg2000
 from restorecli.photos.formats.png import SIGNATURE, chunk
 from restorecli.photos.metadata import tiff_tags
 from restorecli.photos.read import measure, read, size

@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from restorecli.photo import Depth, Metadata, Photo
-from restorecli.photos.formats import jpeg2000, png
+from restorecli.photos.formats import png
+from restorecli.photos.formats.boxed import jpeg2000
 from restorecli.photos.formats.page import SAMPLE_TYPES, Page, quantized
 from restorecli.photos.formats.table import FORMATS
 from restorecli.photos.metadata import carried as md

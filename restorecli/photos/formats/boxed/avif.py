@@ -7,7 +7,7 @@ import numpy as np
 
 from restorecli.errors import UnreadableError
 from restorecli.photos.formats import others
-from restorecli.photos.formats.boxes import colours, primary_properties
+from restorecli.photos.formats.boxed.boxes import colours, primary_properties
 from restorecli.photos.raster import DECODE_ERRORS, Raster, from_interleaved
 
 

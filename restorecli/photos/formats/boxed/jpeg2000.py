@@ -11,7 +11,7 @@ import numpy as np
 
 from restorecli.errors import UnreadableError, UnsupportedError
 from restorecli.photo import Depth
-from restorecli.photos.formats.boxes import boxes, find
+from restorecli.photos.formats.boxed.boxes import boxes, find
 from restorecli.photos.formats.extent import Extent
 from restorecli.photos.formats.page import Page
 from restorecli.photos.metadata import iptc

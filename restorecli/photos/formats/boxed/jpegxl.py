@@ -6,7 +6,7 @@ import imagecodecs
 import numpy as np
 
 from restorecli.errors import UnreadableError
-from restorecli.photos.formats.boxes import boxes
+from restorecli.photos.formats.boxed.boxes import boxes
 from restorecli.photos.raster import DECODE_ERRORS, Raster, from_interleaved
 
 _LONGEST = 64 << 20  # bytes of a compressed box; more is a bomb
