@@ -42,6 +42,7 @@ class Models:
         progress: called with the bytes of downloads.
         fetch: whether weights may be downloaded and converted.
         say: called, once per message, with what the user should know about weights and devices.
+        warn: called, once per message, with how weights differ from those asked for; default ``say``.
     """
 
     def __init__(
@@ -52,12 +53,14 @@ class Models:
         progress: Progress | None = None,
         fetch: bool = True,
         say: Callable[[str], None] = lambda _: None,
+        warn: Callable[[str], None] | None = None,
     ) -> None:
         self.settings = settings
         self.seed = seed
         self.progress = progress
         self.fetch = fetch
         self.say = say
+        self.warn = warn or say
         self._found: dict[str | Path, Resolved] = {}
         self._loaded: dict[tuple[Any, ...], Loaded] = {}
 
@@ -79,7 +82,9 @@ class Models:
         if key not in self._found:
             found = resolve(request, progress=self.progress, fetch=self.fetch)
             self._found[key] = found
-            for text in (*found.warnings, *found.notes):
+            for text in found.warnings:
+                self.warn(text)
+            for text in found.notes:
                 if text not in unsaid:
                     self.say(text)
         return self._found[key]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import BinaryIO
 
 from restorecli.photo import Depth, Document
@@ -14,12 +15,17 @@ from restorecli.photos.write import WrittenInfo, write, write_copy
 from restorecli.stages import Details, Passed
 
 
+UNNEEDED = ("copy", "skip", "convert")
+"""The file's own bytes, no file, or a file of the format that results have."""
+
+
 @dataclass(frozen=True)
 class Encoding:
     """How results are written.
 
     Attributes:
         depth, jpeg_quality, strip: see `photos.write.write`.
+        unneeded: what becomes of a photo that no stage has touched, one of `UNNEEDED`.
         provenance: what the metadata of all results say.
         settings: everything that the results depend on; see `photos.records`.
     """
@@ -27,6 +33,7 @@ class Encoding:
     depth: Depth | None = None
     jpeg_quality: int = 95
     strip: bool = False
+    unneeded: str = "copy"
     provenance: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -58,6 +65,15 @@ class Result:
         return all(passed.photo is page for passed, page in pages)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What was found and chosen, in words; of several pages with their numbers."""
+        if len(self.pages) == 1:
+            return self.pages[0].notes
+        return tuple(
+            f"page {number}: {text}" for number, page in enumerate(self.pages, 1) for text in page.notes
+        )
+
+    @property
     def details(self) -> dict[str, str | float]:
         """What was found and chosen; where pages differ, one after the other."""
         gathered: dict[str, list[str | float]] = {}
@@ -71,12 +87,43 @@ class Result:
         }
 
 
-def write_result(result: Result, planned: PlannedPhoto, encoding: Encoding, stdout: BinaryIO) -> WrittenInfo:
-    """Write a result where it was planned; what no stage has touched keeps its bytes where it can.
+@dataclass(frozen=True)
+class Destination:
+    """Where a result goes.
+
+    Attributes:
+        target: its path; None for standard output.
+        copy: whether it is the input's own bytes.
+    """
+
+    target: Path | None
+    copy: bool
+
+
+def destination(result: Result, planned: PlannedPhoto, encoding: Encoding) -> Destination:
+    """Return where a result goes: what no stage has touched keeps its bytes where it can."""
+    source = result.source.document
+    same_depth = encoding.depth is None or all(page.depth is encoding.depth for page in source.pages)
+    if not (result.untouched and same_depth and not encoding.strip):
+        return Destination(planned.target, False)
+    if is_kept_as(source, planned.format):
+        return Destination(planned.target, True)
+    if encoding.unneeded == "copy" and planned.target is None and planned.format == "keep":
+        return Destination(None, True)
+    if encoding.unneeded == "copy" and planned.copied is not None:
+        return Destination(planned.copied, True)
+    return Destination(planned.target, False)
+
+
+def write_result(
+    result: Result, place: Destination, planned: PlannedPhoto, encoding: Encoding, stdout: BinaryIO
+) -> WrittenInfo:
+    """Write a result.
 
     Args:
         result: what is to be written.
-        planned: its target and format.
+        place: where, see `destination`.
+        planned: its input and format.
         encoding: how.
         stdout: takes the result that has no target.
 
@@ -87,20 +134,36 @@ def write_result(result: Result, planned: PlannedPhoto, encoding: Encoding, stdo
         PhotoError: see `photos.write.write`.
     """
     source = result.source.document
-    target = planned.target if planned.target is not None else stdout
+    target = place.target if place.target is not None else stdout
     record = None
-    if planned.target is not None and not planned.found.is_stream:  # a stream cannot be compared later
+    if place.target is not None and not planned.found.is_stream:  # a stream cannot be compared later
         record = Record(
-            planned.found.path, source.fingerprint, source.stamp, encoding.settings, result.details
+            planned.found.path,
+            source.fingerprint,
+            source.stamp,
+            encoding.settings,
+            result.details,
+            _weights_warnings(result.pages),
         )
-    if result.untouched and _bytes_fit(source, planned.format, encoding):
+    if place.copy:
         data = result.source.data
-        return write_copy(planned.found.path if data is None else data, source, target, record)
+        info = write_copy(planned.found.path if data is None else data, source, target, record)
+    else:
+        info = _encoded(result, target, planned.format, encoding, record)
+    for older in planned.older:
+        if older != place.target:
+            older.unlink(missing_ok=True)
+    return info
+
+
+def _encoded(
+    result: Result, target: Path | BinaryIO, format: str, encoding: Encoding, record: Record | None
+) -> WrittenInfo:
     document = result.document
     info = write(
         document,
         target,
-        format=planned.format,
+        format=format,
         depth=encoding.depth,
         jpeg_quality=encoding.jpeg_quality,
         strip=encoding.strip,
@@ -110,16 +173,16 @@ def write_result(result: Result, planned: PlannedPhoto, encoding: Encoding, stdo
     return replace(info, warnings=tuple(dict.fromkeys((*document.warnings, *info.warnings))))
 
 
-def _bytes_fit(source: Document, format: str, encoding: Encoding) -> bool:
-    same_depth = encoding.depth is None or all(page.depth is encoding.depth for page in source.pages)
-    return same_depth and not encoding.strip and is_kept_as(source, format)
-
-
 def _provenance(pages: Sequence[Passed], details: Details) -> dict[str, str]:
     facts = {name.replace("_", "-"): str(value) for name, value in details.items() if name != "weights"}
     used = dict.fromkeys((each.name, each.variant, each.digest) for passed in pages for each in passed.used)
     for index, name in enumerate(("model", "variant", "weights-sha256")):
         if used:
             facts[name] = ", ".join(dict.fromkeys(each[index] for each in used))
-    warnings = dict.fromkeys(text for passed in pages for each in passed.used for text in each.warnings)
+    warnings = _weights_warnings(pages)
     return {**facts, "warning": " ".join(warnings)} if warnings else facts
+
+
+def _weights_warnings(pages: Sequence[Passed]) -> tuple[str, ...]:
+    used = (each for passed in pages for each in passed.used)
+    return tuple(dict.fromkeys(text for each in used for text in each.warnings))

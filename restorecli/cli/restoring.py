@@ -46,7 +46,7 @@ def restore(description: RunDescription, found: Sequence[Found]) -> None:
     options = description.shared
     report = reporter(options)
     with download_bar(wanted=not (options.quiet or options.json_lines)) as progress:
-        ready = make_ready(description, progress=progress, say=report.note)
+        ready = make_ready(description, progress=progress, say=report.note, warn=report.warn)
         settings = ready.settings
         plan = plan_names(
             found,
@@ -54,10 +54,12 @@ def restore(description: RunDescription, found: Sequence[Found]) -> None:
             task_suffix=description.suffix,
             format=options.format,
             if_exists=options.if_exists,
+            copies=options.unneeded == "copy",
             settings=settings,
         )
-        if options.shard:
-            plan = replace(plan, photos=tuple(shard(plan.photos, options.shard)))
+        photos = shard(plan.photos, options.shard) if options.shard else plan.photos
+        numbered = (replace(photo, index=index, of=len(photos)) for index, photo in enumerate(photos, 1))
+        plan = replace(plan, photos=tuple(numbered))
         for text in (*plan.notes, *(_engine_notes(ready) if options.verbose else ())):
             report.note(text)
         event = plan_event(plan, ready)
@@ -99,6 +101,7 @@ def plan_event(plan: Plan, ready: Ready) -> PlanMade:
         device=",".join(prepared.devices) if prepared else "",
         precision=prepared.precision if prepared else "",
         tile=prepared.tile if prepared else 0,
+        warnings=tuple(dict.fromkeys(text for each in ready.expected for text in each.warnings)),
     )
 
 

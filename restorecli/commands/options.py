@@ -127,6 +127,16 @@ class SharedOptions:
             metavar="WHAT",
         ),
     ] = "skip"
+    unneeded: Annotated[
+        str,
+        option(
+            "--unneeded",
+            help="What becomes of a photo that needs nothing. copy: its own file, byte for byte; skip: no "
+            "file; convert: a file of the format that results have.",
+            panel=OUTPUT,
+            metavar="copy|skip|convert",
+        ),
+    ] = "copy"
     strip: Annotated[bool, option("--strip", help="Leave metadata out.", panel=OUTPUT)] = False
     model: Annotated[
         str | None,

@@ -68,6 +68,7 @@ class Ready:
             "bits": shared.bits or "keep",
             "jpeg_quality": shared.jpeg_quality,
             "strip": shared.strip,
+            "unneeded": shared.unneeded,
         }
         return {name: str(value) for name, value in settings.items()}
 
@@ -83,6 +84,7 @@ class Ready:
             depth=Depth(shared.bits) if shared.bits else None,
             jpeg_quality=shared.jpeg_quality,
             strip=shared.strip,
+            unneeded=shared.unneeded,
             provenance={"software": f"restore {__version__}", "task": self.description.suffix},
             settings=self.settings if settings is None else settings,
         )
@@ -99,6 +101,7 @@ def make_ready(
     *,
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda _: None,
+    warn: Callable[[str], None] | None = None,
 ) -> Ready:
     """Find the networks that most photos will need, and prepare them unless it is a dry run.
 
@@ -106,13 +109,19 @@ def make_ready(
         description: what is asked for.
         progress: gets the bytes of downloads.
         say: gets, once each, what the user should know of weights and devices.
+        warn: gets, once each, how weights are others than were asked for; ``say`` where none is given.
 
     Raises:
         RestoreError: weights or device cannot be had.
     """
     shared = description.shared
     models = Models(
-        engine_settings(shared), seed=shared.seed, progress=progress, fetch=not shared.dry_run, say=say
+        engine_settings(shared),
+        seed=shared.seed,
+        progress=progress,
+        fetch=not shared.dry_run,
+        say=say,
+        warn=warn,
     )
     stages = tuple(description.stages(models))
     expected = tuple(models.resolve(stage.request) for stage in usual(stages))

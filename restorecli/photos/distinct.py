@@ -21,6 +21,8 @@ _DEVICES = frozenset(
 class Wish:
     """A candidate name: folder / stem + [old suffix] + [number] + suffix.
 
+    It is two names where the input's own bytes would need another suffix than a result has.
+
     Attributes:
         found: the input.
         folder: of the result.
@@ -28,6 +30,7 @@ class Wish:
         suffix: of the result's name.
         format: of the result.
         kind: of the input, "" where unknown.
+        own_suffix: what the input's own bytes would need; empty where that is the result's, or not wanted.
         level: 0 for the plain name, 1 with the input's suffix, then with the number `level`.
         fixed: the user gave the name.
         warnings: what the user should know about the name.
@@ -39,6 +42,7 @@ class Wish:
     suffix: str
     format: str
     kind: str
+    own_suffix: str = ""
     level: int = 0
     fixed: bool = False
     warnings: list[str] = field(default_factory=list)
@@ -47,8 +51,21 @@ class Wish:
     def target(self) -> Path:
         """The result's path as it stands now."""
         stem = self.stem + (self.found.path.suffix if self.level >= 1 else "")
-        number = f"-{self.level}" if self.level >= 2 else ""
-        return self.folder / portable(stem, number + self.suffix)
+        return self.folder / portable(stem, self._number + self.suffix)
+
+    @property
+    def copied(self) -> Path | None:
+        """The path for the input's own bytes, if it is another one."""
+        return self.folder / portable(self.stem, self._number + self.own_suffix) if self.own_suffix else None
+
+    @property
+    def keys(self) -> set[str]:
+        """The `key` of each path."""
+        return {key(path) for path in (self.target, self.copied) if path is not None}
+
+    @property
+    def _number(self) -> str:
+        return f"-{self.level}" if self.level >= 2 else ""
 
 
 def spread_folders(wishes: Sequence[Wish]) -> None:
@@ -78,16 +95,20 @@ def separate(wishes: Sequence[Wish]) -> None:
     for _ in range(len(wishes) + 3):
         groups: dict[str, list[Wish]] = {}
         for wish in wishes:
-            groups.setdefault(key(wish.target), []).append(wish)
+            for name in wish.keys:
+                groups.setdefault(name, []).append(wish)
         clashes = [group for group in groups.values() if len(group) > 1]
         if not clashes:
             break
+        movers: dict[int, Wish] = {}
         for group in clashes:
             lowest = min(wish.level for wish in group)
             moving = [wish for wish in group if wish.level == lowest]
             # The plain name goes to nobody; of equal names with suffix or number the first one stays.
-            for wish in moving if lowest == 0 or len(moving) < len(group) else moving[1:]:
-                wish.level += 1
+            stay = 0 if lowest == 0 or len(moving) < len(group) else 1
+            movers.update((id(wish), wish) for wish in moving[stay:])
+        for wish in movers.values():
+            wish.level += 1
     for wish in wishes:
         if wish.level:
             wish.warnings.append(f"another input wants the same name: written as {wish.target.name}")

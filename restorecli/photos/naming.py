@@ -37,6 +37,10 @@ class PlannedPhoto:
         skip: why nothing is to be done; empty where something is.
         error: why it cannot be done.
         warnings: what the user should know about the name.
+        copied: where the input's own bytes go if nothing is to be done to it and ``target`` is a name of
+            another format; None where they may not.
+        older: an earlier result of the same input under the other of the two names; the new one replaces it.
+        index, of: the photo's number in the run, from 1, and how many there are; None where not known.
     """
 
     found: Found
@@ -45,6 +49,10 @@ class PlannedPhoto:
     skip: str = ""
     error: PhotoError | None = None
     warnings: tuple[str, ...] = ()
+    copied: Path | None = None
+    older: tuple[Path, ...] = ()
+    index: int | None = None
+    of: int | None = None
 
     @property
     def name(self) -> str:
@@ -67,6 +75,7 @@ def plan_names(
     task_suffix: str,
     format: str = "keep",
     if_exists: str = "skip",
+    copies: bool = True,
     settings: Mapping[str, str] | None = None,
 ) -> Plan:
     """Plan the results' names.
@@ -77,6 +86,7 @@ def plan_names(
         task_suffix: what is appended to sibling names, as "upscale-x4".
         format: one of `formats.WRITABLE`, or "keep".
         if_exists: one of `IF_EXISTS`.
+        copies: whether an input that is left as it is may keep its own format where ``format`` is "keep".
         settings: all that the results depend on, compared with the run record by "skip".
 
     Returns:
@@ -96,6 +106,8 @@ def plan_names(
         return Plan((_refused(item) if item.refusal else PlannedPhoto(item, None, format),))
     records = Records()
     wishes = [_wish(item, output, task_suffix, format, len(found)) for item in found]
+    for wish in wishes if copies and format == "keep" else ():
+        wish.own_suffix = _suffix_of_bytes(wish)
     spread_folders(wishes)
     separate(wishes)
     # A file found in the output folder that is no recorded result is the user's own: protected like an input.
@@ -103,10 +115,12 @@ def plan_names(
     guarded = [item for item in all_found if item in kept or not records.knows(item.path)]
     inputs = {os.path.realpath(item.path) for item in guarded if not item.is_stream}
     identities = _identities(guarded)
-    taken = {key(wish.target) for wish in wishes}
+    taken = {name for wish in wishes for name in wish.keys}
     photos = []
     for wish in wishes:
-        planned = PlannedPhoto(wish.found, wish.target, wish.format, warnings=tuple(wish.warnings))
+        planned = PlannedPhoto(
+            wish.found, wish.target, wish.format, warnings=tuple(wish.warnings), copied=wish.copied
+        )
         if wish.format in formats.RAW_ONLY and wish.kind not in ("", "tiff", "raw"):
             refusal = f"{wish.found.path}: {wish.format} is for camera RAW, and this is a {wish.kind} file"
             photos.append(replace(planned, error=UnsupportedError(refusal, "choose another --format")))
@@ -174,6 +188,13 @@ def _own_suffix(item: Found, suffix: str, name: str) -> str:
     return item.path.suffix if formats.format_of_suffix(item.path.suffix) == name else suffix
 
 
+def _suffix_of_bytes(wish: Wish) -> str:
+    """The suffix of a copy of the input's bytes; empty where a result of the same suffix is planned anyway."""
+    if wish.fixed or wish.kind in ("", "raw") or wish.kind in formats.UNCHANGED:
+        return ""
+    return formats.suffix_of_kind(wish.kind, wish.found.path.suffix)
+
+
 def _below(item: Found) -> Path:
     try:
         return item.path.parent.relative_to(item.root)
@@ -225,6 +246,23 @@ def _settled(
         standing = Standing.OUTDATED
     if standing is Standing.DONE and if_exists == "skip":
         return replace(planned, skip=standing.value)
+    copied = planned.copied
+    if copied is not None and (copied.is_dir() or _is_input(copied, inputs, identities)):
+        copied = None
+    if copied is not None and os.path.lexists(copied):
+        of_copy = records.standing(copied, source, settings)
+        if of_copy is Standing.DONE and if_exists == "skip":
+            return replace(planned, target=copied, skip=of_copy.value)
+        if of_copy is Standing.FOREIGN and if_exists != "overwrite":
+            copied = None
+        elif if_exists == "error":
+            return replace(planned, error=_exists_already(copied))
+    older = (target, planned.copied) if if_exists in ("skip", "overwrite") else ()
+    planned = replace(
+        planned,
+        copied=copied,
+        older=tuple(path for path in older if path and records.source_of(path) == os.path.realpath(source)),
+    )
     if _is_input(target, inputs, identities) and if_exists != "rename":
         if standing is not Standing.FOREIGN and _made_from_inputs(records, target, inputs):
             return planned
@@ -240,12 +278,16 @@ def _settled(
     if standing is Standing.ABSENT or if_exists == "overwrite":
         return planned
     if if_exists == "rename":
-        return replace(planned, target=_free_name(target, taken))
+        return replace(planned, target=_free_name(target, taken), copied=None)
     if if_exists == "error":
-        return replace(planned, error=CollisionError(f"{target}: exists already", "see --if-exists"))
+        return replace(planned, error=_exists_already(target))
     if standing is Standing.FOREIGN:
         return replace(planned, skip=f"{target.name} {standing.value}")
     return planned
+
+
+def _exists_already(path: Path) -> CollisionError:
+    return CollisionError(f"{path}: exists already", "see --if-exists")
 
 
 def _is_damaged(target: Path) -> bool:

@@ -31,6 +31,7 @@ class Record:
         stamp: `Document.stamp` of it: what the file is by now may be another one.
         settings: everything that the result's bytes depend on.
         details: what was found in the input and chosen for it; noted, never compared.
+        warnings: how the weights are others than were asked for; noted, never compared.
     """
 
     source: Path
@@ -38,6 +39,7 @@ class Record:
     stamp: tuple[int, int]
     settings: Mapping[str, str]
     details: Mapping[str, str | float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 class Standing(Enum):
@@ -88,6 +90,7 @@ def append(target: Path, finished: Path, record: Record) -> None:
         "settings_hash": digest(record.settings),
         "settings": dict(record.settings),
         "details": dict(record.details),
+        **({"warnings": list(record.warnings)} if record.warnings else {}),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     data = (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape")

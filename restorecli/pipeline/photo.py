@@ -17,7 +17,7 @@ from restorecli.photos.naming import PlannedPhoto
 from restorecli.photos.read import read, read_stream
 from restorecli.report.events import FileDone, FileFailed, FileSkipped, Reporter
 from restorecli.report.stopwatch import Stopwatch
-from restorecli.results import Encoding, Result, Source, write_result
+from restorecli.results import Encoding, Result, Source, destination, write_result
 from restorecli.stages import Networks, Stage, pass_through
 
 Outcome = FileDone | FileSkipped | FileFailed
@@ -70,7 +70,7 @@ def process(planned: PlannedPhoto, setup: Setup, report: Reporter, cancelled: Fl
     Args:
         planned: what to do, names decided.
         setup: what it shares with other photos.
-        report: gets the photo's progress and notes; the event is returned, not reported.
+        report: gets the photo's progress; the event is returned, not reported.
         cancelled: when set, the photo is given up at the next tile.
 
     Returns:
@@ -96,7 +96,7 @@ def process(planned: PlannedPhoto, setup: Setup, report: Reporter, cancelled: Fl
 def settled(planned: PlannedPhoto) -> FileSkipped | FileFailed | None:
     """Return what is known of a photo from its plan alone; None where it is to be restored."""
     if planned.skip:
-        return FileSkipped(planned.name, str(planned.target or "-"), planned.skip)
+        return _skipped(planned, planned.skip)
     return None if planned.error is None else failure(planned, planned.error)
 
 
@@ -123,14 +123,14 @@ def read_photo(planned: PlannedPhoto, setup: Setup) -> Source:
 def restore_photo(
     planned: PlannedPhoto, source: Source, setup: Setup, report: Reporter, cancelled: Flag
 ) -> Restored:
-    """Take every page through the stages, and report what was found.
+    """Take every page through the stages.
 
     Raises:
         PhotoError, RestoreError, Cancelled: see `stages.pass_through`.
     """
     began = time.monotonic()
     pages = []
-    for number, page in enumerate(source.document.pages, 1):
+    for page in source.document.pages:
         with setup.watch.of("restore"):
             passed = pass_through(
                 page,
@@ -141,32 +141,40 @@ def restore_photo(
             )
         setup.watch.add("device", passed.seconds)
         pages.append(passed)
-        if passed.notes:
-            place = f" page {number}" if len(source.document.pages) > 1 else ""
-            report.note(f"{planned.name}{place}: {', '.join(passed.notes)}")
     return Restored(planned, Result(source, tuple(pages)), began)
 
 
-def write_photo(restored: Restored, setup: Setup) -> FileDone:
-    """Write a result and return what was written.
+def write_photo(restored: Restored, setup: Setup) -> FileDone | FileSkipped:
+    """Write a result and return what was written, or why nothing was.
 
     Raises:
         PhotoError: see `photos.write.write`.
     """
-    planned, pages = restored.planned, restored.result.pages
+    planned, result, pages = restored.planned, restored.result, restored.result.pages
+    if result.untouched and setup.encoding.unneeded == "skip" and planned.target is not None:
+        return _skipped(planned, ", ".join(result.notes))
+    place = destination(result, planned, setup.encoding)
     with setup.watch.of("encode"):
-        info = write_result(restored.result, planned, setup.encoding, setup.stdout)
+        info = write_result(result, place, planned, setup.encoding, setup.stdout)
     warnings = (*planned.warnings, *(text for passed in pages for text in passed.warnings), *info.warnings)
     return FileDone(
         planned.name,
-        str(planned.target or "-"),
+        str(place.target or "-"),
         info.width,
         info.height,
         round(time.monotonic() - restored.began, 3),
         sum(passed.tiles for passed in pages),
         tuple(dict.fromkeys(warnings)),
-        restored.result.details,
+        result.details,
+        result.untouched,
+        result.notes,
+        planned.index,
+        planned.of,
     )
+
+
+def _skipped(planned: PlannedPhoto, reason: str) -> FileSkipped:
+    return FileSkipped(planned.name, str(planned.target or "-"), reason, planned.index, planned.of)
 
 
 def failure(planned: PlannedPhoto, error: Exception) -> FileFailed | None:
@@ -180,4 +188,4 @@ def failure(planned: PlannedPhoto, error: Exception) -> FileFailed | None:
     if not isinstance(error, PhotoError):
         return None
     message = f"{error.message} ({error.hint})" if error.hint else error.message
-    return FileFailed(planned.name, error.code, message)
+    return FileFailed(planned.name, error.code, message, planned.index, planned.of)

@@ -13,6 +13,7 @@ class Tally:
 
     Attributes:
         done, skipped, failed: how many photos.
+        left: how many of those done were left as they were.
         failed_codes: the codes of those that failed.
         megapixels: of the results.
         interrupted: whether the run was cancelled.
@@ -21,6 +22,7 @@ class Tally:
     done: int = 0
     skipped: int = 0
     failed: int = 0
+    left: int = 0
     failed_codes: set[str] = field(default_factory=set)
     megapixels: float = 0.0
     interrupted: bool = False
@@ -29,6 +31,7 @@ class Tally:
         """Count a photo's event; other events change nothing."""
         if isinstance(event, FileDone):
             self.done += 1
+            self.left += event.left
             self.megapixels += event.width * event.height / 1e6
         elif isinstance(event, FileSkipped):
             self.skipped += 1
@@ -38,4 +41,6 @@ class Tally:
 
     def summary(self, seconds: float) -> RunSummary:
         """Return the event that ends a run of ``seconds``."""
-        return RunSummary(self.done, self.skipped, self.failed, round(seconds, 3), round(self.megapixels, 3))
+        return RunSummary(
+            self.done, self.skipped, self.failed, round(seconds, 3), round(self.megapixels, 3), self.left
+        )

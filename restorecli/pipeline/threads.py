@@ -30,7 +30,7 @@ from restorecli.pipeline.photo import (
     write_photo,
 )
 from restorecli.pipeline.tally import Tally
-from restorecli.report.events import FileDone, Reporter
+from restorecli.report.events import FileDone, FileSkipped, FileStarted, Reporter
 from restorecli.results import Source
 
 WAITING_SHARE = 0.25  # of the machine's memory, for results that wait to be written
@@ -43,7 +43,7 @@ class _Writing:
     """A result on its way to its file."""
 
     planned: PlannedPhoto
-    event: Future[FileDone]
+    event: Future[FileDone | FileSkipped]
     nbytes: int
 
 
@@ -87,6 +87,7 @@ def run(
             if cancelled.is_set():
                 raise Cancelled
             if isinstance(decoding, Future):
+                report.event(FileStarted(planned.name, planned.index, planned.of))
                 with _errors_reported(planned, emit):
                     with setup.watch.of("wait for decoding"):
                         source = decoding.result()

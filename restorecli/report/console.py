@@ -1,16 +1,28 @@
-"""Talk for people on standard error: bars on a terminal, lines otherwise, a summary table at the end."""
+"""Talk for people on standard error: bars on a terminal, lines otherwise, at the end a summary by kind."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 from tqdm import tqdm
 
-from restorecli.report.events import Event, FileDone, FileFailed, FileSkipped, PlanMade, RunSummary
+from restorecli.report.events import Event, FileDone, FileFailed, FileSkipped, PlanMade, RunError, RunSummary
+from restorecli.report.kinds import Kinds
+from restorecli.report.words import labelled
+
+STYLES = {
+    "note": "cyan",
+    "warning": "yellow",
+    "skipped": "yellow",
+    "failed": "red",
+    "done": "green",
+    "error": "red",
+    "hint": "cyan",
+}
 
 
 class ConsoleReporter:
@@ -23,13 +35,18 @@ class ConsoleReporter:
 
     def __init__(self, verbosity: int = 0, console: Console | None = None) -> None:
         self.verbosity = verbosity
-        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console = console or Console(stderr=True, highlight=False)
         self.bars = self.console.is_terminal and verbosity >= 0
         self.files: tqdm[Any] | None = None
         self.current: tqdm[Any] | None = None
-        self.problems: list[FileFailed | FileSkipped] = []
+        self.kinds = Kinds()
         self.said: set[str] = set()
         self.planned = 0
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether what is to be said of a photo is said at once, not by kind at the end."""
+        return self.verbosity > 0 or self.planned <= 1
 
     def event(self, event: Event) -> None:
         """Show an event."""
@@ -40,13 +57,16 @@ class ConsoleReporter:
             self._done(event)
         elif isinstance(event, FileSkipped):
             self._advance()
-            self.problems.append(event)
-            if self.verbosity > 0:
-                self._say(f"[yellow]skipped[/] {escape(event.input)}: {escape(event.reason)}")
+            self._of_photo("skipped", event.reason, event.input, event.output)
         elif isinstance(event, FileFailed):
             self._advance()
-            self.problems.append(event)
-            self._say(f"[red]failed[/]  {escape(event.input)}: {escape(event.message)}")
+            reason = event.message.removeprefix(f"{event.input}: ")
+            self._say("failed", f"{event.input}: {reason}")
+        elif isinstance(event, RunError):
+            self.close()
+            self._say("error", event.message)
+            if event.hint:
+                self._say("hint", event.hint)
         elif isinstance(event, RunSummary):
             self.close()
             self._summary(event)
@@ -66,9 +86,11 @@ class ConsoleReporter:
 
     def note(self, text: str) -> None:
         """Say something, once in a run."""
-        if self.verbosity >= 0 and text not in self.said:
-            self.said.add(text)
-            self._say(f"[cyan]note[/]    {escape(text)}")
+        self._once("note", text)
+
+    def warn(self, text: str) -> None:
+        """Say what is not as it was asked for, once in a run."""
+        self._once("warning", text)
 
     def close(self) -> None:
         """End all bars."""
@@ -77,13 +99,19 @@ class ConsoleReporter:
             self.files.close()
             self.files = None
 
+    def _once(self, label: str, text: str) -> None:
+        if self.verbosity >= 0 and text not in self.said:
+            self.said.add(text)
+            self._say(label, text)
+
     def _plan(self, plan: PlanMade) -> None:
         self.planned = plan.files
         if self.verbosity >= 0:
             tile = f"tiles of {plan.tile}" if plan.tile else "whole images"
             self._say(
-                f"{plan.files} file{'s' * (plan.files != 1)} · {escape(plan.weights)} ({plan.variant}) · "
-                f"{escape(plan.device)} · {plan.precision} · {tile}"
+                "",
+                f"{_files(plan.files)} · {plan.weights} ({plan.variant}) · {plan.device} · {plan.precision} · "
+                f"{tile}",
             )
         if self.bars:
             self.files = tqdm(total=plan.files, unit="file", desc="photos", position=0, file=sys.stderr)
@@ -91,12 +119,22 @@ class ConsoleReporter:
     def _done(self, event: FileDone) -> None:
         if self.verbosity > 0:
             size = f"{event.width}×{event.height}"
-            self._say(f"[green]done[/]    {escape(event.output)} {size} in {event.seconds:.1f} s")
+            self._say("done", f"{event.output} {size} in {event.seconds:.1f} s")
+        if self.one_by_one and event.notes:
+            self._of_photo("note", ", ".join(event.notes), event.input, event.output)
+        for note in () if self.one_by_one else event.notes:
+            self._of_photo("note", note, event.input, event.output)
         for warning in event.warnings:
-            if self.verbosity > 0:
-                self._say(f"        {escape(warning)}")
-            else:
-                self.note(f"{event.input}: {warning}" if warning not in self.said else warning)
+            if warning not in self.said:  # what holds for the whole run was said at its beginning
+                self._of_photo("warning", warning, event.input, event.output)
+
+    def _of_photo(self, label: str, text: str, photo: str, result: str) -> None:
+        if self.verbosity < 0:
+            return
+        if self.one_by_one:
+            self._say(label, f"{photo}: {text}")
+        else:
+            self.kinds.add(label, text, photo, result, Path(result).name)
 
     def _advance(self) -> None:
         self._end_tiles()
@@ -108,35 +146,39 @@ class ConsoleReporter:
             self.current.close()
             self.current = None
 
-    def _say(self, markup: str) -> None:
+    def _say(self, label: str, text: str) -> None:
+        said = labelled(self.console, label, text, STYLES.get(label, ""))
         if self.files is None:
-            self.console.print(markup)
+            self._print(said)
         else:
             with tqdm.external_write_mode(file=sys.stderr):
-                self.console.print(markup)
+                self._print(said)
+
+    def _print(self, said: Text) -> None:
+        self.console.print(said, soft_wrap=True)  # it is wrapped already
 
     def _summary(self, summary: RunSummary) -> None:
         if self.verbosity < 0:
             return
-        if self.problems and len(self.problems) <= 50:
-            table = Table("file", "what", "why", title="Not restored", title_justify="left")
-            for problem in self.problems:
-                failed = isinstance(problem, FileFailed)
-                why = problem.message if isinstance(problem, FileFailed) else problem.reason
-                table.add_row(
-                    escape(problem.input), "[red]failed[/]" if failed else "[yellow]skipped[/]", escape(why)
-                )
-            if any(isinstance(problem, FileFailed) for problem in self.problems) or self.verbosity > 0:
-                self.console.print(table)
-        left = self.planned - summary.done - summary.skipped - summary.failed
-        if left > 0:
-            self.console.print(f"{left} of {self.planned} not done: run the same command again to continue")
+        for kind in self.kinds:
+            such = f", such as {kind.example}" if kind.label == "warning" and kind.count > 1 else ""
+            which = f"{_files(kind.count)}{such}" if kind.count > 1 else kind.example
+            self._say(kind.label, f"{kind.text} ({which})")
+        rest = self.planned - summary.done - summary.skipped - summary.failed
+        if rest > 0:
+            self._say("", f"{rest} of {self.planned} not done: run the same command again to continue")
         rate = (
             f", {summary.megapixels / summary.seconds:.2f} MP/s"
             if summary.seconds > 0 and summary.done
             else ""
         )
-        self.console.print(
-            f"[bold]{summary.done} restored, {summary.skipped} skipped, {summary.failed} failed[/] "
-            f"in {summary.seconds:.1f} s ({summary.megapixels:.1f} megapixels{rate})"
+        left = f"{summary.left} left as {'it was' if summary.left == 1 else 'they were'}, "
+        self._say(
+            "",
+            f"{summary.done - summary.left} restored, {left if summary.left else ''}{summary.skipped} skipped, "
+            f"{summary.failed} failed in {summary.seconds:.1f} s ({summary.megapixels:.1f} megapixels{rate})",
         )
+
+
+def _files(count: int) -> str:
+    return f"{count} file{'s' * (count != 1)}"

@@ -17,13 +17,18 @@ class Event:
         cls.name = name
 
     def fields(self) -> dict[str, Any]:
-        """Return the event as a JSON object, its name first."""
-        return {"event": self.name, **asdict(self)}
+        """Return the event as a JSON object, its name first; numbers that are not known are left out."""
+        return {"event": self.name, **{name: value for name, value in asdict(self).items() if value is not None}}
 
 
 @dataclass(frozen=True)
 class PlanMade(Event, name="plan"):
-    """What is going to be done; ``tile`` is the side in input pixels, 0 for whole images."""
+    """What is going to be done.
+
+    Attributes:
+        tile: the side in input pixels, 0 for whole images.
+        warnings: how the weights are others than were asked for.
+    """
 
     files: int
     model: str
@@ -32,13 +37,32 @@ class PlanMade(Event, name="plan"):
     device: str
     precision: str
     tile: int
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FileStarted(Event, name="file_started"):
+    """It is a photo's turn; ``index`` is its number, from 1, among the ``of`` files of the plan."""
+
+    input: str
+    index: int | None = None
+    of: int | None = None
 
 
 @dataclass(frozen=True)
 class FileDone(Event, name="file_done"):
-    """A photo was restored; ``width`` and ``height`` are the output's.
+    """A result was written.
 
-    ``details`` holds what was found in the photo and chosen for it: "weights", "sigma", "quality", …
+    Attributes:
+        input, output: paths, or "-".
+        width, height: of the result.
+        seconds: from the turn of the photo to the finished file.
+        tiles: how many went through networks.
+        warnings: what could not be kept or done as asked.
+        details: what was found in the photo and chosen for it: "weights", "sigma", "quality", …
+        left: nothing was to be done: the result is the picture as it was.
+        notes: the details in words.
+        index, of: see `FileStarted`.
     """
 
     input: str
@@ -49,15 +73,21 @@ class FileDone(Event, name="file_done"):
     tiles: int
     warnings: tuple[str, ...] = ()
     details: Mapping[str, str | float] = field(default_factory=dict)
+    left: bool = False
+    notes: tuple[str, ...] = ()
+    index: int | None = None
+    of: int | None = None
 
 
 @dataclass(frozen=True)
 class FileSkipped(Event, name="file_skipped"):
-    """A photo was left alone, for a reason."""
+    """No result was written, for a reason; ``index`` and ``of`` as in `FileStarted`."""
 
     input: str
     output: str
     reason: str
+    index: int | None = None
+    of: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,17 +97,32 @@ class FileFailed(Event, name="file_failed"):
     input: str
     code: str
     message: str
+    index: int | None = None
+    of: int | None = None
 
 
 @dataclass(frozen=True)
 class RunSummary(Event, name="summary"):
-    """How a run ended; megapixels are of the outputs."""
+    """How a run ended: how many photos; ``left`` of those done were left as they were.
+
+    Megapixels are of the outputs.
+    """
 
     done: int
     skipped: int
     failed: int
     seconds: float
     megapixels: float
+    left: int = 0
+
+
+@dataclass(frozen=True)
+class RunError(Event, name="error"):
+    """What ended the run: one of the codes of `errors`, what is wrong, and what to do (may be empty)."""
+
+    code: str
+    message: str
+    hint: str
 
 
 class Reporter(Protocol):
@@ -91,6 +136,9 @@ class Reporter(Protocol):
 
     def note(self, text: str) -> None:
         """Show a message; the same text only once."""
+
+    def warn(self, text: str) -> None:
+        """Say once what is not as it was asked for."""
 
     def close(self) -> None:
         """End all progress bars."""

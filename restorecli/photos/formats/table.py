@@ -96,6 +96,13 @@ def format_of_suffix(suffix: str) -> str | None:
     return wanted if wanted in FORMATS else None
 
 
+def suffix_of_kind(kind: str, given: str) -> str:
+    """The suffix for the bytes of a file of ``kind``: ``given`` where that is one of its own."""
+    usual = {"jpeg": "jpg", "jpeg2000": "jp2", "jpegxl": "jxl"}.get(kind, kind)
+    own = {usual, kind, *(alias for alias, name in _ALIASES.items() if name == usual)}
+    return given if given.lower().lstrip(".") in own else f".{usual}"
+
+
 def kept_format(kind: str, depth: Depth = Depth.UINT8) -> str:
     """The output format that "keep" means for an input.
 

@@ -1,0 +1,34 @@
+"""Lines of talk: wrapped at words on a terminal, whole elsewhere."""
+
+from __future__ import annotations
+
+import textwrap
+
+from rich.console import Console
+from rich.text import Text
+
+LABEL = 8  # columns
+_NARROWEST = 24  # columns of text; below that a terminal wraps by itself
+
+
+def wrapped(console: Console, text: str, indent: int = 0) -> list[str]:
+    """Return ``text`` in lines that fit behind ``indent`` columns; one line where it is no terminal.
+
+    Words are never broken: a long path stays whole, so that it can be copied.
+    """
+    room = console.width - indent
+    if not console.is_terminal or room < _NARROWEST:
+        return [text]
+    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    return lines or [""]
+
+
+def labelled(console: Console, label: str, text: str, style: str = "") -> Text:
+    """Return a line of talk: a coloured label in front, further lines indented below the first."""
+    indent = LABEL if label else 0
+    first, *more = wrapped(console, text, indent)
+    said = Text(label.ljust(indent), style=style)
+    said.append(first, style="default")
+    for line in more:
+        said.append("\n" + " " * indent + line, style="default")
+    return said
