@@ -14,7 +14,6 @@ from restorecli.photos.records import Record
 from restorecli.photos.write import WrittenInfo, write, write_copy
 from restorecli.stages import Details, Passed
 
-
 UNNEEDED = ("copy", "skip", "convert")
 """The file's own bytes, no file, or a file of the format that results have."""
 

@@ -189,7 +189,7 @@ def _own_suffix(item: Found, suffix: str, name: str) -> str:
 
 
 def _suffix_of_bytes(wish: Wish) -> str:
-    """The suffix of a copy of the input's bytes; empty where a result of the same suffix is planned anyway."""
+    """The suffix of a copy of the input's bytes; empty where results are of that format anyway."""
     if wish.fixed or wish.kind in ("", "raw") or wish.kind in formats.UNCHANGED:
         return ""
     return formats.suffix_of_kind(wish.kind, wish.found.path.suffix)

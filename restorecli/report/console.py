@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 from tqdm import tqdm
 
-from restorecli.report.events import Event, FileDone, FileFailed, FileSkipped, PlanMade, RunError, RunSummary
+from restorecli.report.events import Event, FileDone, FileFailed, FileSkipped, PlanMade, RunSummary
 from restorecli.report.kinds import Kinds
 from restorecli.report.words import labelled
 
@@ -20,9 +20,8 @@ STYLES = {
     "skipped": "yellow",
     "failed": "red",
     "done": "green",
-    "error": "red",
-    "hint": "cyan",
 }
+LABEL = 8  # columns
 
 
 class ConsoleReporter:
@@ -62,11 +61,6 @@ class ConsoleReporter:
             self._advance()
             reason = event.message.removeprefix(f"{event.input}: ")
             self._say("failed", f"{event.input}: {reason}")
-        elif isinstance(event, RunError):
-            self.close()
-            self._say("error", event.message)
-            if event.hint:
-                self._say("hint", event.hint)
         elif isinstance(event, RunSummary):
             self.close()
             self._summary(event)
@@ -110,8 +104,8 @@ class ConsoleReporter:
             tile = f"tiles of {plan.tile}" if plan.tile else "whole images"
             self._say(
                 "",
-                f"{_files(plan.files)} · {plan.weights} ({plan.variant}) · {plan.device} · {plan.precision} · "
-                f"{tile}",
+                f"{_files(plan.files)} · {plan.weights} ({plan.variant}) · {plan.device} · "
+                f"{plan.precision} · {tile}",
             )
         if self.bars:
             self.files = tqdm(total=plan.files, unit="file", desc="photos", position=0, file=sys.stderr)
@@ -147,7 +141,8 @@ class ConsoleReporter:
             self.current = None
 
     def _say(self, label: str, text: str) -> None:
-        said = labelled(self.console, label, text, STYLES.get(label, ""))
+        prefix = label.ljust(LABEL) if label else ""
+        said = labelled(self.console, prefix, text, STYLES.get(label, ""))
         if self.files is None:
             self._print(said)
         else:
@@ -172,12 +167,12 @@ class ConsoleReporter:
             if summary.seconds > 0 and summary.done
             else ""
         )
-        left = f"{summary.left} left as {'it was' if summary.left == 1 else 'they were'}, "
-        self._say(
-            "",
-            f"{summary.done - summary.left} restored, {left if summary.left else ''}{summary.skipped} skipped, "
-            f"{summary.failed} failed in {summary.seconds:.1f} s ({summary.megapixels:.1f} megapixels{rate})",
-        )
+        counts = [f"{summary.done - summary.left} restored"]
+        if summary.left:
+            counts.append(f"{summary.left} left as {'it was' if summary.left == 1 else 'they were'}")
+        counts += [f"{summary.skipped} skipped", f"{summary.failed} failed"]
+        took = f"in {summary.seconds:.1f} s ({summary.megapixels:.1f} megapixels{rate})"
+        self._say("", f"{', '.join(counts)} {took}")
 
 
 def _files(count: int) -> str:

@@ -18,7 +18,10 @@ class Event:
 
     def fields(self) -> dict[str, Any]:
         """Return the event as a JSON object, its name first; numbers that are not known are left out."""
-        return {"event": self.name, **{name: value for name, value in asdict(self).items() if value is not None}}
+        return {
+            "event": self.name,
+            **{name: value for name, value in asdict(self).items() if value is not None},
+        }
 
 
 @dataclass(frozen=True)

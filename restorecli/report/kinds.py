@@ -41,7 +41,7 @@ class Kinds:
     _found: dict[tuple[str, str], Kind] = field(default_factory=dict)
 
     def add(self, label: str, text: str, photo: str, *names: str) -> None:
-        """Note a ``text`` about ``photo``; ``names`` that it may hold (of the result) make no kind of its own."""
+        """Note a ``text`` about ``photo``; ``names`` in it, such as the result's, make no kind of its own."""
         for name in (photo, *names):
             text = text.replace(name, "…") if len(name) > 1 else text
         words = _NUMBER.split(text)

@@ -7,7 +7,6 @@ import textwrap
 from rich.console import Console
 from rich.text import Text
 
-LABEL = 8  # columns
 _NARROWEST = 24  # columns of text; below that a terminal wraps by itself
 
 
@@ -25,10 +24,9 @@ def wrapped(console: Console, text: str, indent: int = 0) -> list[str]:
 
 def labelled(console: Console, label: str, text: str, style: str = "") -> Text:
     """Return a line of talk: a coloured label in front, further lines indented below the first."""
-    indent = LABEL if label else 0
-    first, *more = wrapped(console, text, indent)
-    said = Text(label.ljust(indent), style=style)
+    first, *more = wrapped(console, text, len(label))
+    said = Text(label, style=style)
     said.append(first, style="default")
     for line in more:
-        said.append("\n" + " " * indent + line, style="default")
+        said.append("\n" + " " * len(label) + line, style="default")
     return said

@@ -42,7 +42,7 @@ def test_a_planned_photo_becomes_a_file_and_an_event(planned: PlannedPhoto) -> N
     assert (event.input, event.output) == (str(planned.found.path), str(planned.target))
     assert (event.width, event.height, event.tiles) == (7, 5, 1)
     assert listener.events == []  # returned, for the executor to report
-    assert listener.notes == [f"{planned.found.path}: sigma 7"]
+    assert event.notes == ("sigma 7",) and not event.left
     assert planned.target is not None
     assert np.array_equal(np.asarray(Image.open(planned.target)), np.asarray(Image.open(planned.found.path)))
 
@@ -96,18 +96,20 @@ def test_a_tally_counts_events() -> None:
     tally = Tally()
     for event in (
         FileDone("a", "b", 2000, 1000, 0.5, 1),
+        FileDone("a", "b", 1000, 1000, 0.5, 0, left=True),
         FileSkipped("a", "b", "done"),
         FileFailed("a", "unreadable", "cut short"),
         FileFailed("a", "too_large", "huge"),
     ):
         tally.add(event)
-    assert (tally.done, tally.skipped, tally.failed, tally.megapixels) == (1, 1, 2, 2.0)
+    assert (tally.done, tally.skipped, tally.failed, tally.megapixels) == (2, 1, 2, 3.0)
     assert tally.failed_codes == {"unreadable", "too_large"}
     assert tally.summary(2.0).fields() == {
         "event": "summary",
-        "done": 1,
+        "done": 2,
         "skipped": 1,
         "failed": 2,
         "seconds": 2.0,
-        "megapixels": 2.0,
+        "megapixels": 3.0,
+        "left": 1,
     }

@@ -29,7 +29,7 @@ from restorecli.pipeline import photo as photo_steps
 from restorecli.pipeline import threads
 from restorecli.pipeline.photo import Setup
 from restorecli.pipeline.tally import Tally
-from restorecli.report.events import Event, FileDone, FileFailed, RunSummary
+from restorecli.report.events import Event, FileDone, FileFailed, FileSkipped, FileStarted, RunSummary
 from restorecli.results import Encoding
 from restorecli.stages import Stage
 from restorecli.tasks.base import Job, Need, to_pixels, to_tensor
@@ -103,6 +103,9 @@ class Listener:
     def note(self, text: str) -> None:
         self.notes.append(text)
 
+    def warn(self, text: str) -> None:
+        self.notes.append(text)
+
     def close(self) -> None:
         pass
 
@@ -136,8 +139,14 @@ def run(
     fail_fast: bool = False,
     **setup: Any,
 ) -> Tally:
+    encoding = setup.get("encoding", Encoding())
     plan = plan_names(
-        find_inputs([str(folder)]), output=str(out), task_suffix="copy", format=format, settings={}
+        find_inputs([str(folder)]),
+        output=str(out),
+        task_suffix="copy",
+        format=format,
+        copies=encoding.unneeded == "copy",
+        settings=encoding.settings,
     )
     setup = {
         "stdin": io.BytesIO(),
@@ -250,7 +259,7 @@ def test_what_was_found_and_chosen_is_told_and_recorded(folder: Path, tmp_path: 
     run(folder, tmp_path, Copy(), encoding=encoding, listener=listener)
     (done,) = [e for e in listener.events if isinstance(e, FileDone) and e.input.endswith("7.png")]
     assert done.details == {"sigma": 7.0, "weights": "identity"}
-    assert f"{folder / '7.png'}: sigma 7" in listener.notes
+    assert done.notes == ("sigma 7",)
     with Image.open(tmp_path / "7.png") as image:
         told = " ".join(str(value) for value in image.info.values())
     assert "identity" in told and "7.0" in told
@@ -264,10 +273,97 @@ def test_a_photo_that_is_left_alone_keeps_its_bytes(folder: Path, tmp_path: Path
     assert tally.done == 6
     assert (tmp_path / "7.png").read_bytes() == (folder / "7.png").read_bytes()
     assert (tmp_path / "6.png").read_bytes() != (folder / "6.png").read_bytes()
-    assert f"{folder / '7.png'}: sigma 7, left as it is: it is clean" in listener.notes
+    assert tally.left == 1
     (done,) = [e for e in listener.events if isinstance(e, FileDone) and e.input.endswith("7.png")]
     assert done.details == {"sigma": 7.0, "left_as_it_is": "it is clean"}
-    assert done.tiles == 0
+    assert done.notes == ("sigma 7", "left as it is: it is clean")
+    assert done.left and done.tiles == 0
+
+
+@pytest.fixture
+def jpegs(tmp_path: Path) -> Path:
+    """Two JPEG files, seven pixels wide and six."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for width in (7, 6):
+        Image.new("RGB", (width, 5), (200, 10, 30)).save(folder / f"{width}.jpeg")
+    return folder
+
+
+def test_a_jpeg_that_is_left_alone_stays_that_very_file(jpegs: Path, tmp_path: Path) -> None:
+    out, listener = tmp_path / "out", Listener()
+    tally = run(jpegs, out, Copy(left=frozenset({7})), listener=listener)
+    assert (tally.done, tally.left) == (2, 1)
+    assert sorted(path.name for path in out.glob("[!.]*")) == ["6.png", "7.jpeg"]
+    assert (out / "7.jpeg").read_bytes() == (jpegs / "7.jpeg").read_bytes()
+    assert {e.output for e in listener.events if isinstance(e, FileDone) and e.left} == {str(out / "7.jpeg")}
+    again = run(jpegs, out, Copy(left=frozenset({7})))
+    assert (again.done, again.skipped) == (0, 2)
+
+
+def test_a_restored_photo_replaces_the_copy_of_an_earlier_run_and_the_other_way_round(
+    jpegs: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    for left, expected in (
+        (frozenset({7}), "7.jpeg"),
+        (frozenset[int](), "7.png"),
+        (frozenset({7}), "7.jpeg"),
+    ):
+        run(jpegs, out, Copy(left=left), encoding=Encoding(settings={"left": str(left)}))
+        assert [path.name for path in out.glob("7.*")] == [expected]
+
+
+def test_a_file_of_the_copy_s_name_that_is_no_result_is_never_touched(jpegs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "7.jpeg").write_text("mine")
+    run(jpegs, out, Copy(left=frozenset({7})))
+    assert (out / "7.jpeg").read_text() == "mine"
+    assert np.asarray(Image.open(out / "7.png")).shape == (5, 7, 3)
+
+
+def test_a_copy_never_goes_over_its_own_input(jpegs: Path) -> None:
+    before = (jpegs / "7.jpeg").stat().st_mtime_ns
+    run(jpegs, jpegs, Copy(left=frozenset({7})))
+    assert (jpegs / "7.jpeg").stat().st_mtime_ns == before
+    assert (jpegs / "7.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("unneeded", "expected"),
+    [("copy", ["6.png", "7.jpeg"]), ("skip", ["6.png"]), ("convert", ["6.png", "7.png"])],
+)
+def test_what_becomes_of_an_unneeded_photo_can_be_chosen(
+    jpegs: Path, tmp_path: Path, unneeded: str, expected: list[str]
+) -> None:
+    out, listener = tmp_path / "out", Listener()
+    tally = run(
+        jpegs, out, Copy(left=frozenset({7})), listener=listener, encoding=Encoding(unneeded=unneeded)
+    )
+    assert sorted(path.name for path in out.glob("[!.]*")) == expected
+    assert (tally.skipped, tally.left) == ((1, 0) if unneeded == "skip" else (0, 1))
+    reasons = [event.reason for event in listener.events if isinstance(event, FileSkipped)]
+    assert reasons == (["sigma 7, left as it is: it is clean"] if unneeded == "skip" else [])
+
+
+def test_it_is_told_when_a_photo_s_turn_comes_and_which_of_how_many_it_is(
+    folder: Path, tmp_path: Path
+) -> None:
+    plan = plan_names(find_inputs([str(folder)]), output=str(tmp_path), task_suffix="copy")
+    photos = [replace(photo, index=index, of=6) for index, photo in enumerate(plan.photos, 1)]
+    listener = Listener()
+    stages = (Stage(Copy(), REQUEST),)
+    setup = Setup(stages, OneNetwork(), stdin=io.BytesIO(), stdout=io.BytesIO())
+    threads.run(photos, setup, listener, Flag())
+    started = [event for event in listener.events if isinstance(event, FileStarted)]
+    done = [event for event in listener.events if isinstance(event, FileDone)]
+    numbers = [(photo.name, index, 6) for index, photo in enumerate(photos, 1)]
+    for events in (started, done):
+        assert [(event.input, event.index, event.of) for event in events] == numbers
+    assert all(
+        listener.events.index(a) < listener.events.index(b) for a, b in zip(started, done, strict=True)
+    )
 
 
 @pytest.mark.parametrize("more", [{"format": "webp"}, {"encoding": Encoding(depth=Depth.UINT16)}])

@@ -30,7 +30,7 @@ def shown(verbosity: int, *, terminal: bool = False) -> str:
 def test_people_see_plan_failure_and_sum() -> None:
     text = shown(0)
     assert "3 files · nlsn-light-x4 (light) · cpu · fp32 · tiles of 256" in text
-    assert "c.png: cut short" in text
+    assert text.count("c.png") == 1 and "c.png: cut short" in text
     assert "1 restored, 1 skipped, 1 failed in 2.0 s (0.5 megapixels, 0.25 MP/s)" in text
     assert "profile lost" in text
 
@@ -44,7 +44,7 @@ def test_a_run_that_stopped_says_what_is_left() -> None:
 
 
 def test_quiet_shows_failures_only() -> None:
-    assert shown(-1).split() == ["failed", "c.png:", "c.png:", "cut", "short"]
+    assert shown(-1).split() == ["failed", "c.png:", "cut", "short"]
 
 
 def test_verbose_names_every_file_with_its_brackets() -> None:
