@@ -45,6 +45,7 @@ class Camera:
         balance: white balance gains of red, green and blue.
         mixing: how much of each other channel the colour matrix takes off, 0 for none.
         contrast: share of the smoothstep S-curve in the tone curve.
+        toe: encoded level of a channel, 0–1, below which its noise shrinks, as black is crushed; 0 for none.
         smooth_demosaicing: bilinear, which smooths noise; otherwise Malvar, He and Cutler's.
         luma_blur: sigma in pixels by which noise reduction smooths the luma of the noise.
         luma_drift: share of the luma noise's standard deviation that is slow, of ``drift_blur`` pixels.
@@ -54,6 +55,8 @@ class Camera:
         chroma_blur: sigma in pixels by which chroma is smoothed.
         chroma_ratio: standard deviation of the noise of Cb and Cr (BT.601) relative to that of the luma
             that is left; None for what the noise of the sensor has.
+        by_channel: noise reduction smooths red, green and blue by themselves, not luma and chroma; red and
+            blue, whose samples lie further apart, by a third of ``chroma_blur`` more.
         quality: of the JPEG, None for no compression.
         subsampling: of its chroma.
     """
@@ -63,6 +66,7 @@ class Camera:
     balance: tuple[float, float, float]
     mixing: float
     contrast: float
+    toe: float
     smooth_demosaicing: bool
     luma_blur: float
     luma_drift: float
@@ -71,6 +75,7 @@ class Camera:
     luma_left: float
     chroma_blur: float
     chroma_ratio: float | None
+    by_channel: bool
     quality: int | None
     subsampling: str = "4:2:0"
 
@@ -87,6 +92,7 @@ def draw_camera(rng: np.random.Generator, shot: tuple[float, float] = (5e-5, 1.2
         balance=(float(rng.uniform(1.4, 2.6)), 1.0, float(rng.uniform(1.3, 2.4))),
         mixing=float(rng.uniform(0, 0.3)),
         contrast=float(rng.uniform(0, 1)),
+        toe=float(rng.uniform(0.05, 0.3)) if rng.random() < 0.5 else 0.0,
         smooth_demosaicing=bool(rng.random() < 0.6),
         luma_blur=float(rng.uniform(0.3, 1.05)) if smooths else 0.0,
         luma_drift=float(rng.uniform(0, 0.5)) if rng.random() < 0.5 else 0.0,
@@ -95,6 +101,7 @@ def draw_camera(rng: np.random.Generator, shot: tuple[float, float] = (5e-5, 1.2
         luma_left=float(rng.uniform(0.5, 1.0)) if smooths else 1.0,
         chroma_blur=float(np.exp(rng.uniform(*np.log((1.0, 5.0))))) if smooths else 0.0,
         chroma_ratio=float(rng.uniform(0.25, 1.0)) if smooths else None,
+        by_channel=bool(rng.random() < 0.5) and smooths,
         quality=100 - int(21 * rng.uniform() ** 2) if compressed else None,
         subsampling=("4:2:0", "4:2:2", "4:4:4")[int(rng.choice(3, p=(0.5, 0.25, 0.25)))],
     )
@@ -112,7 +119,10 @@ def shoot(clean: Bytes, camera: Camera, rng: np.random.Generator) -> Bytes:
         H×W×3 uint8.
     """
     noise = reduced(developed_noise(clean, camera, rng), camera)
-    noisy = to_bytes(clean.astype(np.float32) / np.float32(255) + noise)
+    encoded = clean.astype(np.float32) / np.float32(255)
+    if camera.toe:
+        noise = noise * np.minimum(encoded / np.float32(camera.toe), 1)
+    noisy = to_bytes(encoded + noise)
     return noisy if camera.quality is None else jpeg(noisy, camera.quality, camera.subsampling)
 
 
@@ -132,20 +142,27 @@ def developed_noise(clean: Bytes, camera: Camera, rng: np.random.Generator) -> F
 
 def reduced(noise: Float, camera: Camera) -> Float:
     """Return H×W×3 noise as the camera's noise reduction, sharpening and colour smoothing leave it."""
+    if camera.by_channel:
+        wider = float(np.hypot(camera.luma_blur, camera.chroma_blur / 3))
+        blurs = (wider, camera.luma_blur, wider)
+        return np.stack([_plane_left(noise[..., i], blur, camera) for i, blur in enumerate(blurs)], -1)
     parts = noise @ _YCBCR.T
-    luma = parts[..., 0]
-    fine = gaussian_filter(luma, camera.luma_blur)
-    if camera.sharpening:
-        fine = fine + camera.sharpening * (fine - gaussian_filter(fine, 1.0))
-    slow = gaussian_filter(luma, camera.drift_blur) if camera.luma_drift else np.zeros_like(luma)
-    mixed = _of_strength(fine, (1 - camera.luma_drift**2) ** 0.5) + _of_strength(slow, camera.luma_drift)
-    result = [_of_strength(mixed, camera.luma_left * float(luma.std()))]
+    result = [_plane_left(parts[..., 0], camera.luma_blur, camera)]
     for chroma in (parts[..., 1], parts[..., 2]):
         smooth = gaussian_filter(chroma, camera.chroma_blur)
         wanted = chroma.std() if camera.chroma_ratio is None else camera.chroma_ratio * result[0].std()
         result.append(_of_strength(smooth, float(wanted)))
-    colours: Float = np.stack(result, -1) @ _RGB.T
-    return colours
+    return np.stack(result, -1) @ _RGB.T
+
+
+def _plane_left(noise: Float, blur: float, camera: Camera) -> Float:
+    """Smooth the noise of luma, or of a colour, H×W, sharpen it and mix its slow part in."""
+    fine = gaussian_filter(noise, blur)
+    if camera.sharpening:
+        fine = fine + camera.sharpening * (fine - gaussian_filter(fine, 1.0))
+    slow = gaussian_filter(noise, camera.drift_blur) if camera.luma_drift else np.zeros_like(noise)
+    mixed = _of_strength(fine, (1 - camera.luma_drift**2) ** 0.5) + _of_strength(slow, camera.luma_drift)
+    return _of_strength(mixed, camera.luma_left * float(noise.std()))
 
 
 def _of_strength(noise: Float, deviation: float) -> Float:

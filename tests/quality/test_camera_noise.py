@@ -98,7 +98,7 @@ def test_the_strengths_of_the_draws_span_those_of_all_isos() -> None:
 
 def plain(**changes: object) -> Camera:
     """A camera that does nothing to its noise."""
-    camera = Camera(2e-3, 1e-5, (2.0, 1.0, 1.6), 0.2, 0.5, False, 0, 0, 2, 0, 1, 0, None, None)
+    camera = Camera(2e-3, 1e-5, (2.0, 1.0, 1.6), 0.2, 0.5, 0, False, 0, 0, 2, 0, 1, 0, None, False, None)
     return replace(camera, **changes)  # type: ignore[arg-type]
 
 
@@ -152,3 +152,23 @@ def test_without_noise_the_picture_comes_back() -> None:
     assert np.array_equal(shoot(slopes(), silent, np.random.default_rng(0)), slopes())
     dark = np.zeros((32, 32, 3), np.uint8)
     assert noise_of(plain(), dark).min() >= 0
+
+
+def test_a_camera_that_smooths_by_colour_keeps_the_colours_noise_independent() -> None:
+    rng = np.random.default_rng(4)
+    white = rng.standard_normal((192, 192, 3)).astype(np.float32) / 20
+    apart = reduced(white, plain(luma_blur=0.7, chroma_blur=3.0, by_channel=True))
+    together = reduced(white, plain(luma_blur=0.7, chroma_blur=3.0, chroma_ratio=0.3))
+    among = [
+        float(np.corrcoef(noise[..., 0].ravel(), noise[..., 1].ravel())[0, 1]) for noise in (apart, together)
+    ]
+    assert abs(among[0]) < 0.1 < 0.5 < among[1]
+    red, green = (correlation([apart[..., channel].astype(np.float64)], 2) for channel in (0, 1))
+    assert red > green + 0.1
+
+
+def test_noise_vanishes_towards_black_below_the_toe() -> None:
+    dark, bright = np.full((64, 64, 3), 10, np.uint8), np.full((64, 64, 3), 120, np.uint8)
+    with_toe, without = plain(toe=0.2), plain()
+    assert noise_of(with_toe, dark).std() < 0.4 * noise_of(without, dark).std()
+    assert np.array_equal(noise_of(with_toe, bright), noise_of(without, bright))
