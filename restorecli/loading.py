@@ -98,7 +98,7 @@ class Models:
                 from the network to them.
 
         Raises:
-            RestoreError: the weights cannot be had or read, or the device cannot run them.
+            RestoreError: the weights are not available or cannot be read, or the device cannot run them.
         """
         resolved = self.resolve(request)
         run = run or {}

@@ -24,7 +24,7 @@ def check(options: SharedOptions) -> None:
         )
     if options.json_lines and options.output == "-":
         raise UsageError(
-            "--json and -o - both want standard output", "write the picture to a file with -o FILE"
+            "--json and -o - both write to standard output", "write the picture to a file with -o FILE"
         )
     if options.if_exists not in ("skip", "overwrite", "rename", "error"):
         raise UsageError(f"--if-exists {options.if_exists}", "choose skip, overwrite, rename or error")

@@ -44,7 +44,7 @@ class DemosaicOptions(CommandOptions):
         str,
         option(
             "--white-balance",
-            help="camera: as shot; auto: the picture's mean is gray; daylight; none.",
+            help="camera: as shot; auto: gray world, the picture's mean is gray; daylight; none.",
             panel=OUTPUT,
             metavar="camera|auto|daylight|none",
         ),
@@ -62,8 +62,8 @@ class DemosaicOptions(CommandOptions):
         str,
         option(
             "--highlights",
-            help="clip: white from where the first colour clips; blend: keep what the others still hold, "
-            "darker by what that takes.",
+            help="clip: white from where the first channel clips; blend: keep what the other channels hold, "
+            "in a darker picture.",
             panel=OUTPUT,
             metavar="clip|blend",
         ),

@@ -54,7 +54,7 @@ class DenoiseOptions(CommandOptions):
     def __post_init__(self) -> None:
         one_of(self.noise, "--noise", NOISES)
         if self.noise == "real" and self.sigma != "auto":
-            raise UsageError("--sigma says nothing to --noise real", "leave one of them out")
+            raise UsageError("--sigma has no effect with --noise real", "leave one of them out")
         level(self.sigma, "--sigma", 0, STRONGEST)
 
     def requests(self, shared: SharedOptions) -> list[ModelRequest]:

@@ -35,7 +35,7 @@ class Step:
 
     def __post_init__(self) -> None:
         for name in self.shared.keys() - OF_A_STEP:
-            raise UsageError(f"{self.own.command}: {name} holds for the whole run", "give it once, outside")
+            raise UsageError(f"{self.own.command}: {name} applies to the whole run", "give it once")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class RunDescription:
 
     def __post_init__(self) -> None:
         if not self.steps:
-            raise UsageError("a run has one step at least", "name a command")
+            raise UsageError("a run needs at least one step", "name a command")
         for step in self.steps:
             step.own.check(self.shared_by(step))
 

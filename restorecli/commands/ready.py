@@ -112,7 +112,7 @@ def make_ready(
         warn: gets, once each, how weights are others than were asked for; ``say`` where none is given.
 
     Raises:
-        RestoreError: weights or device cannot be had.
+        RestoreError: weights or device are not available.
     """
     shared = description.shared
     models = Models(

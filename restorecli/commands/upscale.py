@@ -35,7 +35,7 @@ class UpscaleOptions(CommandOptions):
         option(
             "--scale",
             "-x",
-            help=f"Above 1, up to {MOST}; 2, 3 and 4 need no resizing beside the network.",
+            help=f"Above 1, up to {MOST}; 2, 3 and 4 need no resizing after the network.",
             panel=MODEL,
             metavar="N",
         ),
@@ -54,7 +54,7 @@ class UpscaleOptions(CommandOptions):
     def __post_init__(self) -> None:
         if not 1 < self.scale <= MOST:
             raise UsageError(
-                f"-x {self.scale:g} is not above 1 and up to {MOST}", "choose -x 2, 3 or 4, for example"
+                f"-x {self.scale:g} must be above 1 and at most {MOST}", "choose -x 2, 3 or 4, for example"
             )
         if self.degradation is not None:
             one_of(self.degradation, "--degradation", DEGRADATIONS)

@@ -57,7 +57,7 @@ def device_failed(device: torch.device, error: BaseException) -> DeviceError:
     """Return the error for a library of the device that fails for small passes too."""
     return DeviceError(
         f"{device} cannot run this network: {first_line(error)}",
-        "see whether `restore doctor` finds the device sound, or use another --device or --precision",
+        "check the device with `restore doctor`, or use another --device or --precision",
     )
 
 

@@ -245,7 +245,7 @@ def _plan(
     if tile is None and tuned.tile is not None:
         tile, reason = tuned.tile, REASON
     if tile is None and facts.prefers_whole:
-        tile, reason = 0, "the network is not made for tiles; memory may demand them all the same"
+        tile, reason = 0, "the network is not made for tiles; they may still be needed for memory"
     if tile is None:
         tile, reason = choose_tile(curve, facts, lane.device)
     batch = settings.batch or tuned.batch or choose_batch(curve, tile, lane.device)

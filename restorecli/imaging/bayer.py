@@ -168,8 +168,8 @@ def _weighted(
 
 
 def _check(pattern: str, shape: tuple[int, ...]) -> None:
-    """Raise ValueError for a pattern that is no Bayer pattern, or fewer than 2×2 pixels."""
+    """Raise ValueError for a pattern that is not a Bayer pattern, or fewer than 2×2 pixels."""
     if pattern not in PATTERNS:
-        raise ValueError(f"{pattern!r} is no Bayer pattern: {', '.join(PATTERNS)}")
+        raise ValueError(f"{pattern!r} is not a Bayer pattern: {', '.join(PATTERNS)}")
     if len(shape) < 2 or min(shape[:2]) < 2:
         raise ValueError(f"a Bayer mosaic has at least 2×2 pixels, this has shape {shape}")

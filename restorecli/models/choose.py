@@ -128,13 +128,13 @@ def _light_of_others(
 def _named(entry: ModelEntry, request: ModelRequest) -> Choice:
     """Check an entry that was named in full."""
     if entry.task != request.task:
-        raise UsageError(f"{entry.name} is a model to {entry.task}, not to {request.task}")
+        raise UsageError(f"{entry.name} is a model for {entry.task}, not for {request.task}")
     if request.variant is not None and not entry.is_variant(request.variant):
-        raise UsageError(f"{entry.name} is no {request.variant} variant")
+        raise UsageError(f"{entry.name} is not a {request.variant} variant")
     if request.scale is not None and request.task == "upscale" and entry.scale != request.scale:
         raise UsageError(f"{entry.name} enlarges by {entry.scale}, not by {request.scale}")
     if entry.extra_input and entry.extra_input not in request.extra_inputs:
-        raise UsageError(f"{entry.name} wants a {entry.extra_input} beside the photo, which is not given")
+        raise UsageError(f"{entry.name} needs a {entry.extra_input} as an extra input, which is not given")
     return _choice(_allowed([entry], request), request)
 
 
@@ -145,14 +145,14 @@ def _fitting(request: ModelRequest, registry: Registry) -> list[ModelEntry]:
     if not entries:
         having = dict.fromkeys(entry.network for entry in registry.select(task=request.task))
         raise UsageError(
-            f"{request.model} has no weights to {request.task}", f"these have: {', '.join(having)}"
+            f"{request.model} has no weights for {request.task}", f"these have: {', '.join(having)}"
         )
     wanted = request.degradation or USUAL[request.task]
     alike = [entry for entry in entries if entry.degradation in ("", wanted)]
     if not alike and request.degradation is not None:
         known = dict.fromkeys(entry.degradation for entry in entries)
         who = request.model or "no model"
-        raise UsageError(f"{who} does not {request.task} {wanted}", f"there is: {', '.join(known)}")
+        raise UsageError(f"{who} does not {request.task} {wanted}", f"available: {', '.join(known)}")
     entries = alike or entries
     if request.task != "upscale" or request.scale is None:
         return entries
@@ -161,7 +161,7 @@ def _fitting(request: ModelRequest, registry: Registry) -> list[ModelEntry]:
         scales = sorted({entry.scale for entry in entries})
         sizes = ", ".join(f"×{scale}" for scale in scales)
         raise UsageError(
-            f"{request.model or 'no model'} does not enlarge by {request.scale}", f"there is: {sizes}"
+            f"{request.model or 'no model'} does not enlarge by {request.scale}", f"available: {sizes}"
         )
     return sized
 
@@ -177,7 +177,7 @@ def _allowed(
             return allowed
     names = ", ".join(entry.name for entry in [*entries, *otherwise][:4])
     raise WeightsError(
-        f"no weights to {request.task} are known to allow commercial use (found: {names})",
+        f"no weights for {request.task} are known to allow commercial use (found: {names})",
         "use --license-policy any if your use is not commercial",
     )
 
@@ -225,4 +225,4 @@ def _no_variant(request: ModelRequest, fitting: Sequence[ModelEntry]) -> UsageEr
     who = request.model or request.task
     message = f"{who} has no {request.variant} variant" + (f" for ×{request.scale}" if request.scale else "")
     kind = WeightsError if request.variant in ("light", "paper") else UsageError
-    return kind(message, f"there is: {', '.join(known)}")
+    return kind(message, f"available: {', '.join(known)}")

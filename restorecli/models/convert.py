@@ -57,9 +57,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         raise _refusal(path, str(error)) from error
     except Exception as error:  # a made-up pickle has torch stumble in any way
-        raise CheckpointError(f"{path} is damaged or no checkpoint: {first_line(error)}") from error
+        raise CheckpointError(f"{path} is damaged or not a checkpoint: {first_line(error)}") from error
     if not isinstance(state, Mapping):
-        raise CheckpointError(f"{path} holds a {type(state).__name__}, not a table of tensors")
+        raise CheckpointError(f"{path} holds a {type(state).__name__}, not a mapping of tensors")
     return _within(path, dict(state), size)
 
 
@@ -73,7 +73,7 @@ def refuse_bomb(path: Path, size: int) -> None:
         with zipfile.ZipFile(path) as archive:
             whole = sum(member.file_size for member in archive.infolist())
             if whole > MOST_UNPACKED * size + ROOM:
-                raise CheckpointError(f"{path} is no checkpoint: {size} bytes that unpack to {whole}")
+                raise CheckpointError(f"{path} is not a checkpoint: {size} bytes that unpack to {whole}")
             pickles = [archive.read(name) for name in archive.namelist() if name.endswith(".pkl")]
         found = any(b"bytearray" in data for data in pickles)
     else:
@@ -95,7 +95,7 @@ def _within(path: Path, state: dict[str, Any], size: int) -> dict[str, Any]:
         elif isinstance(found, Mapping) and len(pending) <= DEEPEST:
             pending.append(iter(list(found.values())))
     if claimed > MOST_UNPACKED * size + ROOM:
-        raise CheckpointError(f"{path} is no checkpoint: {size} bytes whose tensors claim {claimed}")
+        raise CheckpointError(f"{path} is not a checkpoint: {size} bytes whose tensors claim {claimed}")
     return state
 
 
@@ -132,12 +132,12 @@ def check_facts(metadata: Mapping[str, str], settings: object) -> None:
     if metadata["network"] not in NETWORKS:
         raise ValueError(f"it is said to be of the network {metadata['network']}, which is not known")
     if not isinstance(settings, dict):
-        raise ValueError("its settings are no table")
+        raise ValueError("its settings are not a mapping")
     border = metadata.get("border", "0")
     if not (border.isascii() and border.isdigit() and len(border) < 4):
         raise ValueError(f"its border is {border!r}, not a number of pixels from 0 to 999")
     if metadata.get("extra_input", "") not in EXTRA_INPUTS:
-        raise ValueError(f"it wants {metadata['extra_input']!r} beside the picture, which is not known")
+        raise ValueError(f"it wants {metadata['extra_input']!r} as an extra input, which is not known")
 
 
 def save_native(network: Network, path: Path, *, name: str, extra: Mapping[str, str] | None = None) -> None:
@@ -242,7 +242,7 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
     try:
         return dict(load_file(path))
     except Exception as error:  # sample types that this torch lacks, memory, what the parser stumbles over
-        raise CheckpointError(f"{path} is damaged or no safetensors file: {first_line(error)}") from error
+        raise CheckpointError(f"{path} is damaged or not a safetensors file: {first_line(error)}") from error
 
 
 def _own_storage(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -260,8 +260,8 @@ def _own_storage(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _refusal(path: Path, complaint: str) -> CheckpointError:
     found = re.search(r"GLOBAL ([\w.]+)", complaint)
     if found is None and not re.search(r"Trying to|Can only|not allowed", complaint):
-        return CheckpointError(f"{path} is damaged or no checkpoint")
-    what = f"asks for {found[1]}" if found else "asks for more than tensors"
+        return CheckpointError(f"{path} is damaged or not a checkpoint")
+    what = f"asks for {found[1]}" if found else "contains more than tensors"
     return CheckpointError(
         f"{path} was refused: the pickle {what}, and loading that could run code hidden in the file",
         "get the weights as .safetensors, or as a plain state dict from someone you trust",

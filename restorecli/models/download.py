@@ -203,7 +203,7 @@ def _check(part: _Part, url: str) -> str:
         part.drop()
         raise ChecksumError(
             f"{url} is not the file the catalogue knows: {wrong}",
-            "it was not kept; try again, or look whether the authors replaced it",
+            "it was not kept; try again, or check whether the authors replaced it",
         )
     return digest
 

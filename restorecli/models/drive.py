@@ -76,7 +76,7 @@ def find_in_folder(folder_id: str, name: str) -> str:
     """
     where = FOLDER + folder_id
     if offline():
-        raise DownloadError(f"offline: {where} was not looked into")
+        raise DownloadError(f"offline: {where} was not listed")
     import gdown
 
     try:

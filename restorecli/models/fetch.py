@@ -107,7 +107,7 @@ def _fetch_first(entry: ModelEntry, path: Path, progress: Progress | None) -> Re
         return record
     if expected.sha256 and not entry.sha256 and any(isinstance(e, ChecksumError) for e in complaints):
         raise ChecksumError(
-            f"{entry.name} is another file now than at its first download: {complaints[-1].message}",
+            f"{entry.name} has changed since its first download: {complaints[-1].message}",
             f"if you trust the new one: restore models remove {entry.name}, and again",
         )
     worst = next((error for error in complaints if isinstance(error, ChecksumError)), complaints[-1])
@@ -166,7 +166,7 @@ def add(entry: ModelEntry, file: Path) -> Record:
     ):
         raise ChecksumError(
             f"{file} is not {entry.name}: its digest is not the one the catalogue knows",
-            f"to use it all the same: --weights {file}",
+            f"to use it anyway: --weights {file}",
         )
     path = entry_path(entry)
     with lock(path):
@@ -193,7 +193,7 @@ def remove(entry: ModelEntry) -> list[Path]:
         WeightsError: a file cannot be deleted, or the weights are part of the package.
     """
     if entry.ships:
-        raise WeightsError(f"{entry.name} is part of the package and stays")
+        raise WeightsError(f"{entry.name} is part of the package and cannot be removed")
     path = entry_path(entry)
     record = read_record(path)
     doomed = [path, path.with_name(path.name + ".part"), path.with_name(path.name + ".part.tag")]

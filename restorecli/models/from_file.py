@@ -57,7 +57,7 @@ def resolve_file(
     if entry is not None:
         settings = dict(entry.settings)
         if not named:
-            notes = (f"{file.name} is taken for {entry.name}",)
+            notes = (f"{file.name} is recognised as {entry.name}",)
     else:
         settings = _settings_by_shape(checkpoint, network_name, file, registry)
     path = _converted(file, network_name, settings, digest, may_write=may_write)
@@ -150,7 +150,7 @@ def _check_model(request: ModelRequest, network: str, file: Path, registry: Regi
 def _check_task(request: ModelRequest, entry: ModelEntry | None, file: Path) -> None:
     if entry is not None and entry.task != request.task:
         raise CheckpointError(
-            f"{file} is {entry.name}, a model to {entry.task}, not to {request.task}",
+            f"{file} is {entry.name}, a model for {entry.task}, not for {request.task}",
             f"use restore {entry.task}",
         )
 

@@ -26,7 +26,7 @@ def resolve(
 ) -> Resolved:
     """Find the weights for ``request``, fetching and converting them where needed.
 
-    Where a paper model was asked for only by its network's name and cannot be had, the light weights that
+    Where a paper model was asked for only by its network's name and is not available, the light weights that
     `choose` names are used, and ``warnings`` says so.
 
     Args:
@@ -37,7 +37,7 @@ def resolve(
 
     Raises:
         UsageError: no such model, variant or scale for this task.
-        WeightsError: the weights cannot be had, or a file does not fit; the hint says what to do.
+        WeightsError: the weights are not available, or a file does not fit; the hint says what to do.
     """
     registry = registry or load_registry()
     if request.weights is not None:
@@ -58,7 +58,7 @@ def resolve(
             raise
         hint = f" ({error.hint})" if error.hint == SPANDREL else ""
         warning = (
-            f"the paper's weights {choice.entry.name} cannot be had, so the light {fallback.name} is used: "
+            f"{choice.entry.name} (paper) is not available, so the light {fallback.name} is used: "
             f"{error.message}{hint}"
         )
         return _obtain(fallback, source, choice.fallback_notes, (*choice.warnings, warning))
@@ -105,8 +105,8 @@ def _first_time(entry: ModelEntry, record: Record) -> list[str]:
     notes = []
     if record.trust == "first use":
         notes.append(
-            f"{entry.file} has no published digest: its sha256 {record.sha256[:16]}… was recorded and binds "
-            "later downloads"
+            f"{entry.file} has no published digest: its sha256 {record.sha256[:16]}… was recorded, and later "
+            "downloads are checked against it"
         )
     licence = entry.weights_license or "none stated"
     if entry.commercial_use != "yes":

@@ -114,11 +114,11 @@ def load_spandrel(path: Path) -> SpandrelNetwork:
             warnings.simplefilter("ignore")  # warnings about other people's code are nothing the user can fix
             descriptor = spandrel.ModelLoader(device=torch.device("cpu")).load_from_state_dict(checkpoint)
     except spandrel.UnsupportedModelError as error:
-        raise CheckpointError(f"{path} is of no network that spandrel knows") from error
+        raise CheckpointError(f"{path} is not of a network that spandrel knows") from error
     except Exception as error:  # whatever its detection stumbles over
         raise CheckpointError(f"{path}: spandrel cannot build it: {first_line(error)}") from error
     if not isinstance(descriptor, spandrel.ImageModelDescriptor):
-        raise CheckpointError(f"{path} is a {descriptor.architecture.name}, which wants more than one image")
+        raise CheckpointError(f"{path} is a {descriptor.architecture.name}, which takes more than one image")
     kind = BY_ARCHITECTURE.get(str(descriptor.architecture.id), SpandrelNetwork)
     return kind(descriptor).eval().requires_grad_(False)
 
@@ -143,6 +143,6 @@ def _spandrel(path: Path) -> Any:
         ) from error
     except (RuntimeError, OSError) as error:  # a torchvision that was built for another torch
         raise WeightsError(
-            f"spandrel cannot be imported: {error}", "install a torchvision that goes with the torch there is"
+            f"spandrel cannot be imported: {error}", "install a torchvision built for the installed torch"
         ) from error
     return spandrel

@@ -111,7 +111,7 @@ def separate(wishes: Sequence[Wish]) -> None:
             wish.level += 1
     for wish in wishes:
         if wish.level:
-            wish.warnings.append(f"another input wants the same name: written as {wish.target.name}")
+            wish.warnings.append(f"another input has the same output name: written as {wish.target.name}")
 
 
 def key(path: Path) -> str:

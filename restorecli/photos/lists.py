@@ -36,8 +36,8 @@ def names_in(data: bytes, *, null: bool = False, source: str = "the list") -> li
     names = [os.fsdecode(row) for row in (bare.split(b"\0") if null else bare.splitlines())]
     if any("\0" in name for name in names):
         raise UsageError(
-            f"{source} holds NUL between its names",
-            "say so with --null, or save the list as UTF-8 if it is UTF-16 without a byte order mark",
+            f"{source} is separated by NUL",
+            "use --null, or save the list as UTF-8 if it is UTF-16 without a byte order mark",
         )
     return [name for name in names if name]
 

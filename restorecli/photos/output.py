@@ -45,7 +45,7 @@ def check_one(found: Sequence[Found], output: str | None) -> None:
         how = (
             "standard output takes one picture"
             if output == STDIN
-            else "standard input goes with no other input"
+            else "standard input cannot be combined with other inputs"
         )
         raise UsageError(f"{how}, and there are {len(found)} inputs", "give -o FOLDER, or a single input")
 

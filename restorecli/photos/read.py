@@ -141,7 +141,7 @@ def _kind(stream: BinaryIO, name: str) -> str:
     if kind == "heic":
         raise UnsupportedError(f"{name}: HEIC", "convert it to PNG, TIFF or AVIF first")
     if kind == "":
-        raise UnreadableError(f"{name}: not an image, or of a kind that is not known")
+        raise UnreadableError(f"{name}: not an image, or of an unknown format")
     return kind
 
 

@@ -220,10 +220,10 @@ def _read(path: Path) -> tuple[dict[str, list[dict[str, Any]]], str]:
         return found, ""
     try:
         if not path.is_file():  # a pipe would never end
-            return found, f"{path} is no file: what was made before is not known"
+            return found, f"{path} is not a file: earlier results are not known"
         text = path.read_bytes().decode("utf-8", "surrogateescape")
     except (OSError, MemoryError) as error:
-        return found, f"{path} cannot be read ({error}): what was made before is not known"
+        return found, f"{path} cannot be read ({error}): earlier results are not known"
     bad = 0
     for row in filter(None, text.split("\n")):
         line = _line(row)
@@ -231,7 +231,7 @@ def _read(path: Path) -> tuple[dict[str, list[dict[str, Any]]], str]:
             bad += 1
         else:
             found.setdefault(line["output"], []).append(line)
-    return found, f"{path}: {bad} line{'s' * (bad > 1)} cannot be read and count for nothing" if bad else ""
+    return found, f"{path}: {bad} line{'s' * (bad > 1)} cannot be read and are ignored" if bad else ""
 
 
 def _line(row: str) -> dict[str, Any] | None:

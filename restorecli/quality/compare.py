@@ -77,7 +77,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         raise UsageError(f"{path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(
-            f"{path} holds no run times of restore bench", "make one by: restore bench --json > FILE"
+            f"{path} holds no run times of restore bench", "make one with: restore bench --json > FILE"
         ) from error
     return rows
 

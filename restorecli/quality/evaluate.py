@@ -42,7 +42,7 @@ class Contender:
         """Return H×W×C uint8, and the weights it was restored with.
 
         Raises:
-            RestoreError: the weights cannot be had, or do not fit the task.
+            RestoreError: the weights are not available, or do not fit the task.
         """
         stage = Stage(protocol.undo(), self.request, run=protocol.run)
         passed = pass_through(Photo(degraded), [stage], self.models)
@@ -127,7 +127,7 @@ def evaluate(
         progress: called with every score as it comes.
 
     Raises:
-        RestoreError: an image cannot be read, weights cannot be had, or pairs do not fit.
+        RestoreError: an image cannot be read, weights are not available, or pairs do not fit.
     """
     scores = Scores(protocol, images)
     for number, (file, ready) in enumerate(_pairs(images, degraded)):
@@ -175,7 +175,7 @@ def _pairs(images: ImageSet, degraded: ImageSet | None) -> Iterator[tuple[Path, 
         marks = ("", *(f"x{scale}" for scale in range(2, 9)))
         partner = next((by_name[file.stem + mark] for mark in marks if file.stem + mark in by_name), None)
         if partner is None:
-            raise UsageError(f"{file.name} has no partner in {degraded.name}", "files pair by their names")
+            raise UsageError(f"{file.name} has no counterpart in {degraded.name}", "pairs have equal names")
         yield file, partner
 
 
@@ -190,5 +190,5 @@ def _fitted(result: Bytes, truth: Bytes, method: str, file: Path) -> Bytes:
     raise UnsupportedError(
         f"{file.name}: {method} gives {result.shape[1]}×{result.shape[0]}, the clean image has "
         f"{truth.shape[1]}×{truth.shape[0]} pixels",
-        "the pairs are of another scale: give it by -x",
+        "the pairs are of another scale: give it with -x",
     )

@@ -101,7 +101,7 @@ def repeat_paper(
 ) -> Iterator[PaperRow]:
     """Measure every published number of ``entries`` whose set is among ``sets``.
 
-    Where the paper's weights cannot be had, the task's light ones are measured in their place, and the row
+    Where the paper's weights are not available, its light ones are measured instead, and the row
     says so.
 
     Args:

@@ -102,7 +102,7 @@ def find_subjects(
         wanted = [task for task in tasks or TASKS if task in having]
         if not wanted and "all" not in models:
             raise UsageError(
-                f"{model} has no weights to {' or '.join(tasks)}", f"it has: {', '.join(having)}"
+                f"{model} has no weights for {' or '.join(tasks)}", f"it has: {', '.join(having)}"
             )
         for task in wanted:
             for scale in _scales(task, scales):

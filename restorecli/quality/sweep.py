@@ -138,7 +138,7 @@ def keep(done: Sweep, device: torch.device) -> str:
     else:
         remember_choice(facts, device, Choice(str(best.value), REASON))
     whom = "every network" if done.kind == "threads" else f"networks shaped like {done.subject.name}"
-    return f"later runs take {done.kind} {best.value} for {whom} on {device}, unless options say otherwise"
+    return f"later runs use {done.kind} {best.value} for {whom} on {device}, unless options say otherwise"
 
 
 def _usual_size(kind: str, network: Network, setup: Setup) -> tuple[int, int]:

@@ -58,7 +58,7 @@ def check_plot(path: Path) -> None:
         UsageError: matplotlib is missing, or the file's ending is none of `KINDS`.
     """
     if path.suffix.lower() not in KINDS:
-        raise UsageError(f"--plot {path}: the ending says no kind of picture", f"use {', '.join(KINDS)}")
+        raise UsageError(f"--plot {path}: not a known picture format", f"use {', '.join(KINDS)}")
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:

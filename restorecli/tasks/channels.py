@@ -41,7 +41,7 @@ def fit(pixels: FloatArray, network: Network, maps: Mapping[str, float] | None =
         )
     if extra and extra not in (maps or {}):
         raise WeightsError(
-            f"the weights want a {extra} beside the picture", "choose another --model or --weights"
+            f"the weights need a {extra} as an extra input", "choose another --model or --weights"
         )
     if pixels.shape[2] == own:
         pictures = [tensor]

@@ -72,7 +72,7 @@ class Dejpeg:
         about = "" if estimate.exact else "about "
         notes = (f"quality {about}{quality}, from {FOUND_IN[estimate.source]}",)
         clean = CLEAN_FULL_CHROMA if _has_full_chroma(photo) else CLEAN_QUALITY
-        leave = "so little was lost" if quality >= clean else ""
+        leave = "hardly anything was lost" if quality >= clean else ""
         return Need(channels, quality, leave, notes, details)
 
     def prepare(self, photo: Photo, need: Need, network: Network) -> Job:

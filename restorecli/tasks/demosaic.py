@@ -25,7 +25,7 @@ from restorecli.networks.network import Network
 from restorecli.photo import FloatArray, Photo, Raw
 from restorecli.tasks.base import Job, Need, to_pixels, to_tensor
 
-NO_MATRIX = "the camera's colours are not known: its red, green and blue were taken for the output's"
+NO_MATRIX = "the camera's colours are not known: its red, green and blue were used as the output's"
 UNBALANCED = develop.Balance(develop.NEUTRAL, "none")
 # What a network was trained to see → which symmetries keep the phase (with even sides).
 _SYMMETRIES = {

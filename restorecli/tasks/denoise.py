@@ -36,7 +36,7 @@ class Denoise:
         sigma = round(estimate.sigma, 1)
         details: dict[str, str | float] = {"sigma": sigma, "sigma_source": "estimated"}
         notes = (f"sigma {sigma:g}, estimated from the pixels",)
-        leave = "a photo without noise shows as much" if estimate.is_clean else ""
+        leave = "it has no more noise than a clean photo" if estimate.is_clean else ""
         return Need(channels, sigma, leave, notes, details)
 
     def prepare(self, photo: Photo, need: Need, network: Network) -> Job:

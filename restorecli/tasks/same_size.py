@@ -14,7 +14,7 @@ from restorecli.photo import FloatArray, Photo
 from restorecli.tasks.base import Job, Need
 from restorecli.tasks.channels import bleed_colour, fit, is_beyond, merge
 
-BEYOND = "what lies beyond 0–1 in the values was kept as it is; the network saw the rest"
+BEYOND = "values outside 0–1 were kept as they are; the network restored the rest"
 BY_CHANNEL = "the weights are for gray: each colour channel was restored by itself"
 
 

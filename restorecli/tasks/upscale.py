@@ -15,7 +15,7 @@ from restorecli.photo import FloatArray, Photo
 from restorecli.tasks.base import Job, Need
 from restorecli.tasks.channels import bleed_colour, fit, is_beyond, merge
 
-BEYOND = "values beyond 0–1 were enlarged by bicubic interpolation, the rest by the network"
+BEYOND = "values outside 0–1 were enlarged by bicubic interpolation, the rest by the network"
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def run(
     checkpoint = work / "checkpoint.pt"
     if checkpoint.is_file():
         loop.resume(state, recipe, checkpoint)
-        say(f"going on from step {state.step}")
+        say(f"resuming from step {state.step}")
     parameters = sum(p.numel() for p in state.network.parameters())
     say(f"{recipe.name}: {parameters} parameters, {len(pairs)} photos, {len(held)} held out")
     loop.train(recipe, PatchSampler(pairs, recipe), held, state, work, say, workers)

@@ -54,7 +54,7 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Apply the gradients; weights without one stay as they are."""
         if closure is not None:
-            raise ValueError("Muon evaluates nothing itself")
+            raise ValueError("Muon does not evaluate a closure")
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:

@@ -35,7 +35,7 @@ def rows_of(tables: list[Path], digest: str) -> list[dict[str, Any]]:
         try:
             means = json.loads(table.read_text(encoding="utf-8"))["means"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UsageError(f"{table} is no result of restore bench --data --json: {error!r}") from error
+            raise UsageError(f"{table} is not a result of restore bench --data --json: {error!r}") from error
         rows = [row for row in means if row["digest"] == digest]
         if not rows:
             raise UsageError(f"nothing in {table} was measured with these weights", "measure again")
@@ -60,7 +60,7 @@ def record(file: Path, tables: list[Path]) -> str:
     """
     native = native_metadata(file)
     if native is None:
-        raise UsageError(f"{file} is no weights file of this tool's own")
+        raise UsageError(f"{file} is not a weights file of this tool")
     network, settings, metadata = native
     if tables:
         metadata["results"] = json.dumps(rows_of(tables, sha256_of(file)))

@@ -109,9 +109,9 @@ def test_the_record_has_a_command_s_options_as_ever(
         ("sharpen", {}, "unknown command: sharpen"),
         ("denoise", {"strength": "3"}, "denoise has no option strength"),
         ("denoise", {"sigma": "much"}, "--sigma much is neither auto nor a number"),
-        ("denoise", {"noise": "real", "sigma": "20"}, "--sigma says nothing to --noise real"),
+        ("denoise", {"noise": "real", "sigma": "20"}, "--sigma has no effect with --noise real"),
         ("dejpeg", {"quality": "0"}, "--quality 0 is not between 1 and 100"),
-        ("upscale", {"scale": 1.0}, "-x 1 is not above 1"),
+        ("upscale", {"scale": 1.0}, "-x 1 must be above 1"),
         ("upscale", {"degradation": "jpeg"}, "--degradation jpeg"),
         ("deblur", {"blur": "zoom"}, "--blur zoom"),
         ("enhance", {"style": "hdr"}, "--style hdr"),
@@ -123,7 +123,7 @@ def test_unknown_options_and_values_are_refused(command: str, values: dict[str, 
 
 
 def test_what_holds_for_the_whole_run_is_no_step_s_own() -> None:
-    with pytest.raises(UsageError, match="device holds for the whole run"):
+    with pytest.raises(UsageError, match="device applies to the whole run"):
         Step(command_options("denoise"), {"device": "cpu"})
     with pytest.raises(UsageError, match="one step"):
         RunDescription(())

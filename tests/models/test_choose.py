@@ -115,7 +115,7 @@ def test_a_missing_light_variant_is_a_weights_error() -> None:
 def test_an_entry_can_be_named_in_full() -> None:
     choice = choose(ModelRequest("denoise", model="net-s50"), BOTH)
     assert choice.entry.name == "net-s50" and choice.fallback is None
-    with pytest.raises(UsageError, match="not to upscale"):
+    with pytest.raises(UsageError, match="not for upscale"):
         choose(ModelRequest("upscale", model="net-s50"), BOTH)
 
 
@@ -124,11 +124,11 @@ def test_a_scale_that_nobody_has_is_a_usage_error() -> None:
     assert choose(ModelRequest("upscale", model="net", scale=4), known).entry.name == "x4"
     with pytest.raises(UsageError, match="net does not enlarge by 3") as caught:
         choose(ModelRequest("upscale", model="net", scale=3), known)
-    assert caught.value.hint == "there is: ×2, ×4"
+    assert caught.value.hint == "available: ×2, ×4"
 
 
 def test_a_network_without_the_task_names_those_that_have_it() -> None:
-    with pytest.raises(UsageError, match="other has no weights to denoise") as caught:
+    with pytest.raises(UsageError, match="other has no weights for denoise") as caught:
         choose(ModelRequest("denoise", model="other"), registry(*PAPER, entry("o", "other", task="dejpeg")))
     assert "net" in caught.value.hint
 
@@ -139,7 +139,7 @@ def test_maps_are_only_for_callers_that_can_give_them() -> None:
     assert choose(ModelRequest("denoise", channels=1), known).entry.name == "plain"
     able = ModelRequest("denoise", channels=1, extra_inputs=frozenset({"noise map"}))
     assert choose(able, known).entry.name == "map"
-    with pytest.raises(UsageError, match="wants a noise map"):
+    with pytest.raises(UsageError, match="needs a noise map"):
         choose(ModelRequest("denoise", model="map"), known)
 
 

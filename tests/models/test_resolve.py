@@ -43,7 +43,7 @@ def test_out_of_reach_means_light_with_one_warning(light: Path, tmp_path: Path) 
     known = catalogue(tmp_path, paper(GONE), light_table(light))
     found = resolve(UPSCALE, registry=known)
     assert found.variant == "light" and found.path == light and len(found.warnings) == 1
-    assert "tiny-x2 cannot be had, so the light tiny-light-x2 is used" in found.warnings[0]
+    assert "tiny-x2 (paper) is not available, so the light tiny-light-x2 is used" in found.warnings[0]
     assert load(found).scale == 2
 
 
@@ -143,7 +143,7 @@ class TestWeightsFile:
     def test_a_known_file_name_tells_the_settings(self, released: Path, tmp_path: Path) -> None:
         known = catalogue(tmp_path, paper(GONE))
         found = resolve(ModelRequest("upscale", weights=released), registry=known)
-        assert found.name == "model_x2.pt" and found.notes == ("model_x2.pt is taken for tiny-x2",)
+        assert found.name == "model_x2.pt" and found.notes == ("model_x2.pt is recognised as tiny-x2",)
         assert load(found).settings["chunk_size"] == 32 and load(found).extra_input == ""
 
     def test_an_entry_name_tells_the_settings(self, released: Path, tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_a_file_that_the_catalogue_knows_by_digest_is_its_entry(
     known = catalogue(tmp_path, {**table, "settings": {}}, loader="spandrel")
     found = resolve(ModelRequest("denoise", weights=foreign), registry=known)
     assert found.entry is not None and found.level == 25 and found.network == "spandrel"
-    with pytest.raises(CheckpointError, match="is tiny-x2, a model to denoise, not to upscale"):
+    with pytest.raises(CheckpointError, match="is tiny-x2, a model for denoise, not for upscale"):
         resolve(ModelRequest("upscale", weights=foreign), registry=known)
 
 
@@ -178,12 +178,12 @@ def test_a_companion_without_spandrel_is_not_even_downloaded(monkeypatch: pytest
 
 def test_what_spandrel_does_not_know_is_an_error_too(monkeypatch: pytest.MonkeyPatch, foreign: Path) -> None:
     install(monkeypatch, Unsupported())
-    with pytest.raises(CheckpointError, match="of no network that spandrel knows"):
+    with pytest.raises(CheckpointError, match="not of a network that spandrel knows"):
         load_spandrel(foreign)
     install(monkeypatch, RuntimeError("size mismatch\nand more"))
     with pytest.raises(CheckpointError, match=r"spandrel cannot build it: size mismatch$"):
         load_spandrel(foreign)
     masked = SimpleNamespace(architecture=SimpleNamespace(name="Inpainter"))
     install(monkeypatch, masked)
-    with pytest.raises(CheckpointError, match="Inpainter, which wants more than one image"):
+    with pytest.raises(CheckpointError, match="Inpainter, which takes more than one image"):
         load_spandrel(foreign)

@@ -56,7 +56,7 @@ def circle(length: int, back_to: int) -> bytes:
 def test_a_circle_of_directories_is_read_once_round(length: int, back_to: int) -> None:
     document = read(circle(length, back_to))
     assert len(document.pages) == length
-    assert "circle" in document.warnings[0]
+    assert "loop" in document.warnings[0]
     assert size(circle(length, back_to)) == (14, 9)
 
 

@@ -156,7 +156,7 @@ def test_lines_with_values_that_cannot_be_count_for_nothing_and_are_told(
     assert known.standing(target, source, SETTINGS) is Standing.ABSENT
     assert known.source_of(target) is None
     assert not known.knows(target)
-    assert known.warnings == [f"{target.parent / FILE_NAME}: 1 line cannot be read and count for nothing"]
+    assert known.warnings == [f"{target.parent / FILE_NAME}: 1 line cannot be read and are ignored"]
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_a_record_that_is_no_file_is_told_and_not_waited_for(source: Path, tmp_p
     path.mkdir() if kind == "folder" else os.mkfifo(path)
     known = Records()
     assert known.standing(target, source, SETTINGS) is Standing.FOREIGN
-    assert "is no file" in known.warnings[0]
+    assert "is not a file" in known.warnings[0]
 
 
 def test_what_dead_processes_left_is_removed_and_nothing_else(tmp_path: Path) -> None:

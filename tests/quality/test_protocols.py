@@ -187,7 +187,7 @@ def test_pairs_are_matched_by_name_with_or_without_the_scale(tmp_path: Path) -> 
     ready = open_set(save(tmp_path / "small", onex2=small, two=small))
     made, given = (evaluate(protocol, clean, [], degraded=degraded) for degraded in (None, ready))
     assert [row.values for row in made.rows] == [row.values for row in given.rows]
-    with pytest.raises(UsageError, match="partner"):
+    with pytest.raises(UsageError, match="counterpart"):
         evaluate(protocol, clean, [], degraded=open_set(save(tmp_path / "other", other=small)))
 
 

@@ -34,7 +34,7 @@ def test_a_png_is_a_picture_with_something_on_it(tmp_path: Path) -> None:
 
 
 def test_unknown_endings_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="kind of picture"):
+    with pytest.raises(UsageError, match="picture format"):
         check_plot(tmp_path / "a.xyz")
 
 

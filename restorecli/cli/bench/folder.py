@@ -30,8 +30,8 @@ MEANING = {
     "restore": "everything between: estimating, turning to tensors and back, the network",
     "device": "of that, in the engine: copies, network, blending",
     "encode": "writing files, in their own threads",
-    "wait for decoding": "the device stood still: no photo was decoded yet",
-    "wait for encoding": "the device stood still: results waited to be written",
+    "wait for decoding": "the device was idle: no photo was decoded yet",
+    "wait for encoding": "the device was idle: results waited to be written",
 }
 
 

@@ -137,7 +137,7 @@ def _size(text: str) -> tuple[int, int]:
     width, cross, height = text.lower().replace("×", "x").partition("x")
     height = height if cross else width
     if not (width.isdecimal() and height.isdecimal() and int(width) > 0 and int(height) > 0):
-        raise UsageError(f"--size {text} is no size", "give width x height in pixels, such as 256x256")
+        raise UsageError(f"--size {text} is not a size", "give width x height in pixels, such as 256x256")
     return int(width), int(height)
 
 

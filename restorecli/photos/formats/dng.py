@@ -54,7 +54,7 @@ def prepare(photo: Photo, strip: bool, provenance: Mapping[str, str]) -> Page:
     raw = photo.raw
     if raw is None or photo.is_gray:
         raise UnsupportedError(
-            "a linear DNG holds camera RAW that is demosaiced and no more", "use --format tiff"
+            "a linear DNG holds camera RAW that is demosaiced and not developed further", "use --format tiff"
         )
     if photo.pixels.size * 2 > _LARGEST:
         raise TooLargeError(

@@ -69,7 +69,7 @@ def _hdr(data: bytes) -> Extent:
             height, width = words[1], words[3]
             if height.isdigit() and width.isdigit() and max(len(height), len(width)) <= _LONGEST_NUMBER:
                 return Extent(int(width), int(height), channels=3, sample_bytes=_FLOAT)
-            raise ValueError("it states no size that can be")
+            raise ValueError("it states an impossible size")
     raise ValueError("it does not state its size")
 
 
@@ -88,7 +88,7 @@ def _exr(data: bytes) -> Extent:
         raise ValueError("it does not state its size")
     left, top, right, bottom = struct.unpack_from("<iiii", data, at + len(name) + 4)
     if right < left or bottom < top:
-        raise ValueError("it states no size that can be")
+        raise ValueError("it states an impossible size")
     return Extent(right - left + 1, bottom - top + 1, sample_bytes=_FLOAT)
 
 

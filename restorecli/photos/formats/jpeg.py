@@ -168,7 +168,7 @@ def decode(data: bytes, name: str) -> list[Raster]:
     header = read_header(data, name)
     scans = data.count(b"\xff\xda")
     if scans > _MOST_SCANS:  # each goes over the whole picture
-        raise UnreadableError(f"{name}: damaged JPEG: its picture is said to lie in {scans} scans")
+        raise UnreadableError(f"{name}: damaged JPEG: it has {scans} scans")
     raster = _decode_deep(data, header, name) if header.precision != 8 else _decode(data, header, name)
     raster.icc, raster.exif, raster.xmp, raster.dpi = header.icc, header.exif, header.xmp, header.dpi
     raster.iptc = iptc.from_resources(header.resources)
@@ -190,7 +190,7 @@ def _decode(data: bytes, header: Header, name: str) -> Raster:
         if not _is_harmless(str(error)):
             raise UnreadableError(f"{name}: damaged JPEG: {_plain(str(error))}") from error
         samples = _decode_cleaned(data, space, name)
-        warnings.append(f"the JPEG data is not quite regular: {_plain(str(error))}")
+        warnings.append(f"the JPEG data has small errors: {_plain(str(error))}")
     if space == "CMYK":
         # Adobe's convention, which all writers follow: 255 means no ink.
         return Raster(np.subtract(255, samples), "cmyk", 255.0, warnings=warnings)

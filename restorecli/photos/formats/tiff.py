@@ -139,7 +139,7 @@ def decode(stream: BinaryIO, name: str) -> list[Raster]:
     except DECODE_ERRORS as error:
         raise UnreadableError(f"{name}: damaged TIFF: {error}") from error
     if chain.circular:
-        rasters[0].warnings.append("the pages of the TIFF point in a circle: each was read once")
+        rasters[0].warnings.append("the pages of the TIFF form a loop: each was read once")
     exif = _exif(stream)
     for raster in rasters:
         raster.exif = exif

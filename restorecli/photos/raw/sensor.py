@@ -122,7 +122,7 @@ def _exact(stream: BinaryIO, file: Any, tags: RawTags, name: str) -> FloatArray 
 def _mosaic(stream: BinaryIO, file: Any, tags: RawTags, pattern: str, name: str) -> Sensor:
     area = area_of(file, tags)
     if min(area[2:]) < 2:
-        raise UnreadableError(f"{name}: {area[3]}×{area[2]} pixels are no mosaic")
+        raise UnreadableError(f"{name}: {area[3]}×{area[2]} pixels are not a mosaic")
     places = [(place // 2, place % 2, "RGB".index(letter)) for place, letter in enumerate(pattern)]
     exact = _exact(stream, file, tags, name)
     stored = file.raw_image if exact is None else exact

@@ -248,7 +248,7 @@ def test_a_folder_is_measured_end_to_end_and_left_alone(restore: Restore, tmp_pa
         (["--sweep", "colour"], "--sweep"),
         (["--tune"], "--tune"),
         (["--sweep", "size", "--data", "x"], "two measurements"),
-        (["--plot", "a.gif"], "kind of picture"),
+        (["--plot", "a.gif"], "picture format"),
         (["--task", "cook"], "cook"),
         (["--model", "nosuch"], "nosuch"),
         (["--model", "none"], "--model none"),
