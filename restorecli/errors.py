@@ -77,6 +77,10 @@ class WriteError(PhotoError, code="write_failed"):
     """The result cannot be written where it should go."""
 
 
+class TimedOutError(PhotoError, code="timed_out"):
+    """The photo took longer than `--file-timeout` allows."""
+
+
 class CollisionError(PhotoError, code="collision"):
     """Two inputs want one output name, or an output would overwrite an input."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from restorecli import __version__
 from restorecli.cli import doctor, models
 from restorecli.cli.bench import command as bench
 from restorecli.cli.commands import command_of
+from restorecli.cli.process import guarded
 from restorecli.commands.table import COMMANDS
 from restorecli.errors import ExitCode, RestoreError
 
@@ -47,7 +47,16 @@ def root(
 
 
 def main() -> None:
-    """Run the command line; the only place where an error becomes a message."""
+    """Run the command line in this process and leave it."""
+    guarded(run)
+
+
+def run() -> None:
+    """Run the command line; the only place where an error becomes a message.
+
+    Raises:
+        SystemExit: with the exit code.
+    """
     try:
         app()
     except RestoreError as error:
@@ -55,10 +64,6 @@ def main() -> None:
         if "-vv" in sys.argv:
             raise
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of the pipe has closed it: Python must not write to it again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.SOME_FAILED)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        sys.exit(ExitCode.INTERRUPTED)
+    except MemoryError:
+        sys.stderr.write("error: the memory that this process may use does not suffice\n")
+        sys.exit(ExitCode.DEVICE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from restorecli.loading import Loaded
 from restorecli.photos.naming import Plan, PlannedPhoto
 from restorecli.photos.read import size
 from restorecli.report.events import PlanMade
+from restorecli.report.jsonl import as_line
 from restorecli.stages import Stage
 
 Ready = Sequence[tuple[Stage, Loaded]]
@@ -25,9 +25,9 @@ def print_plan(event: PlanMade, plan: Plan, ready: Ready, *, as_json: bool) -> N
     """Print to standard output what would be done to each file."""
     rows = [_row(photo, ready) for photo in plan.photos]
     if as_json:
-        sys.stdout.write(json.dumps(event.fields(), ensure_ascii=False) + "\n")
+        sys.stdout.write(as_line(event.fields()))
         for row in rows:
-            sys.stdout.write(json.dumps({"event": "planned", **row}, ensure_ascii=False) + "\n")
+            sys.stdout.write(as_line({"event": "planned", **row}))
         return
     console = Console(highlight=False)
     for name, value in asdict(event).items():

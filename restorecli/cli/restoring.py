@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import typer
 
 from restorecli.cli.downloads import download_bar
 from restorecli.cli.plan import print_plan
+from restorecli.cli.process import interrupted, stopped_by
 from restorecli.commands.description import RunDescription
 from restorecli.commands.options import SharedOptions
 from restorecli.commands.ready import Ready, make_ready, usual
@@ -120,7 +120,7 @@ def run_interruptibly(
     jobs: int | None = None,
     fail_fast: bool = False,
 ) -> Tally:
-    """Run; the first Ctrl-C (or SIGTERM) stops at the next tile, a second one at once.
+    """Run; the first Ctrl-C (or SIGTERM, SIGHUP) stops at the next tile, a second one at once.
 
     Args:
         photos: what to do.
@@ -129,21 +129,15 @@ def run_interruptibly(
         jobs: reader and writer threads; None for as many as suit this machine.
         fail_fast: stop at the first photo that fails.
     """
-    cancelled = threading.Event()
 
-    def stop(_signum: int, _frame: object) -> None:
-        if cancelled.is_set():
-            os._exit(ExitCode.INTERRUPTED)
-        cancelled.set()
-        report.note("stopping: files being written are finished first; once more to stop at once")
+    def stop() -> None:
+        # A signal may come in the middle of a line that is being written.
+        with suppress(RuntimeError):
+            report.note("stopping: files being written are finished first; once more to stop at once")
 
-    handlers = {signum: signal.signal(signum, stop) for signum in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with stopped_by(stop):
         jobs = jobs or min(4, os.cpu_count() or 1)
-        return threads.run(photos, setup, report, cancelled, jobs=jobs, fail_fast=fail_fast)
-    finally:
-        for signum, handler in handlers.items():
-            signal.signal(signum, handler)
+        return threads.run(photos, setup, report, interrupted, jobs=jobs, fail_fast=fail_fast)
 
 
 def exit_code(tally: Tally) -> ExitCode:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from restorecli.commands.options import SharedOptions
-from restorecli.commands.values import number
+from restorecli.commands.values import level, number
 from restorecli.engine.settings import RunSettings
 from restorecli.errors import UsageError
 from restorecli.photo import Depth
 from restorecli.photos.formats.table import check_format
+
+LONGEST_TIMEOUT = 1e9  # seconds
 
 
 def check(options: SharedOptions) -> None:
@@ -34,6 +36,7 @@ def check(options: SharedOptions) -> None:
         raise UsageError(
             "--null does nothing without --files-from", "add --files-from FILE, or - for standard input"
         )
+    level(options.file_timeout, "--file-timeout", 0, LONGEST_TIMEOUT)
     if options.format != "keep":
         check_format(options.format)
 

@@ -202,6 +202,16 @@ class SharedOptions:
         bool, option("--json", help="One JSON event per line on standard output.", panel=RUN)
     ] = False
     fail_fast: Annotated[bool, option("--fail-fast", help="Stop at the first bad file.", panel=RUN)] = False
+    file_timeout: Annotated[
+        str,
+        option(
+            "--file-timeout",
+            help="Give a photo up that takes longer to read, restore and write. auto: 10 minutes to be read, "
+            "any time for the rest; 0: any time.",
+            panel=RUN,
+            metavar="auto|SECONDS",
+        ),
+    ] = "auto"
     quiet: Annotated[bool, option("--quiet", "-q", help="Errors only.", panel=RUN)] = False
     verbose: Annotated[
         int, option("--verbose", "-v", help="Say more; twice: with tracebacks.", panel=RUN, count=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from restorecli import __version__
-from restorecli.commands.checked import engine_settings, precision
+from restorecli.commands.checked import LONGEST_TIMEOUT, engine_settings, precision
 from restorecli.commands.description import RunDescription
+from restorecli.commands.values import level
 from restorecli.loading import Loaded, Models
 from restorecli.models.download import Progress
 from restorecli.models.resolved import Resolved
@@ -88,6 +90,8 @@ class Ready:
             provenance={"software": f"restore {__version__}", "task": self.description.suffix},
             settings=self.settings if settings is None else settings,
         )
+        timeout = level(shared.file_timeout, "--file-timeout", 0, LONGEST_TIMEOUT)
+        more.setdefault("file_timeout", inf if timeout == 0 else timeout)
         return Setup(self.stages, self.models, encoding, **more)
 
 

@@ -8,19 +8,34 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event as Flag
 from typing import BinaryIO
 
-from restorecli.errors import OutOfMemoryError, PhotoError, RestoreError, UnreadableError, WriteError
+from restorecli.errors import OutOfMemoryError, PhotoError, RestoreError, UnreadableError
 from restorecli.photos.naming import PlannedPhoto
-from restorecli.photos.read import read, read_stream
+from restorecli.photos.read import measure, read, read_stream
+from restorecli.pipeline.gate import Gate
+from restorecli.pipeline.needs import free_bytes, needed_bytes
 from restorecli.report.events import FileDone, FileFailed, FileSkipped, Reporter
 from restorecli.report.stopwatch import Stopwatch
+from restorecli.report.streams import binary_output
 from restorecli.results import Encoding, Result, Source, destination, write_result
 from restorecli.stages import Networks, Stage, pass_through
 
 Outcome = FileDone | FileSkipped | FileFailed
+Admit = Callable[[int, str], None]
+
+
+def alone(needed: int, name: str) -> None:
+    """Refuse a photo for which the memory does not suffice though nothing else is held.
+
+    Raises:
+        TooLargeError: with what it takes and what there is.
+    """
+    Gate(free_bytes).enter(0, needed, name)
 
 
 @dataclass(frozen=True)
@@ -33,6 +48,8 @@ class Setup:
         encoding: how to write.
         stdin: where the photo called "-" is read from.
         stdout: where a photo without a target is written to.
+        file_timeout: seconds that a photo may take, waiting for others not counted, infinity for any time;
+            None where only reading is limited, by `threads.READING_LIMIT`.
         watch: adds up where the time goes: "decode", "restore" (of which "device" in the engine), "encode".
     """
 
@@ -40,7 +57,8 @@ class Setup:
     networks: Networks
     encoding: Encoding = field(default_factory=Encoding)
     stdin: BinaryIO = field(default_factory=lambda: sys.stdin.buffer)
-    stdout: BinaryIO = field(default_factory=lambda: sys.stdout.buffer)
+    stdout: BinaryIO = field(default_factory=binary_output)
+    file_timeout: float | None = None
     watch: Stopwatch = field(default_factory=Stopwatch)
 
 
@@ -100,24 +118,44 @@ def settled(planned: PlannedPhoto) -> FileSkipped | FileFailed | None:
     return None if planned.error is None else failure(planned, planned.error)
 
 
-def read_photo(planned: PlannedPhoto, setup: Setup) -> Source:
-    """Decode a photo's file, or standard input.
+def read_photo(planned: PlannedPhoto, setup: Setup, admit: Admit = alone) -> Source:
+    """Decode a photo's file, a pipe or standard input.
+
+    Args:
+        planned: what to read.
+        setup: what it shares with other photos.
+        admit: told, by the file's header, what bytes of memory the photo will take; may wait until they are
+            free, or refuse.
 
     Raises:
         PhotoError: see `photos.read.read`.
     """
-    with setup.watch.of("decode"):
-        if planned.found.is_stdin:
-            data = read_stream(setup.stdin, "standard input")
-            return Source(read(data, name="standard input"), data)
-        if planned.found.is_stream:
-            try:
-                with planned.found.path.open("rb") as stream:
-                    data = read_stream(stream, planned.name)
-            except OSError as error:
-                raise UnreadableError(f"{planned.name}: cannot be opened: {error.strerror}") from error
-            return Source(read(data, name=planned.name), data)
-        return Source(read(planned.found.path))
+    with _reading_errors(planned):
+        name = "standard input" if planned.found.is_stdin else planned.name
+        data = _streamed(planned, setup, name)
+        source = planned.found.path if data is None else data
+        admit(needed_bytes(*measure(source, name=name), setup.stages), name)
+        with setup.watch.of("decode"):
+            return Source(read(source, name=name), data)
+
+
+def _streamed(planned: PlannedPhoto, setup: Setup, name: str) -> bytes | None:
+    """Return the bytes of what can be read once only; None for files."""
+    if planned.found.is_stdin:
+        return read_stream(setup.stdin, name)
+    if not planned.found.is_stream:
+        return None
+    with planned.found.path.open("rb") as stream:
+        return read_stream(stream, name)
+
+
+@contextmanager
+def _reading_errors(planned: PlannedPhoto) -> Iterator[None]:
+    """Name what a disk or a share says while a file is read: no fault of writing."""
+    try:
+        yield
+    except OSError as error:
+        raise UnreadableError(f"{planned.name}: cannot be read: {error.strerror or error}") from error
 
 
 def restore_photo(
@@ -183,8 +221,7 @@ def failure(planned: PlannedPhoto, error: Exception) -> FileFailed | None:
         error = OutOfMemoryError(f"{planned.name}: not enough memory", "try a smaller --tile")
     elif not isinstance(error, RestoreError):
         # A bug that one unusual file triggers must not end the run for the others; it is named as what it is.
-        kind = WriteError if isinstance(error, OSError) else UnreadableError
-        error = kind(f"{planned.name}: unexpected {type(error).__name__}: {error}")
+        error = UnreadableError(f"{planned.name}: unexpected {type(error).__name__}: {error}")
     if not isinstance(error, PhotoError):
         return None
     message = f"{error.message} ({error.hint})" if error.hint else error.message

@@ -2,7 +2,7 @@
 
 Reader threads decode a few photos ahead, this thread takes them through the stages, writer threads encode
 behind it. What waits between them is bounded by number and by bytes, so the device never waits for a decoder
-and memory does not grow with the folder. A photo that fails is reported, and the run continues.
+and memory does not grow with the folder. A photo that fails is reported and the next one goes on.
 """
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event as Flag
 
-import psutil
-
 from restorecli.engine.run import Cancelled
-from restorecli.errors import RestoreError
+from restorecli.errors import RestoreError, TimedOutError
+from restorecli.host import total_bytes
 from restorecli.photos.naming import PlannedPhoto
+from restorecli.pipeline.gate import Gate
+from restorecli.pipeline.needs import free_bytes
 from restorecli.pipeline.photo import (
     Outcome,
+    Restored,
     Setup,
     failure,
     read_photo,
@@ -30,21 +31,34 @@ from restorecli.pipeline.photo import (
     write_photo,
 )
 from restorecli.pipeline.tally import Tally
+from restorecli.pipeline.workers import Job, Workers
 from restorecli.report.events import FileDone, FileSkipped, FileStarted, Reporter
 from restorecli.results import Source
 
-WAITING_SHARE = 0.25  # of the machine's memory, for results that wait to be written
+WAITING_SHARE = 0.25  # of the memory that may be used, for results that wait to be written
+READING_LIMIT = 600.0  # seconds after which a file is given up where the user sets no limit
 
 Emit = Callable[[Outcome], None]
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A photo that is being decoded; its number counts those that are."""
+
+    number: int
+    planned: PlannedPhoto
+    job: Job[Source]
 
 
 @dataclass(frozen=True)
 class _Writing:
     """A result on its way to its file."""
 
+    number: int
     planned: PlannedPhoto
-    event: Future[FileDone | FileSkipped]
+    job: Job[FileDone | FileSkipped]
     nbytes: int
+    left: float | None
 
 
 def run(
@@ -79,24 +93,18 @@ def run(
         tally.add(event)
         report.event(event)
 
-    writings: deque[_Writing] = deque()
-    readers = ThreadPoolExecutor(jobs, thread_name_prefix="read")
-    writers = ThreadPoolExecutor(jobs, thread_name_prefix="write")
+    line = _Line(setup, emit, cancelled, jobs)
     try:
-        for planned, decoding in _decoding_ahead(photos, setup, readers, jobs):
+        for reading in line.decoding_ahead(photos):
             if cancelled.is_set():
                 raise Cancelled
-            if isinstance(decoding, Future):
+            if isinstance(reading, _Reading):
+                planned = reading.planned
                 report.event(FileStarted(planned.name, planned.index, planned.of))
-                with _errors_reported(planned, emit):
-                    with setup.watch.of("wait for decoding"):
-                        source = decoding.result()
-                    restored = restore_photo(planned, source, setup, report, cancelled)
-                    written = writers.submit(write_photo, restored, setup)
-                    writings.append(_Writing(planned, written, restored.nbytes))
+                line.restore(reading, report)
             else:
-                emit(decoding)
-            _collect(writings, setup, emit, may_wait=jobs)
+                emit(reading)
+            line.collect(may_wait=jobs)
             if fail_fast and tally.failed:
                 break
     except (KeyboardInterrupt, Cancelled):
@@ -106,9 +114,7 @@ def run(
         ended_early = True
         raise
     finally:
-        readers.shutdown(wait=True, cancel_futures=True)
-        _collect(writings, setup, emit, may_wait=0)
-        writers.shutdown(wait=True)
+        line.close()
         if ended_early:
             report.note(_left_undone(photos, tally))
         report.event(tally.summary(time.monotonic() - began))
@@ -116,35 +122,147 @@ def run(
     return tally
 
 
-def _decoding_ahead(
-    photos: Sequence[PlannedPhoto], setup: Setup, readers: ThreadPoolExecutor, jobs: int
-) -> Iterator[tuple[PlannedPhoto, Future[Source] | Outcome]]:
-    """Yield the photos in order, ``jobs`` of them being decoded ahead; those that are settled, as events."""
-    ahead: deque[tuple[PlannedPhoto, Future[Source] | Outcome]] = deque()
-    decoding = 0
-    for planned in photos:
-        known = settled(planned)
-        ahead.append((planned, known or readers.submit(read_photo, planned, setup)))
-        decoding += known is None
-        while ahead and (decoding > jobs or not isinstance(ahead[0][1], Future)):
-            decoding -= isinstance(ahead[0][1], Future)
-            yield ahead.popleft()
-    yield from ahead
+class _Line:
+    """The photos of one run on their way from readers to writers."""
+
+    def __init__(self, setup: Setup, emit: Emit, cancelled: Flag, jobs: int) -> None:
+        self._setup, self._emit, self._cancelled, self._jobs = setup, emit, cancelled, jobs
+        self._readers, self._writers = Workers(jobs, "read"), Workers(jobs, "write")
+        self._gate = Gate(free_bytes)
+        self._writings: deque[_Writing] = deque()
+
+    def decoding_ahead(self, photos: Sequence[PlannedPhoto]) -> Iterator[_Reading | Outcome]:
+        """Yield the photos in order, some being decoded ahead; those that are settled, as events."""
+        ahead: deque[_Reading | Outcome] = deque()
+        decoding = number = 0
+        for planned in photos:
+            known = settled(planned)
+            if known is None:
+                job = self._readers.submit(self._read, number, planned)
+                ahead.append(_Reading(number, planned, job))
+                number += 1
+                decoding += 1
+            else:
+                ahead.append(known)
+            while ahead and (decoding > self._jobs or not isinstance(ahead[0], _Reading)):
+                decoding -= isinstance(ahead[0], _Reading)
+                yield ahead.popleft()
+        yield from ahead
+
+    def _read(self, job: Job[Source], number: int, planned: PlannedPhoto) -> Source:
+        def admit(needed: int, name: str) -> None:
+            with job.waiting():
+                self._gate.enter(number, needed, name)
+            self._gate.passed(number)
+
+        try:
+            return read_photo(planned, self._setup, admit)
+        finally:
+            self._gate.passed(number)
+
+    def restore(self, reading: _Reading, report: Reporter) -> None:
+        """Take a photo through the stages and hand it to a writer; tell where that fails."""
+        planned, number, setup = reading.planned, reading.number, self._setup
+        handed_over = False
+        try:
+            with _errors_reported(planned, self._emit):
+                source = self._decoded(reading)
+                reading.job.forget()
+                left = None if setup.file_timeout is None else setup.file_timeout - reading.job.seconds
+                began = time.monotonic()
+                restored = _within(left, setup, planned, source, report, self._cancelled)
+                left = None if left is None else left - (time.monotonic() - began)
+                job = self._writers.submit(_write, restored, setup)
+                self._writings.append(_Writing(number, planned, job, restored.nbytes, left))
+                handed_over = True
+        finally:
+            if not handed_over:
+                self._gate.leave(number)
+
+    def _decoded(self, reading: _Reading) -> Source:
+        limit = self._setup.file_timeout
+        if limit is None and not reading.planned.found.is_stdin:
+            limit = READING_LIMIT
+        try:
+            with self._setup.watch.of("wait for decoding"):
+                return reading.job.result(
+                    limit, self._cancelled, _too_long(reading.planned, "reading", limit)
+                )
+        except TimedOutError:
+            self._readers.replace_one()
+            raise
+
+    def collect(self, *, may_wait: int) -> None:
+        """Tell of written files; wait while more results are held than may wait to be written."""
+        limit = WAITING_SHARE * total_bytes()
+        while self._writings:
+            held = sum(writing.nbytes for writing in self._writings)
+            full = len(self._writings) > may_wait or (len(self._writings) > 1 and held > limit)
+            if not (full or self._writings[0].job.done):
+                return
+            writing = self._writings.popleft()
+            with _errors_reported(writing.planned, self._emit):
+                self._emit(self._written(writing))
+            self._gate.leave(writing.number)
+
+    def _written(self, writing: _Writing) -> FileDone | FileSkipped:
+        what = _too_long(writing.planned, "writing", self._setup.file_timeout)
+        try:
+            with self._setup.watch.of("wait for encoding"):
+                return writing.job.result(writing.left, None, what)
+        except TimedOutError:
+            self._writers.replace_one()
+            raise
+
+    def close(self) -> None:
+        """Let go of what is being read, and finish what is being written."""
+        self._gate.close()
+        self._readers.close()
+        self.collect(may_wait=0)
+        self._writers.close()
 
 
-def _collect(writings: deque[_Writing], setup: Setup, emit: Emit, *, may_wait: int) -> None:
-    """Report written files; wait while more results are held than may wait to be written."""
-    limit = WAITING_SHARE * psutil.virtual_memory().total
-    while writings:
-        held = sum(writing.nbytes for writing in writings)
-        full = len(writings) > may_wait or (len(writings) > 1 and held > limit)
-        if not (full or writings[0].event.done()):
-            return
-        writing = writings.popleft()
-        with _errors_reported(writing.planned, emit):
-            with setup.watch.of("wait for encoding"):
-                event = writing.event.result()
-            emit(event)
+def _write(_job: Job[FileDone | FileSkipped], restored: Restored, setup: Setup) -> FileDone | FileSkipped:
+    return write_photo(restored, setup)
+
+
+class _Deadline(Flag):
+    """Set when the run is cancelled, or when a photo's time is over."""
+
+    def __init__(self, cancelled: Flag, left: float | None) -> None:
+        super().__init__()
+        self._cancelled = cancelled
+        self._end = None if left is None else time.monotonic() + left
+
+    def is_set(self) -> bool:
+        """Whether work is to stop."""
+        return self._cancelled.is_set() or (self._end is not None and time.monotonic() > self._end)
+
+
+def _within(
+    left: float | None,
+    setup: Setup,
+    planned: PlannedPhoto,
+    source: Source,
+    report: Reporter,
+    cancelled: Flag,
+) -> Restored:
+    """Restore a photo in the seconds that are left to it.
+
+    Raises:
+        TimedOutError: they do not suffice.
+    """
+    try:
+        return restore_photo(planned, source, setup, report, _Deadline(cancelled, left))
+    except Cancelled:
+        if cancelled.is_set():
+            raise
+        raise TimedOutError(*_too_long(planned, "restoring", setup.file_timeout)) from None
+
+
+def _too_long(planned: PlannedPhoto, what: str, limit: float | None) -> tuple[str, str]:
+    text = f"{planned.name}: given up, {what} it takes longer than {limit or READING_LIMIT:g} s in all"
+    return text, "raise --file-timeout if it is only slow"
 
 
 def _left_undone(photos: Sequence[PlannedPhoto], tally: Tally) -> str:

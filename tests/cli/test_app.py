@@ -19,6 +19,7 @@ SHARED_IN_CONTRACT = set(
     --tile-overlap --precision --fp16 --fp32 --self-ensemble --device -d --batch --jobs -j --format -f
     --jpeg-quality --bits --if-exists --strip --dry-run -n --json --quiet -q --verbose -v --shard --seed
     --fail-fast
+    --file-timeout
     """.split()  # noqa: SIM905 - a list of forty quoted words reads worse
 )
 
