@@ -13,7 +13,7 @@ from restorecli.models.choose import ModelRequest
 from restorecli.models.resolved import Resolved
 from restorecli.networks.network import Network
 from restorecli.photo import Photo
-from restorecli.tasks.base import Need, Task
+from restorecli.tasks.base import Need, Task, partly
 
 Details = Mapping[str, str | float]
 
@@ -113,16 +113,19 @@ def _through(
         notes, details = (*passed.notes, *need.notes), {**passed.details, **need.details}
         return replace(passed, photo=made, notes=notes, details=details)
     loaded = networks.get(request_for(stage.request, need), stage.run)
-    job = stage.task.prepare(passed.photo, need, loaded.network)
-    outputs, tiles, seconds, warnings = [], 0, 0.0, list(loaded.resolved.warnings)
-    for tensor in job.inputs:
-        result = run_engine(loaded.prepared, tensor, progress=progress, cancelled=cancelled)
-        outputs.append(result.output)
-        tiles += result.tiles
-        seconds += result.seconds
-        warnings += result.warnings
+    photo, tiles, seconds, warnings = passed.photo, 0, 0.0, list(loaded.resolved.warnings)
+    for share in need.shares:
+        job = stage.task.prepare(photo, need, loaded.network)
+        outputs = []
+        for tensor in job.inputs:
+            result = run_engine(loaded.prepared, tensor, progress=progress, cancelled=cancelled)
+            outputs.append(result.output)
+            tiles += result.tiles
+            seconds += result.seconds
+            warnings += result.warnings
+        photo = partly(photo, stage.task.finish(job, outputs), share)
     return Passed(
-        photo=stage.task.finish(job, outputs),
+        photo=photo,
         tiles=passed.tiles + tiles,
         used=(*passed.used, loaded.resolved),
         notes=(*passed.notes, *need.notes, *_notes(need, loaded.resolved)),

@@ -85,10 +85,44 @@ def test_camera_raw_is_developed_before_another_task(shelf: Shelf) -> None:
 
 
 def test_developed_raw_may_be_left_alone_by_the_task(shelf: Shelf) -> None:
-    passed = pass_through(camera_raw(), [RAW_FIRST, Stage(Denoise(), ModelRequest("denoise"))], shelf)
+    task = Denoise(noise="gaussian")
+    passed = pass_through(camera_raw(), [RAW_FIRST, Stage(task, ModelRequest("denoise"))], shelf)
     assert [request.task for request, _ in shelf.asked] == ["demosaic"]
     assert passed.photo.pixels.shape == (12, 8, 3)
     assert "left_as_it_is" in passed.details
+
+
+class Half(Network):
+    """Takes half of everything away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 0.5 * self.one
+
+
+class Halving(Shelf):
+    """Gives `Half` to everybody."""
+
+    def get(self, request: ModelRequest, run: Any) -> Loaded:
+        network = Half().eval()
+        ready = prepare(network, RunSettings(tile=0, precision="fp32", device="cpu"))
+        return Loaded(Resolved("rnan", "light", "half", None, None), network, ready)
+
+
+@pytest.mark.parametrize(
+    ("strength", "left"), [(0.0, 1.0), (0.5, 0.75), (1.0, 0.5), (1.5, 0.375), (2.0, 0.25)]
+)
+def test_strength_keeps_a_part_of_one_run_or_of_a_second(strength: float, left: float) -> None:
+    photo = Photo(np.full((6, 8, 3), 0.8, dtype=np.float32))
+    stage = Stage(Denoise(25, strength=strength), ModelRequest("denoise"))
+    passed = pass_through(photo, [stage], Halving())
+    np.testing.assert_allclose(passed.photo.pixels, 0.8 * left, rtol=1e-5)
+    assert passed.tiles == (0 if strength == 0 else 1 if strength <= 1 else 2)
+    assert (passed.photo is photo) == (strength == 0)
+    assert passed.details.get("strength", 1.0) == strength
 
 
 def test_other_photos_are_not_developed(shelf: Shelf) -> None:

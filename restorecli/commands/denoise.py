@@ -15,61 +15,80 @@ if TYPE_CHECKING:
     from restorecli.models.choose import ModelRequest
     from restorecli.stages import Stage
 
-NOISES = ("gaussian", "real")
+NOISES = ("auto", "gaussian", "real")
 STRONGEST = 100.0
+MOST_STRENGTH = 2.0
 
 
 @dataclass(frozen=True)
 class DenoiseOptions(CommandOptions):
     """Take noise out of photos.
 
-    Example: restore denoise --sigma auto scans/ -o clean/
+    Example: restore denoise photos/
 
-    Example: restore denoise --noise real phone/
+    Example: restore denoise --strength 0.7 scans/ -o clean/
+
+    Example: restore denoise --model rnan --sigma 25 tests/
     """
 
     command = "denoise"
 
-    sigma: Annotated[
-        str,
+    strength: Annotated[
+        float,
         option(
-            "--sigma",
-            help="Strength of the noise: its standard deviation for values of 0–255. auto: estimated per "
-            "photo; a clean photo is left alone.",
+            "--strength",
+            help="How much: 0 leaves photos as they are, 0.5 takes half of the noise out, 1 all of it; above,"
+            " the result is gone over again, which takes twice as long.",
             panel=MODEL,
-            metavar="auto|N",
+            metavar="0..2",
         ),
-    ] = "auto"
+    ] = 1.0
     noise: Annotated[
         str,
         option(
             "--noise",
-            help="gaussian: of one strength everywhere; real: as small cameras make it, whose strength the "
-            "network finds itself.",
+            help="gaussian: white noise, of one strength everywhere; real: as cameras make it. auto: what "
+            "the weights are for; the default ones are for both.",
             panel=MODEL,
-            metavar="gaussian|real",
+            metavar="auto|gaussian|real",
         ),
-    ] = "gaussian"
+    ] = "auto"
+    sigma: Annotated[
+        str,
+        option(
+            "--sigma",
+            help="For those who know: standard deviation of white noise for values of 0–255, for weights "
+            "made for one. No photo is then left alone. auto: estimated per photo.",
+            panel=MODEL,
+            metavar="auto|N",
+        ),
+    ] = "auto"
 
     def __post_init__(self) -> None:
         one_of(self.noise, "--noise", NOISES)
         if self.noise == "real" and self.sigma != "auto":
             raise UsageError("--sigma has no effect with --noise real", "leave one of them out")
         level(self.sigma, "--sigma", 0, STRONGEST)
+        if not 0 <= self.strength <= MOST_STRENGTH:
+            raise UsageError(f"--strength {self.strength:g} is not between 0 and {MOST_STRENGTH:g}")
 
     def requests(self, shared: SharedOptions) -> list[ModelRequest]:
         """Return the one request, with the noise level as a map where the network takes it."""
         from restorecli.commands.requests import request
 
+        kind = None if self.noise == "auto" else self.noise
+        maps = frozenset({"noise map"}) if self.noise != "real" else frozenset()
         sigma = level(self.sigma, "--sigma", 0, STRONGEST)
-        maps = frozenset({"noise map"}) if self.noise == "gaussian" else frozenset()
-        return [request("denoise", shared, degradation=self.noise, level=sigma, extra_inputs=maps)]
+        return [request("denoise", shared, degradation=kind, level=sigma, extra_inputs=maps)]
 
     def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
-        """Return the one stage."""
+        """Return the one stage; where the noise is "auto", the weights decide which one is looked for."""
         from restorecli.stages import Stage
         from restorecli.tasks.denoise import Denoise
-        from restorecli.tasks.same_size import SameSize
 
         (wanted,) = self.requests(shared)
-        return [Stage(SameSize("denoise") if self.noise == "real" else Denoise(wanted.level), wanted)]
+        noise = self.noise
+        if noise == "auto":
+            entry = models.resolve(wanted).entry
+            noise = "real" if entry is None or entry.undoes("real") else "gaussian"
+        return [Stage(Denoise(wanted.level, noise, self.strength), wanted)]

@@ -148,9 +148,11 @@ def _fitting(request: ModelRequest, registry: Registry) -> list[ModelEntry]:
             f"{request.model} has no weights for {request.task}", f"these have: {', '.join(having)}"
         )
     wanted = request.degradation or USUAL[request.task]
-    alike = [entry for entry in entries if entry.degradation in ("", wanted)]
+    alike = [entry for entry in entries if entry.undoes(wanted)]
+    if request.degradation is None and request.model is not None and all(e.ships for e in alike):
+        alike = entries  # who names a model means its authors' weights, whatever they undo
     if not alike and request.degradation is not None:
-        known = dict.fromkeys(entry.degradation for entry in entries)
+        known = dict.fromkeys(kind for entry in entries for kind in entry.degradations)
         who = request.model or "no model"
         raise UsageError(f"{who} does not {request.task} {wanted}", f"available: {', '.join(known)}")
     entries = alike or entries

@@ -74,7 +74,8 @@ class ModelEntry:
         file: the file's name as released (or in ``weights/light``).
         variant: "paper" (the authors'), "light" (ships with this package) or another word.
         size: the authors' name for this size of network ("tiny", "base"); also taken by `--variant`.
-        degradation: what the weights undo ("bicubic", "gaussian", "real", "jpeg", "motion", …).
+        degradation: what the weights undo ("bicubic", "gaussian", "real", "jpeg", "motion", …); several are
+            joined by "and".
         scale: output side ÷ photo side the weights are for.
         same_size: the input must be resized to the output's size first (the network's own scale is 1).
         level: noise sigma on the 0–255 scale, or JPEG quality.
@@ -134,6 +135,15 @@ class ModelEntry:
     def ships(self) -> bool:
         """Whether the file is part of this package."""
         return self.variant == "light"
+
+    @property
+    def degradations(self) -> tuple[str, ...]:
+        """Each of what the weights undo; none where that is not said."""
+        return tuple(self.degradation.split(" and ")) if self.degradation else ()
+
+    def undoes(self, wanted: str) -> bool:
+        """Whether the weights undo ``wanted``, as far as is known."""
+        return not self.degradation or wanted in self.degradations
 
     def allowed(self, policy: str) -> bool:
         """Whether ``policy`` ("any" or "commercial") lets these weights be used."""

@@ -50,6 +50,23 @@ def non_local_means(noisy: FloatArray, sigma: float) -> Bytes:
     return to_bytes(np.asarray(clean).reshape(noisy.shape))
 
 
+def plain_non_local_means(noisy: FloatArray, sigma: float) -> Bytes:
+    """Denoise by non-local means where the noise is not white, so that its distance cannot be subtracted.
+
+    Patches of 7×7, searched within 11 pixels, h = 0.8 σ, as scikit-image advises for noise that is not known.
+
+    Args:
+        noisy: H×W×C float32, 0–1.
+        sigma: how strong the noise is taken to be, on the 0–255 scale.
+    """
+    from skimage.restoration import denoise_nl_means
+
+    picture = noisy[:, :, 0] if noisy.shape[2] == 1 else noisy
+    channels = None if noisy.shape[2] == 1 else 2
+    clean = denoise_nl_means(picture, 7, 11, h=0.8 * sigma / 255, fast_mode=True, channel_axis=channels)
+    return to_bytes(np.asarray(clean).reshape(noisy.shape))
+
+
 def shifted_jpeg(image: Bytes, quality: int) -> Bytes:
     """Take out blocks by compressing again at all 64 shifts of the block grid, and averaging.
 

@@ -167,6 +167,9 @@ def _pairs(images: ImageSet, degraded: ImageSet | None) -> Iterator[tuple[Path, 
     Raises:
         UsageError: one has no partner.
     """
+    if images.noisy and degraded is None:
+        yield from zip(images.files, images.noisy, strict=True)
+        return
     if degraded is None:
         yield from ((file, None) for file in images.files)
         return

@@ -13,6 +13,8 @@ from restorecli.errors import NothingToDoError, UnreadableError, UsageError
 from restorecli.photos.lists import names_in
 from restorecli.quality.degrade import Bytes
 
+NOISY, CLEAN = "_real", "_mean"
+"""What the names of a pair end in, as in CC15."""
 KINDS = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff", ".ppm", ".pgm", ".webp")
 
 
@@ -48,6 +50,7 @@ KNOWN = (
     KnownSet("Set12", ("set12",), 12),
     KnownSet("Classic5", ("classic5",), 5),
     KnownSet("LIVE1", ("live1",), 29),
+    KnownSet("CC15", ("cc15",), 15),
 )
 
 
@@ -57,13 +60,15 @@ class ImageSet:
 
     Attributes:
         name: the known set's, or the folder's.
-        files: in order of their names.
+        files: the clean images, in order of their names.
         known: the set papers report on, if these are all of its images.
+        noisy: what belongs to each of ``files`` in a set of pairs; none elsewhere.
     """
 
     name: str
     files: tuple[Path, ...]
     known: KnownSet | None = None
+    noisy: tuple[Path, ...] = ()
 
     def published(self, results: Mapping[str, tuple[float, ...]]) -> tuple[float, ...]:
         """Return what ``results`` of the catalogue state for this set; empty where there are none."""
@@ -76,11 +81,14 @@ class ImageSet:
         """Return the set cut to its first ``count`` images, which is no longer comparable."""
         if count is None or count >= len(self.files):
             return self
-        return ImageSet(f"{self.name}, first {count}", self.files[:count])
+        return ImageSet(f"{self.name}, first {count}", self.files[:count], noisy=self.noisy[:count])
 
 
 def open_set(path: Path) -> ImageSet:
     """Return the images of a folder, of its subfolder HR, or those that a text file beside them names.
+
+    A folder of which every image is called ``…_real`` or ``…_mean`` is one of pairs: noisy, and the mean of
+    many shots.
 
     Raises:
         UsageError: there is no such folder or file.
@@ -100,8 +108,9 @@ def open_set(path: Path) -> ImageSet:
         raise UsageError(f"there is no folder {path}", "give a folder of clean images")
     if not files:
         raise NothingToDoError(f"no images in {path}", f"known endings: {', '.join(KINDS)}")
+    noisy, files = _apart(files)
     known = next((known for known in KNOWN if _is(known, path, len(files))), None)
-    return ImageSet(known.name if known else _name(path), files, known)
+    return ImageSet(known.name if known else _name(path), files, known, noisy)
 
 
 def known_sets(root: Path) -> Iterator[ImageSet]:
@@ -139,6 +148,23 @@ def read_bytes(file: Path) -> Bytes:
     except (UnidentifiedImageError, OSError) as error:
         raise UnreadableError(f"{file}: {error}") from error
     return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def _apart(files: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Return the noisy and the clean images of a set of pairs; none and all of them elsewhere.
+
+    Raises:
+        UsageError: one of a pair is missing.
+    """
+    noisy = {file.stem.removesuffix(NOISY): file for file in files if file.stem.endswith(NOISY)}
+    clean = {file.stem.removesuffix(CLEAN): file for file in files if file.stem.endswith(CLEAN)}
+    if not noisy or len(noisy) + len(clean) < len(files):
+        return (), files
+    if alone := sorted(noisy.keys() ^ clean.keys()):
+        raise UsageError(
+            f"{alone[0]} has no partner in {files[0].parent}", f"pairs end in {NOISY} and {CLEAN}"
+        )
+    return tuple(noisy[name] for name in clean), tuple(clean.values())
 
 
 def _images_folder(path: Path) -> Path:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,6 +25,8 @@ class Need:
         level: noise sigma on the 0–255 scale, or JPEG quality; None for what was asked for.
         leave: why the photo is best left as it is; empty where it is to be restored.
         network: whether one is needed; False for RAW without a mosaic, which is developed by `finish` alone.
+        shares: how much of what the network changes is kept, for each time that it is run on what the time
+            before gave: (0.5,) is half way, (1.0, 0.5) goes on from the result by half of a second run.
         notes: for the user: what was found and how.
         details: the same for machines, such as ``{"sigma": 12.4, "sigma_source": "estimated"}``.
     """
@@ -34,6 +37,7 @@ class Need:
     notes: tuple[str, ...] = ()
     details: Mapping[str, str | float] = field(default_factory=dict)
     network: bool = True
+    shares: tuple[float, ...] = (1.0,)
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,14 @@ class Task(Protocol):
 
     def finish(self, job: Job, outputs: Sequence[Tensor]) -> Photo:
         """Turn the network's outputs (one per input, 1×C'×sH×sW, not clipped) into the restored photo."""
+
+
+def partly(before: Photo, after: Photo, share: float) -> Photo:
+    """Return ``after`` with ``share`` (0–1) of what it changes in ``before``, a photo of the same size."""
+    if share == 1:
+        return after
+    pixels: FloatArray = before.pixels + np.float32(share) * (after.pixels - before.pixels)
+    return replace(after, pixels=pixels)
 
 
 def to_tensor(pixels: FloatArray) -> Tensor:

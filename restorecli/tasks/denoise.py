@@ -1,4 +1,4 @@
-"""Take out Gaussian noise: of a strength that is given, or estimated for each photo."""
+"""Take out noise: white noise of a strength that is given or estimated, or whatever noise a camera made."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from restorecli.networks.network import Network
 from restorecli.photo import Photo
 from restorecli.tasks.base import Job, Need
-from restorecli.tasks.estimate.noise import noise_sigma
+from restorecli.tasks.estimate.noise import NoiseEstimate, noise_sigma
 from restorecli.tasks.same_size import picture_inputs, put_back
 
 
@@ -20,24 +20,48 @@ class Denoise:
 
     Attributes:
         sigma: standard deviation of the noise on the 0–255 scale; None to estimate it for each photo.
+        noise: "gaussian": only white noise counts, for weights that know no other and harm what has none;
+            "real": any noise that could be seen counts, for weights that leave clean photos alone.
+        strength: 1 takes the noise out; below, so much of what the network changes is kept; above, a second
+            run changes what the first left, and so much of that is kept.
     """
 
     sigma: float | None = None
+    noise: str = "real"
+    strength: float = 1.0
     suffix: str = "denoise"
 
     def examine(self, photo: Photo) -> Need:
         """Ask for weights of the photo's noise, and leave it alone where there is none."""
         channels = 1 if photo.is_gray else 3
+        strength: dict[str, str | float] = {} if self.strength == 1 else {"strength": self.strength}
+        if self.strength == 0:
+            return Need(channels, leave="strength 0 changes nothing", details=strength)
+        shares = (1.0, self.strength - 1) if self.strength > 1 else (self.strength,)
         if self.sigma is not None:
-            return Need(channels, self.sigma, details={"sigma": self.sigma, "sigma_source": "given"})
-        estimate = noise_sigma(photo.pixels)
-        if estimate is None:
+            told = {"sigma": self.sigma, "sigma_source": "given", **strength}
+            return Need(channels, self.sigma, details=told, shares=shares)
+        hidden = None if photo.alpha is None else photo.alpha <= 0
+        estimate = noise_sigma(photo.pixels, hidden)
+        if estimate is None and self.noise == "gaussian":
             return Need(channels, leave="it is too small to measure its noise; give it with --sigma N")
-        sigma = round(estimate.sigma, 1)
-        details: dict[str, str | float] = {"sigma": sigma, "sigma_source": "estimated"}
-        notes = (f"sigma {sigma:g}, estimated from the pixels",)
-        leave = "it has no more noise than a clean photo" if estimate.is_clean else ""
-        return Need(channels, sigma, leave, notes, details)
+        if estimate is None:  # nothing is known, and nothing can be harmed
+            return Need(channels, details=strength, shares=shares)
+        sigma, coarse = round(estimate.sigma, 1), round(estimate.coarse, 1)
+        details = {"sigma": sigma, "sigma_coarse": coarse, "sigma_source": "estimated", **strength}
+        notes = (f"sigma {sigma:g} pixel by pixel, {coarse:g} at half size, estimated from the pixels",)
+        level = sigma if self.noise == "gaussian" else round(estimate.strongest, 1)
+        return Need(channels, level, self._leave(estimate), notes, details, shares=shares)
+
+    def _leave(self, estimate: NoiseEstimate) -> str:
+        """Return why a photo with this noise is best left as it is; empty where it is not."""
+        if self.noise == "real":
+            return "it has no visible noise" if estimate.is_faint else ""
+        if not estimate.is_clean:
+            return ""
+        if estimate.coarse > 1.5 * max(estimate.sigma, 1):
+            return "it shows no white noise; that of a camera, or texture, is left: --noise real takes it out"
+        return "it has no more noise than a clean photo"
 
     def prepare(self, photo: Photo, need: Need, network: Network) -> Job:
         """Give the network the colours, or gray in as many channels as it takes, and the noise level."""

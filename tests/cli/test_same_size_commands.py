@@ -135,10 +135,30 @@ def test_auto_finds_the_noise_of_each_photo_and_leaves_clean_ones_alone(
         assert found["sigma_source"] == "estimated"
     assert "left_as_it_is" in details["clean"]  # type: ignore[operator]
     assert (out / "clean.png").read_bytes() == (folder / "clean.png").read_bytes()
-    assert "estimated from the pixels" in done.err and "left as it is" in done.err
     assert len(events(restore(*arguments, "--json"), "file_skipped")) == 3
     assert len(events(restore(*arguments, "--json", "--sigma", "20"), "file_done")) == 3
     assert (out / "clean.png").read_bytes() != (folder / "clean.png").read_bytes()
+
+
+def test_strength_is_done_and_recorded_wherever_a_result_is_described(
+    released: dict[str, Path], restore: Run, tmp_path: Path
+) -> None:
+    Image.fromarray(noisy(20)).save(tmp_path / "a.png")
+    arguments = ("denoise", "--weights", released["rnan"], "--model", "rnan", *TILED, tmp_path / "a.png")
+    made = {}
+    for strength in ("0", "0.5", "1"):
+        out = tmp_path / f"s{strength}.png"
+        done = restore(*arguments, "-o", out, "--strength", strength, "--json")
+        assert done.code == 0, done.err
+        made[strength] = np.asarray(Image.open(out)).astype(float)
+        details = events(done, "file_done")[0]["details"]
+        assert isinstance(details, dict)
+        assert details.get("strength", 1.0) == float(strength)
+    assert np.array_equal(made["0"], noisy(20))
+    assert np.abs(made["0.5"] - (made["0"] + made["1"]) / 2).max() <= 1
+    records = [json.loads(line) for line in (tmp_path / ".restore.jsonl").read_text().splitlines()]
+    assert [record["settings"]["strength"] for record in records] == ["0.0", "0.5", "1.0"]
+    assert b"strength" in (tmp_path / "s0.5.png").read_bytes()
 
 
 def test_auto_reads_the_quality_of_each_file_and_leaves_clean_ones_alone(
@@ -189,6 +209,9 @@ def test_a_clean_jpeg_that_stays_a_jpeg_keeps_its_bytes(
         (["denoise", "--sigma", "nan"], "--sigma nan"),
         (["denoise", "--noise", "rain"], "--noise rain"),
         (["denoise", "--noise", "real", "--sigma", "20"], "--sigma"),
+        (["denoise", "--strength", "2.5"], "--strength 2.5"),
+        (["denoise", "--strength", "-1"], "--strength -1"),
+        (["denoise", "--model", "rnan", "--noise", "real"], "rnan does not denoise real"),
         (["dejpeg", "--quality", "0"], "--quality 0"),
         (["dejpeg", "--quality", "101"], "--quality 101"),
         (["deblur", "--blur", "wind"], "--blur wind"),
@@ -222,7 +245,13 @@ def test_weights_that_do_something_else_are_refused(
     [
         (["denoise", "--model", "rnan", "--sigma", "25"], "rnan-denoise-color-s30"),
         (["denoise", "--model", "grl", "--sigma", "25"], "grl-small-denoise-color-s25"),
-        (["denoise", "--noise", "real"], "mirnet-denoise-real"),
+        (["denoise"], "nlsn-light-denoise"),
+        (["denoise", "--noise", "real"], "nlsn-light-denoise"),
+        (["denoise", "--noise", "gaussian"], "nlsn-light-denoise"),
+        (["denoise", "--model", "mirnet", "--noise", "real"], "mirnet-denoise-real"),
+        (["denoise", "--model", "mirnet"], "mirnet-denoise-real"),
+        (["denoise", "--model", "mirnet", "--noise", "gaussian"], "mirnet-light-denoise"),
+        (["denoise", "--model", "mirnet", "--variant", "light"], "mirnet-light-denoise"),
         (["dejpeg", "--model", "panet", "--quality", "35"], "panet-dejpeg-q30"),
         (["dejpeg", "--model", "grl", "--quality", "10"], "grl-small-dejpeg-color-q10"),
         (["deblur"], "grl-base-deblur-gopro"),

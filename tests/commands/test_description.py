@@ -53,7 +53,8 @@ def test_steps_follow_one_another_with_options_of_their_own() -> None:
     assert CHAIN.recorded() == {
         "1 dejpeg quality": "30",
         "2 denoise sigma": "auto",
-        "2 denoise noise": "gaussian",
+        "2 denoise noise": "auto",
+        "2 denoise strength": "1.0",
         "3 upscale degradation": "usual",
     }
 
@@ -68,7 +69,7 @@ def test_a_description_travels_to_another_process(description: RunDescription) -
 @pytest.mark.parametrize(
     ("description", "recorded"),
     [
-        (single("denoise", {"sigma": "25"}), {"sigma": "25", "noise": "gaussian"}),
+        (single("denoise", {"sigma": "25"}), {"sigma": "25", "noise": "auto", "strength": "1.0"}),
         (single("dejpeg"), {"quality": "auto"}),
         (single("upscale", {"scale": 3.0, "degradation": "real"}), {"degradation": "real"}),
         (single("deblur", {"blur": "defocus"}), {"blur": "defocus"}),
@@ -107,7 +108,8 @@ def test_the_record_has_a_command_s_options_as_ever(
     ("command", "values", "message"),
     [
         ("sharpen", {}, "unknown command: sharpen"),
-        ("denoise", {"strength": "3"}, "denoise has no option strength"),
+        ("denoise", {"blur": "3"}, "denoise has no option blur"),
+        ("denoise", {"strength": 2.5}, "--strength 2.5 is not between 0 and 2"),
         ("denoise", {"sigma": "much"}, "--sigma much is neither auto nor a number"),
         ("denoise", {"noise": "real", "sigma": "20"}, "--sigma has no effect with --noise real"),
         ("dejpeg", {"quality": "0"}, "--quality 0 is not between 1 and 100"),

@@ -17,6 +17,7 @@ from restorecli.quality.baselines import lanczos, malvar, menon, non_local_means
 from restorecli.quality.degrade import Bytes
 from restorecli.quality.evaluate import evaluate
 from restorecli.quality.protocols import Protocol, protocols
+from restorecli.quality.protocols.real_noise import RealPairs
 from restorecli.quality.sets import ImageSet, known_sets, open_set, read_bytes
 from restorecli.tasks.base import to_pixels
 
@@ -95,6 +96,34 @@ def test_a_network_sees_unclipped_noise_and_its_level() -> None:
     photo = Photo(np.array([[[-0.5, 0.5, 1.5]]], np.float32))
     (given,) = task.prepare(photo, task.examine(photo), Echo(3, "noise map")).inputs
     np.testing.assert_allclose(to_pixels(given), [[[-0.5, 0.5, 1.5, 0.2]]], atol=1e-6)
+
+
+def test_camera_noise_is_seeded_grows_with_the_iso_and_is_of_8_bit() -> None:
+    three = protocols("denoise", isos=[])
+    assert [protocol.name for protocol in three] == ["denoise-iso1600", "denoise-iso3200", "denoise-iso6400"]
+    truth = picture()
+    means = []
+    for protocol in three:
+        noisy = [protocol.degrade(truth, seed) for seed in (*range(12), 0)]
+        assert np.array_equal(noisy[0], noisy[-1]) and not np.array_equal(noisy[0], noisy[1])
+        np.testing.assert_allclose(noisy[0] * 255, np.rint(noisy[0] * 255), atol=1e-3)
+        means.append(np.mean([(shot * 255 - truth).std() for shot in noisy]))
+        assert protocol.level is None and protocol.task == "denoise"
+    assert means[0] < 0.9 * means[1] < 0.8 * means[2]
+
+
+def test_gray_is_shot_as_colour_and_measured_as_luma() -> None:
+    protocol = only("denoise", isos=[3200], gray=True)
+    truth = protocol.truth(picture())
+    assert truth.shape == protocol.degrade(truth, 0).shape == (48, 56, 1)
+
+
+def test_non_local_means_of_several_strengths_stands_beside_real_noise() -> None:
+    protocol = only("denoise", isos=[6400])
+    names = [name for name, _ in protocol.methods()]
+    assert names == ["noisy", "non-local means, σ 4", "non-local means, σ 8", "non-local means, σ 12"]
+    (_, noisy), *restored = (score(protocol, picture(), method) for method in range(4))
+    assert max(values["psnr"] for _, values in restored) > noisy["psnr"]
 
 
 def test_jpeg_is_libjpegs_with_half_the_chroma() -> None:
@@ -189,6 +218,25 @@ def test_pairs_are_matched_by_name_with_or_without_the_scale(tmp_path: Path) -> 
     assert [row.values for row in made.rows] == [row.values for row in given.rows]
     with pytest.raises(UsageError, match="counterpart"):
         evaluate(protocol, clean, [], degraded=open_set(save(tmp_path / "other", other=small)))
+
+
+def test_a_folder_of_real_and_mean_pictures_is_a_set_of_pairs(tmp_path: Path) -> None:
+    clean, noisy = (
+        picture(),
+        np.uint8(np.clip(picture().astype(int) + RNG.integers(-9, 9, (48, 56, 3)), 0, 255)),
+    )
+    pairs = {"a_mean": clean, "a_real": noisy, "b_mean": noisy, "b_real": noisy}
+    images = open_set(save(tmp_path / "cc15", **pairs))
+    assert [file.stem for file in images.files] == ["a_mean", "b_mean"]
+    assert [file.stem for file in images.noisy] == ["a_real", "b_real"]
+    assert images.first(1).noisy == images.noisy[:1]
+    values = [row.values["psnr"] for row in evaluate(RealPairs(), images, []).of("noisy")]
+    assert values[0] == pytest.approx(peak_signal_noise_ratio(clean, noisy))
+    assert values[1] > 99
+    save(tmp_path / "cc15", c_mean=clean)
+    with pytest.raises(UsageError, match="partner"):
+        open_set(tmp_path / "cc15")
+    assert open_set(save(tmp_path / "cc15", other=clean)).noisy == ()
 
 
 def test_sets_are_known_by_name_and_number(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 from restorecli.errors import WeightsError
 from restorecli.photo import Depth, Metadata, Photo
+from restorecli.tasks.base import partly
 from restorecli.tasks.denoise import Denoise
 from restorecli.tasks.same_size import BEYOND, BY_CHANNEL, SameSize
 from tests.tasks.stubs import Stub, restored
@@ -116,6 +118,67 @@ def test_the_noise_level_is_one_more_channel_where_the_network_takes_it(channels
     assert np.array_equal(seen[:, :channels], chw(photo.pixels))
     assert np.array_equal(seen[:, channels], np.full((1, 6, 9), np.float32(25 / 255)))
     assert np.array_equal(result.pixels, photo.pixels)
+
+
+def grainy(sigma: float, blur: float = 0.0) -> Photo:
+    noise = gaussian_filter(np.random.default_rng(5).normal(size=(96, 96, 3)), (blur, blur, 0))
+    return Photo((0.5 + noise / noise.std() * sigma / 255).astype(np.float32))
+
+
+@pytest.mark.parametrize("noise", ["gaussian", "real"])
+def test_noise_is_estimated_and_a_photo_without_it_is_left_alone(noise: str) -> None:
+    task = Denoise(noise=noise)
+    need = task.examine(grainy(12))
+    assert not need.leave and need.level == pytest.approx(12, rel=0.15)
+    assert need.details["sigma_source"] == "estimated" and need.details["sigma_coarse"] > 8
+    assert task.examine(grainy(0.5)).leave
+    assert task.examine(Photo(np.full((64, 64, 3), 0.5, np.float32))).leave
+
+
+def test_smoothed_noise_counts_as_real_and_not_as_white() -> None:
+    photo = grainy(5, blur=1.0)
+    assert not Denoise(noise="real").examine(photo).leave
+    assert "--noise real" in Denoise(noise="gaussian").examine(photo).leave
+
+
+def test_noise_is_sought_where_the_photo_is_not_hidden() -> None:
+    photo = grainy(12)
+    alpha = np.ones((96, 96), np.float32)
+    alpha[:, 48:] = 0
+    pixels = photo.pixels.copy()
+    pixels[:, 48:] = 0.5 + 0.2 * (photo.pixels[:, 48:] - 0.5)
+    level = Denoise().examine(Photo(pixels, alpha)).level
+    assert level == pytest.approx(12, rel=0.2)
+
+
+def test_what_is_too_small_to_tell_is_left_alone_only_by_weights_that_could_harm_it() -> None:
+    tiny = Photo(picture())
+    assert Denoise(noise="gaussian").examine(tiny).leave
+    assert not Denoise(noise="real").examine(tiny).leave
+
+
+@pytest.mark.parametrize(
+    ("strength", "shares"), [(0.25, (0.25,)), (1.0, (1.0,)), (1.5, (1.0, 0.5)), (2.0, (1.0, 1.0))]
+)
+@pytest.mark.parametrize("sigma", [None, 25.0])
+def test_strength_says_how_much_of_which_run_is_kept(
+    strength: float, shares: tuple[float, ...], sigma: float | None
+) -> None:
+    need = Denoise(sigma, strength=strength).examine(grainy(12))
+    assert need.shares == shares
+    assert need.details.get("strength", 1.0) == strength
+
+
+def test_strength_zero_leaves_everything_alone() -> None:
+    assert Denoise(25, strength=0).examine(grainy(12)).leave
+
+
+def test_a_part_of_a_change_is_between_the_photos() -> None:
+    before, after = Photo(picture()), Photo(picture(), warnings=("kept",))
+    half = partly(before, after, 0.5)
+    np.testing.assert_allclose(half.pixels, (before.pixels + after.pixels) / 2, atol=1e-6)
+    assert half.pixels.dtype == np.float32 and half.warnings == ("kept",)
+    assert partly(before, after, 1) is after
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ APPLIES = {
     "times": _TIMES,
     "sweep": {*_TIMES, "sweep", "tune"},
     "compare": {*_SHOWN, "compare"},
-    "data": {*_SCORES, "data", "noisy"},
+    "data": {*_SCORES, "data", "noisy", "noise", "iso"},
     "pairs": {*_SCORES, "pairs"},
     "table": {*_RUN, "table", "data_root", "task", "scale", "limit", "tile", "seed"},
     "folder": {*_RUN, *_MODEL, "folder", "sigma", "quality", "batch", "tile", "seed"},

@@ -142,6 +142,24 @@ class BenchOptions:
             "--sigma", help="Noise on the 0–255 scale; repeatable, or 15,25,50.", panel=QUALITY, metavar="N"
         ),
     ] = None
+    noise: Annotated[
+        str,
+        option(
+            "--noise",
+            help="gaussian: white noise of --sigma; camera: a synthetic camera's, of --iso.",
+            panel=QUALITY,
+            metavar="gaussian|camera",
+        ),
+    ] = "gaussian"
+    iso: Annotated[
+        list[str] | None,
+        option(
+            "--iso",
+            help="Of --noise camera; repeatable, or 1600,3200,6400 (the default).",
+            panel=QUALITY,
+            metavar="N",
+        ),
+    ] = None
     quality: Annotated[
         list[str] | None,
         option("--quality", help="JPEG quality; repeatable, or 10,20,30,40.", panel=QUALITY, metavar="N"),

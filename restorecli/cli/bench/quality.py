@@ -26,10 +26,14 @@ from restorecli.quality.papers import repeat_paper, reported
 from restorecli.quality.perceptual import Lpips, has_lpips
 from restorecli.quality.protocols import Protocol, protocols
 from restorecli.quality.protocols.base import as_float
-from restorecli.quality.sets import known_sets, open_set
+from restorecli.quality.protocols.real_noise import RealPairs
+from restorecli.quality.sets import ImageSet, known_sets, open_set
 
 FROM_CLEAN = ("upscale", "denoise", "dejpeg", "demosaic")
 """Tasks whose degraded images a formula makes."""
+
+NOISES = {"gaussian": "gaussian", "camera": "camera", "auto": "gaussian", "real": "camera"}
+"""What --noise may say, the words of RESTORE_NOISE for `restore denoise` too → what it means here."""
 
 
 def measure_quality(options: BenchOptions) -> None:
@@ -65,6 +69,8 @@ def measured(options: BenchOptions) -> list[Scores]:
     clean = options.data if options.pairs is None else [options.pairs[1]]
     degraded = None if options.pairs is None else open_set(options.pairs[0])
     sets = [open_set(path).first(options.limit) for path in clean or []]
+    if degraded is None and any(images.noisy for images in sets):
+        asked = with_pairs(asked, sets, options)
     sources = [networks(options)]
     if options.self_ensemble:
         sources.append(networks(options, self_ensemble=True))
@@ -75,6 +81,8 @@ def measured(options: BenchOptions) -> list[Scores]:
         strict = len(asked) == len(named) == 1
         contenders = [each for request in named for each in _of(request, sources, options, strict=strict)]
         for images in sets:
+            if degraded is None and bool(images.noisy) != isinstance(protocol, RealPairs):
+                continue
             say(options, f"{images.name}, {len(images.files)} images: {protocol.title}")
             scores = evaluate(
                 protocol,
@@ -94,13 +102,18 @@ def wanted(options: BenchOptions) -> list[Protocol]:
     """Return the protocols: of the tasks named, or those that -x, --sigma and --quality speak of, or all.
 
     Raises:
-        UsageError: a task is unknown, or pairs do not say which one they are for.
+        UsageError: a task is unknown, options contradict each other, or pairs do not say what they are for.
     """
+    if options.noise not in NOISES:
+        raise UsageError(f"--noise {options.noise}", "choose gaussian or camera")
+    camera = NOISES[options.noise] == "camera"
+    if (options.iso and not camera) or (options.sigma and camera):
+        raise UsageError("--sigma is of --noise gaussian, --iso of --noise camera", "leave one of them out")
     spoken = [
         task
         for task, given in (
             ("upscale", options.scale),
-            ("denoise", options.sigma),
+            ("denoise", options.sigma or camera),
             ("dejpeg", options.quality),
         )
         if given
@@ -108,8 +121,11 @@ def wanted(options: BenchOptions) -> list[Protocol]:
     tasks = options.task or spoken or FROM_CLEAN
     if options.pairs is not None and len(tasks) != 1:
         raise UsageError("--pairs does not say what is to be undone", f"add --task {'|'.join(TASKS)}")
+    if options.pairs is not None and tasks == ["denoise"] and not (options.sigma or options.gray):
+        return [RealPairs()]
     if options.noisy not in ("float", "8bit"):
         raise UsageError(f"--noisy {options.noisy}", "choose float or 8bit")
+    isos = [int(value) for value in _numbers(options.iso, "--iso", 50, 409_600)]
     return [
         protocol
         for task in tasks
@@ -117,11 +133,27 @@ def wanted(options: BenchOptions) -> list[Protocol]:
             task,
             scales=options.scale or [],
             sigmas=_numbers(options.sigma, "--sigma", 0, 255),
+            isos=isos if camera else None,
             qualities=[int(value) for value in _numbers(options.quality, "--quality", 1, 100)],
             rounded=options.noisy == "8bit" or options.pairs is not None,
             gray=options.gray,
         )
     ]
+
+
+def with_pairs(asked: list[Protocol], sets: Sequence[ImageSet], options: BenchOptions) -> list[Protocol]:
+    """Return what is measured where some sets bring noisy pictures of their own: those by their own protocol.
+
+    Raises:
+        UsageError: something else was asked for, and there are no other sets.
+    """
+    if set(options.task or ["denoise"]) != {"denoise"}:
+        raise UsageError("pairs of noisy and clean pictures are for --task denoise", "leave --task out")
+    if not all(images.noisy for images in sets):
+        return [RealPairs(), *asked]
+    if options.sigma or options.iso or options.gray:
+        raise UsageError("the set brings its own noise, in colour", "leave --sigma, --iso and --gray out")
+    return [RealPairs()]
 
 
 def requests(options: BenchOptions, protocol: Protocol) -> list[ModelRequest]:

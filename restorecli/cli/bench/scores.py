@@ -145,9 +145,9 @@ def image_records(scores: Scores) -> list[dict[str, Any]]:
 
 
 def _baseline(scores: Scores) -> str:
-    """Return the last classical method after the degraded image; empty where there is none."""
+    """Return the best classical method by PSNR, the degraded image left out; empty where there is none."""
     names = list(dict.fromkeys(row.method for row in scores.rows if row.resolved is None))
-    return names[-1] if len(names) > 1 else ""
+    return max(names[1:], key=lambda name: scores.mean(name, "psnr"), default="")
 
 
 def _published(scores: Scores, method: str) -> tuple[float, ...]:

@@ -10,6 +10,7 @@ from restorecli.quality.protocols.base import Protocol
 from restorecli.quality.protocols.dejpeg import DejpegProtocol
 from restorecli.quality.protocols.demosaic import DemosaicProtocol
 from restorecli.quality.protocols.denoise import DenoiseProtocol
+from restorecli.quality.protocols.real_noise import ISOS, CameraProtocol
 from restorecli.quality.protocols.same_size import DeblurProtocol, EnhanceProtocol
 from restorecli.quality.protocols.upscale import UpscaleProtocol
 
@@ -22,6 +23,7 @@ def protocols(
     scales: Sequence[int] = (),
     sigmas: Sequence[float] = (),
     qualities: Sequence[int] = (),
+    isos: Sequence[int] | None = None,
     rounded: bool = False,
     gray: bool = False,
 ) -> list[Protocol]:
@@ -31,6 +33,7 @@ def protocols(
         task: one of `models.registry.TASKS`.
         scales: of upscaling; none for ×4.
         sigmas: of noise on the 0–255 scale; none for 25.
+        isos: noise is a camera's of these sensitivities, none for 1600, 3200 and 6400; None for white noise.
         qualities: of JPEG; none for 10.
         rounded: noisy images are clipped and rounded to 8 bit.
         gray: denoise and dejpeg are measured on luma.
@@ -40,6 +43,8 @@ def protocols(
     """
     if task == "upscale":
         return [UpscaleProtocol(scale) for scale in scales or (4,)]
+    if task == "denoise" and isos is not None:
+        return [CameraProtocol(iso, gray) for iso in isos or ISOS]
     if task == "denoise":
         return [DenoiseProtocol(sigma, rounded, gray) for sigma in sigmas or (25.0,)]
     if task == "dejpeg":

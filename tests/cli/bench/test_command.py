@@ -210,6 +210,39 @@ def test_lists_and_repeated_options_are_the_same(restore: Restore, tmp_path: Pat
     assert [row["psnr"] for row in lists["rows"]] == [row["psnr"] for row in again["rows"]]
 
 
+def test_pairs_of_a_set_are_measured_with_the_noise_they_bring(restore: Restore, tmp_path: Path) -> None:
+    source = photos(tmp_path / "pairs", "a_mean")
+    clean = np.asarray(Image.open(source / "a_mean.png")).astype(int)
+    noise = np.random.default_rng(0).normal(0, 8, clean.shape)
+    Image.fromarray(np.clip(clean + noise, 0, 255).astype(np.uint8)).save(source / "a_real.png")
+    common = ("bench", "--data", source, "--json", "--device", "cpu")
+    told = document(restore(*common))
+    assert list(told["protocols"]) == ["denoise-real"]
+    names = ["noisy", *(f"non-local means, σ {sigma}" for sigma in (4, 8, 12)), "nlsn-light-denoise"]
+    assert [row["method"] for row in told["means"]] == names
+    best = max(row["psnr"] for row in told["means"][1:4])
+    assert told["means"][-1]["gain_over_baseline"] == pytest.approx(told["means"][-1]["psnr"] - best)
+    for arguments, word in ((["--sigma", "25"], "--sigma"), (["--task", "dejpeg"], "--task")):
+        refused = restore(*common, *arguments)
+        assert refused.code == 2 and word in refused.err
+    # beside a set of clean pictures, each by its own protocol
+    mixed = document(restore(*common, "--data", photos(tmp_path / "clean", "b"), "--model", "none"))
+    assert {(row["set"], row["protocol"]) for row in mixed["means"]} >= {
+        ("pairs", "denoise-real"),
+        ("clean", "denoise-s25"),
+    }
+
+
+def test_camera_noise_is_measured_at_the_isos_asked_for(restore: Restore, tmp_path: Path) -> None:
+    source = photos(tmp_path / "clean", "a")
+    common = ("bench", "--data", source, "--noise", "camera", "--model", "none", "--json")
+    assert list(document(restore(*common))["protocols"]) == [f"denoise-iso{n}" for n in (1600, 3200, 6400)]
+    assert list(document(restore(*common, "--iso", "800,3200"))["protocols"]) == [
+        "denoise-iso800",
+        "denoise-iso3200",
+    ]
+
+
 def test_a_papers_table_says_which_weights_were_used(restore: Restore, tmp_path: Path) -> None:
     photos(tmp_path / "set5" / "HR", *"abcde")
     common = ("bench", "--table", "nlsn", "--data-root", tmp_path, "--device", "cpu")
@@ -258,6 +291,9 @@ def test_a_folder_is_measured_end_to_end_and_left_alone(restore: Restore, tmp_pa
         (["--data", "no/such/folder"], "no/such/folder"),
         (["--data", ".", "--sigma", "loud"], "--sigma"),
         (["--data", ".", "--noisy", "6bit"], "--noisy"),
+        (["--data", ".", "--noise", "pink"], "--noise"),
+        (["--data", ".", "--iso", "1600"], "--iso"),
+        (["--data", ".", "--noise", "camera", "--sigma", "20"], "--sigma"),
         (["--device", "abacus"], "abacus"),
         (["--sigma", "20"], "--sigma"),
         (["--table", "nlsn", "--data-root", ".", "--save-images", "x"], "--save-images"),
