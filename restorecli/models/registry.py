@@ -189,7 +189,7 @@ class Registry:
 
 
 def package_data(folder: str) -> Path:
-    """Return the folder ``registry`` or ``light``: inside the installed package, else in the checkout.
+    """Return the folder "registry", "light" or "recipes": in the installed package, else in the checkout.
 
     Raises:
         WeightsError: neither is there.

@@ -1,20 +1,23 @@
-"""Run a recipe: ``python -m restorecli.training weights/recipes/NAME.toml --photos FOLDER``."""
+"""Run a recipe: ``python -m restorecli.training RECIPE --photos FOLDER``."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
 
+from restorecli.errors import UnreadableError, UsageError
 from restorecli.training import loop
 from restorecli.training.curve import draw_curve
 from restorecli.training.export import export, origin
 from restorecli.training.lookalikes import check_none_alike
-from restorecli.training.patches import PatchSampler, load_pair, photo_files, split, validation_pairs
-from restorecli.training.recipe import Recipe, read_recipe
+from restorecli.training.patches import Pair, PatchSampler, load_pair, photo_files, split, validation_pairs
+from restorecli.training.recipe import Recipe, find_recipe, read_recipe
 from restorecli.training.say import errors_shown, say
 
 
@@ -25,21 +28,28 @@ def run(
 
     Returns:
         The weights file, ``weights``/NAME.safetensors.
+
+    Raises:
+        UsageError: a folder cannot be made, there are too few photos, or the start is missing.
     """
-    work.mkdir(parents=True, exist_ok=True)
-    training, validation = split(photo_files(photos, recipe), recipe.holdout)
-    with ThreadPoolExecutor() as pool:
-        pairs = list(pool.map(lambda file: load_pair(file, recipe), training))
-        held = list(pool.map(lambda file: load_pair(file, recipe), validation))
-    held = validation_pairs(held, recipe)
+    for folder in (work, weights):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{folder}: the folder cannot be made: {error.strerror}") from error
     state = loop.start(recipe, weights, device)
+    training, validation = split(photo_files(photos, recipe), recipe.holdout)
+    pairs, held = load(training, recipe), validation_pairs(load(validation, recipe), recipe)
+    sampler = PatchSampler(pairs, recipe)
+    if not held:
+        raise UsageError("none of the photos that were held out to measure the result can be read")
     checkpoint = work / "checkpoint.pt"
     if checkpoint.is_file():
         loop.resume(state, recipe, checkpoint)
         say(f"resuming from step {state.step}")
     parameters = sum(p.numel() for p in state.network.parameters())
-    say(f"{recipe.name}: {parameters} parameters, {len(pairs)} photos, {len(held)} held out")
-    loop.train(recipe, PatchSampler(pairs, recipe), held, state, work, say, workers)
+    say(f"{recipe.name}: {parameters} parameters, {len(pairs)} photos, {len(validation)} held out")
+    loop.train(recipe, sampler, held, state, work, say, workers)
     draw_curve(work / "log.jsonl", work / "curve.png", recipe.name)
     file = weights / f"{recipe.name}.safetensors"
     score = loop.validate(recipe, state, held)
@@ -49,14 +59,38 @@ def run(
     return file
 
 
+def load(files: Sequence[Path], recipe: Recipe) -> list[Pair]:
+    """Decode photos, and say which ones cannot be: those are left out."""
+
+    def attempt(file: Path) -> Pair | UnreadableError:
+        try:
+            return load_pair(file, recipe)
+        except UnreadableError as error:
+            return error
+
+    pairs = []
+    with ThreadPoolExecutor() as pool:
+        for result in pool.map(attempt, files):
+            if isinstance(result, Pair):
+                pairs.append(result)
+            else:
+                say(f"left out: {result.message}")
+    return pairs
+
+
 def main(
-    recipe: Annotated[Path, typer.Argument(help="Recipe file, TOML.")],
+    recipe: Annotated[str, typer.Argument(help="Recipe file, TOML, or the name of one of the package's.")],
     photos: Annotated[Path, typer.Option(help="Folder of training photos.")],
-    work: Annotated[Path | None, typer.Option(help="Folder for checkpoints and log.")] = None,
-    weights: Annotated[Path, typer.Option(help="Folder the weights file goes to.")] = Path("weights/light"),
+    work: Annotated[
+        Path | None, typer.Option(help="Folder for checkpoints and log. Default: training/NAME.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Folder the weights file goes to. Default: that of --work.")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads, 0: all.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes that make patches ahead; 0: none.")] = 0,
+    steps: Annotated[int | None, typer.Option(help="Steps, where not those of the recipe.", min=1)] = None,
     not_like: Annotated[
         list[Path] | None,
         typer.Option(help="Folder of test pictures none of the photos may show; repeatable."),
@@ -66,11 +100,14 @@ def main(
     if threads:
         torch.set_num_threads(threads)
     with errors_shown():
-        wanted = read_recipe(recipe)
+        wanted = read_recipe(find_recipe(recipe))
+        wanted = replace(wanted, steps=steps or wanted.steps)
+        if not photos.is_dir():
+            raise UsageError(f"{photos}: there is no such folder", "give the folder of your photos")
         check_none_alike(photo_files(photos, wanted), not_like or [])
         folder = work or Path("training") / wanted.name
-        file = run(wanted, photos, folder, weights, torch.device(device), workers)
-        say(f"wrote {file}")
+        file = run(wanted, photos, folder, weights or folder, torch.device(device), workers)
+        say(f"wrote {file}; to use it: restore {wanted.task} --weights {file} …")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from restorecli.models.cache import sha256_of
 from restorecli.models.convert import FORMAT
 from restorecli.models.parity import parity_of, to_text
 from restorecli.networks import from_native
-from restorecli.training.recipe import Recipe
+from restorecli.training.recipe import Recipe, starting_weights
 
 
 def export(recipe: Recipe, weights: Mapping[str, Tensor], file: Path, made: Mapping[str, str]) -> None:
@@ -33,7 +33,7 @@ def export(recipe: Recipe, weights: Mapping[str, Tensor], file: Path, made: Mapp
         "task": recipe.task,
         "settings": json.dumps(recipe.settings, sort_keys=True),
         "recipe": json.dumps(asdict(recipe), sort_keys=True),
-        "licence": "MIT",
+        "licence": recipe.licence,
         "border": str(recipe.border),
         "parity": to_text(parity_of(network)),
         **made,
@@ -43,9 +43,9 @@ def export(recipe: Recipe, weights: Mapping[str, Tensor], file: Path, made: Mapp
 
 def origin(recipe: Recipe, folder: Path) -> dict[str, str]:
     """Return the metadata of the weights a recipe started from: name, digest, steps and their own origin."""
-    if not recipe.init_from:
+    file = starting_weights(recipe, folder)
+    if file is None:
         return {}
-    file = folder / f"{recipe.init_from}.safetensors"
     with safe_open(file, "pt") as opened:
         metadata = opened.metadata() or {}
     start = {"name": recipe.init_from, "sha256": sha256_of(file)}

@@ -24,7 +24,7 @@ from restorecli.quality.degrade import to_bytes
 from restorecli.quality.scores import luma, psnr
 from restorecli.training.muon import Muon, is_matrix
 from restorecli.training.patches import Pair, PatchSampler, batches, tensor
-from restorecli.training.recipe import Recipe
+from restorecli.training.recipe import Recipe, starting_weights
 
 CHARBONNIER_EPS = 1e-3  # on the 0–1 scale
 
@@ -71,8 +71,8 @@ def start(recipe: Recipe, weights: Path, device: torch.device) -> State:
     """Build the network with seeded weights, or with those of ``init_from`` where names and shapes agree.
 
     Raises:
-        UsageError: the weights to start from are not in the folder ``weights``, or a tensor that is to be
-            zero is not in the network.
+        UsageError: the weights to start from are neither in the folder ``weights`` nor in the package, or a
+            tensor that is to be zero is not in the network.
     """
     torch.manual_seed(recipe.seed)
     network = layout(recipe.network).make(**recipe.settings)
@@ -83,12 +83,8 @@ def start(recipe: Recipe, weights: Path, device: torch.device) -> State:
         )
     for name in recipe.zero_at_start:
         nn.init.zeros_(parameters[name])
-    if recipe.init_from:
-        file = weights / f"{recipe.init_from}.safetensors"
-        if not file.is_file():
-            raise UsageError(
-                f"{recipe.name} starts from {file}, which does not exist", "train that one first"
-            )
+    file = starting_weights(recipe, weights)
+    if file is not None:
         network.load_state_dict(fitting(load_file(file), network, recipe.init_names), strict=False)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = {key: value.detach().clone() for key, value in network.state_dict().items()}

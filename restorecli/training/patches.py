@@ -15,9 +15,10 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from restorecli.errors import UsageError
+from restorecli.errors import UnreadableError, UsageError, first_line
 from restorecli.quality.degrade import Bytes, crop_to_multiple, shrink
 from restorecli.training.degradations import MARGINS, degrade
+from restorecli.training.lookalikes import pictures
 from restorecli.training.recipe import Recipe
 
 VALIDATION_SIDE = 192
@@ -35,16 +36,14 @@ def photo_files(folder: Path, recipe: Recipe) -> list[Path]:
     """List the photos of ``folder`` that ``recipe`` may use, sorted.
 
     Where the folder has a MANIFEST.tsv (columns ``file`` and ``repo``), only the recipe's sources are taken;
-    without sources, every image in the folder.
+    without sources, every image in the folder and below it, hidden ones left out.
 
     Raises:
         UsageError: no photo is left, or sources are asked for and there is no manifest.
     """
     manifest = folder / "MANIFEST.tsv"
     if not recipe.sources:
-        found = [
-            f for f in sorted(folder.iterdir()) if f.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")
-        ]
+        found = [file for file in pictures(folder) if not _hidden(file.relative_to(folder))]
     elif not manifest.is_file():
         raise UsageError(f"the recipe names sources, but there is no {manifest}", "remove [sources]")
     else:
@@ -56,22 +55,43 @@ def photo_files(folder: Path, recipe: Recipe) -> list[Path]:
     return found
 
 
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
 def split(files: list[Path], holdout: int) -> tuple[list[Path], list[Path]]:
     """Split into training and validation files by source picture: windows of one picture stay together.
 
     A picture is identified by the digits its file name begins with; without digits each file is its own.
+
+    Raises:
+        UsageError: there are fewer than two pictures.
     """
-    pictures = sorted({_picture(file) for file in files})
-    held = set(pictures[:: max(holdout, 2)])
+    sources = sorted({_picture(file) for file in files})
+    if len(sources) < 2:
+        raise UsageError(
+            "there is one photo only", "give two or more: one of them is held out to measure the result"
+        )
+    held = set(sources[:: max(holdout, 2)])
     return [f for f in files if _picture(f) not in held], [f for f in files if _picture(f) in held]
 
 
 def load_pair(file: Path, recipe: Recipe) -> Pair:
-    """Decode one photo; for upscaling with its degraded partner, else to be degraded patch by patch."""
-    with Image.open(file) as image:
-        photo = image.convert("RGB")
-    if recipe.photo_scale < 1:
-        width, height = (max(1, round(side * recipe.photo_scale)) for side in photo.size)
+    """Decode one photo; for upscaling with its degraded partner, else to be degraded patch by patch.
+
+    Raises:
+        UnreadableError: the file is no picture, or damaged.
+    """
+    try:
+        with Image.open(file) as image:
+            photo = image.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UnreadableError(f"{file} cannot be read: {first_line(error)}") from error
+    share = recipe.photo_scale
+    if recipe.most_megapixels:
+        share = min(share, (recipe.most_megapixels * 1e6 / (photo.width * photo.height)) ** 0.5)
+    if share < 1:
+        width, height = (max(1, round(side * share)) for side in photo.size)
         photo = photo.resize((width, height), Image.Resampling.BICUBIC)
     clean = crop_to_multiple(np.asarray(photo), recipe.scale)
     return Pair(shrink(clean, recipe.scale) if recipe.task == "upscale" else clean, clean)

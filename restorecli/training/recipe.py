@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from restorecli.errors import UsageError
+from restorecli.models.registry import package_data
 from restorecli.training.degradations import TASKS
 
 CHOICES = {
@@ -55,6 +56,8 @@ class Recipe:
         validation_draws: fixed degradations per held-out photo, for tasks that draw them.
         degradation: what `degradations` draws from, such as ``sigma = [0, 60]``.
         sources: repository in the photos' manifest → its licence; only these are used. Empty: all photos.
+        most_megapixels: larger photos are shrunk to so many first; 0: none is.
+        licence: of the weights, as their file is to state it; empty: none is stated.
     """
 
     name: str
@@ -85,11 +88,47 @@ class Recipe:
     zero_at_start: list[str] = field(default_factory=list)
     degradation: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
+    most_megapixels: float = 0.0
+    licence: str = "MIT"
 
     @property
     def scale(self) -> int:
         """Output side ÷ input side."""
         return int(self.settings.get("scale", 1))
+
+
+def find_recipe(name: str) -> Path:
+    """Return the recipe file ``name``, or that of this name that comes with the package.
+
+    Raises:
+        UsageError: there is neither.
+    """
+    given = Path(name)
+    if given.is_file() or given.suffix:
+        return given
+    shipped = {file.stem: file for file in sorted(package_data("recipes").rglob("*.toml"))}
+    if name not in shipped:
+        raise UsageError(f"there is no recipe {name}", f"give a file, or one of {', '.join(shipped)}")
+    return shipped[name]
+
+
+def starting_weights(recipe: Recipe, folder: Path) -> Path | None:
+    """Return the file that ``init_from`` means: in ``folder``, else in the package; None where it is empty.
+
+    Raises:
+        UsageError: it is in neither.
+    """
+    if not recipe.init_from:
+        return None
+    places = (folder, package_data("light"))
+    files = [place / f"{recipe.init_from}.safetensors" for place in places]
+    found = next((file for file in files if file.is_file()), None)
+    if found is None:
+        raise UsageError(
+            f"{recipe.name} starts from {recipe.init_from}, which is neither in {folder} nor in the package",
+            f"train that one first, into {folder}; or remove init_from from the recipe, to train from zero",
+        )
+    return found
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -100,7 +139,7 @@ def read_recipe(path: Path) -> Recipe:
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # no TOML, or no UTF-8
         raise UsageError(f"cannot read the recipe {path}: {error}") from error
     known = {entry.name for entry in fields(Recipe)}
     unknown = sorted(set(table) - known)
@@ -120,6 +159,8 @@ def read_recipe(path: Path) -> Recipe:
         raise UsageError(f"photo_scale {recipe.photo_scale} in {path}", "above 0, at most 1")
     if recipe.error_floor <= 0 or (recipe.error_floor != ROUNDING_ERROR and recipe.loss != "psnr"):
         raise UsageError(f"error_floor {recipe.error_floor} in {path}", 'above 0, with loss = "psnr" only')
+    if recipe.most_megapixels < 0:
+        raise UsageError(f"most_megapixels {recipe.most_megapixels} in {path}", "above 0, or 0 for no limit")
     known_tasks = ("upscale", *TASKS)
     if recipe.task not in known_tasks:
         known_names = ", ".join(known_tasks)

@@ -1,26 +1,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import typer
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 from skimage.metrics import peak_signal_noise_ratio
+from typer.testing import CliRunner
 
 from restorecli.errors import UsageError
 from restorecli.models.convert import native_metadata
 from restorecli.models.parity import complaint
+from restorecli.models.registry import package_data
 from restorecli.networks import from_native
 from restorecli.quality.degrade import shrink
 from restorecli.training import loop
-from restorecli.training.__main__ import run
+from restorecli.training.__main__ import main, run
 from restorecli.training.patches import Pair, PatchSampler, batches, load_pair, photo_files, split
-from restorecli.training.recipe import Recipe, read_recipe
+from restorecli.training.recipe import Recipe, find_recipe, read_recipe, starting_weights
+from tests.conftest import Done
 
 RECIPES = sorted((Path(__file__).parents[2] / "weights" / "recipes").glob("*.toml"))
 TINY = Recipe(
@@ -226,6 +231,76 @@ def test_a_start_can_be_taken_from_another_network_by_names(photos: Path, tmp_pa
     assert torch.equal(state["fusion.weight"], start["body.3.weight"])
     assert torch.equal(state["tail.bias"], start["to_image.bias"])
     assert not torch.equal(state["body.2.conv_in.weight"], start["body.1.conv_in.weight"])
+
+
+def test_one_command_trains_from_zero_on_a_folder_of_photos_and_the_result_restores(
+    tmp_path: Path, restore: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recipe of the documents at toy length: nothing but photos is there at the start."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for name in ("holiday/beach.jpg", "holiday/old town.png", "cat.tif", ".trash/gone.png"):
+        Path("photos", name).parent.mkdir(parents=True, exist_ok=True)
+        coarse = Image.fromarray(rng.integers(0, 256, (9, 12, 3), np.uint8))
+        coarse.resize((192, 144), Image.Resampling.BICUBIC).save(Path("photos", name))
+    Path("photos/notes.txt").write_text("no photo")
+    Path("photos/broken.jpg").write_bytes(b"\xff\xd8\xff but nothing more")
+    app = typer.Typer()
+    app.command()(main)
+    trained = CliRunner().invoke(app, ["own-denoise", "--photos", "photos", "--steps", "2", "--threads", "1"])
+    assert trained.exit_code == 0, trained.output
+    assert "left out: photos/broken.jpg" in trained.output and "2 photos, 1 held out" in trained.output
+    weights = Path("training/own-denoise/own-denoise.safetensors")
+    with safe_open(weights, "pt") as opened:
+        assert opened.metadata()["licence"] == "" and opened.metadata()["steps"] == "2"
+        assert opened.get_tensor("inner.to_image.weight").abs().max() > 0  # it began at zero
+    done = restore("denoise", "photos/cat.tif", "--weights", weights, "--sigma", "20", "-o", "out.png")
+    assert done.code == 0, done.err
+    with Image.open("out.png") as result, Image.open("photos/cat.tif") as given:
+        assert result.size == given.size
+
+
+def test_the_folder_for_the_weights_is_made(photos: Path, tmp_path: Path) -> None:
+    file = run(TINY, photos, tmp_path / "work", tmp_path / "new" / "weights", torch.device("cpu"))
+    assert file == tmp_path / "new" / "weights" / "tiny.safetensors" and file.is_file()
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_training(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UsageError, match="file: the folder cannot be made"):
+        run(TINY, photos, tmp_path / "work", tmp_path / "file", torch.device("cpu"))
+    assert not (tmp_path / "work" / "log.jsonl").exists()
+
+
+def test_a_start_is_found_in_the_package_too(tmp_path: Path) -> None:
+    recipe = replace(TINY, init_from="nlsn-light-x2")
+    assert starting_weights(recipe, tmp_path) == package_data("light") / "nlsn-light-x2.safetensors"
+    own = tmp_path / "nlsn-light-x2.safetensors"
+    own.touch()
+    assert starting_weights(recipe, tmp_path) == own
+    assert starting_weights(TINY, tmp_path) is None
+    with pytest.raises(UsageError, match="starts from no-such"):
+        starting_weights(replace(TINY, init_from="no-such"), tmp_path)
+
+
+def test_a_recipe_is_found_by_its_name_in_the_package(tmp_path: Path) -> None:
+    assert find_recipe("nlsn-light-x2") in RECIPES
+    assert find_recipe(str(tmp_path / "mine.toml")) == tmp_path / "mine.toml"
+    with pytest.raises(UsageError, match="no recipe no-such") as caught:
+        find_recipe("no-such")
+    assert "own-denoise" in caught.value.hint
+
+
+def test_a_single_photo_is_too_few(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="one photo only"):
+        split(photo_files(photos, TINY)[:1], 3)
+
+
+def test_photos_larger_than_the_recipe_says_are_shrunk(photos: Path) -> None:
+    file = photo_files(photos, TINY)[0]
+    small = load_pair(file, replace(TINY, most_megapixels=64 * 56 / 4e6)).clean
+    assert small.shape == (28, 32, 3)
+    assert load_pair(file, replace(TINY, most_megapixels=1.0)).clean.shape == (56, 64, 3)
 
 
 def test_patches_of_both_sizes_show_the_same_place() -> None:
