@@ -18,12 +18,16 @@ BEGIN, END = "<!-- model cards -->\n", "<!-- end of the model cards -->\n"
 NETWORKS = {"nlsn": "NLSN", "rnan": "RNAN", "panet": "PANet", "grl": "GRL", "mirnet": "MIRNet"}
 
 
-def history(told: dict[str, Any]) -> str:
+def history(metadata: dict[str, Any]) -> str:
     """Say in one sentence what the weights started from, back to random ones."""
     stages = []
-    while "start" in told:
-        told = json.loads(told["start"])
-        stages.append(f"`{told['name']}` ({int(told['steps']):,} steps)" if "steps" in told else told["name"])
+    while "start" in metadata:
+        metadata = json.loads(metadata["start"])
+        stages.append(
+            f"`{metadata['name']}` ({int(metadata['steps']):,} steps)"
+            if "steps" in metadata
+            else metadata["name"]
+        )
     return f"Started from {', which started from '.join(stages) or 'random weights'}."
 
 
@@ -31,21 +35,22 @@ def card(entry: ModelEntry) -> str:
     """Return the card of one light file."""
     native = native_metadata(entry_path(entry))
     assert native is not None
-    network, _, told = native
-    minutes = int(told["seconds"]) / 60
+    network, _, metadata = native
+    minutes = int(metadata["seconds"]) / 60
     lines = [
         f"### {entry.name}",
         "",
         f"![given, restored, truth](../docs/gallery/light/{entry.name}.png)",
         "",
         f"{NETWORKS[network]} with {entry.parameters:,} parameters ([recipe](recipes/{entry.name}.toml)), "
-        f"{int(told['steps']):,} steps in {minutes:.0f} minutes of a CPU thread on {told['photos']} photos. "
-        f"{history(told)} Licence: {told['licence']}.",
+        f"{int(metadata['steps']):,} steps in {minutes:.0f} minutes of a CPU thread "
+        f"on {metadata['photos']} photos. "
+        f"{history(metadata)} Licence: {metadata['licence']}.",
         "",
         "| set | protocol | PSNR dB | SSIM | gain dB |",
         "|---|---|---|---|---|",
     ]
-    for row in json.loads(told["results"]):
+    for row in json.loads(metadata["results"]):
         scores = f"{row['psnr']:.2f} | {row['ssim']:.4f} | {row['gain']:+.2f}"
         lines.append(f"| {row['set']} | {row['protocol']} | {scores} |")
     return "\n".join([*lines, "", ""])

@@ -1,4 +1,4 @@
-"""GRL as the paper writes it down, to measure ours against: everything anew on every call, whole matrices.
+"""GRL as the paper writes it down, to measure ours against: everything again on every call, whole matrices.
 
 Tables of relative coordinates, indices and masks are built for the input's size in every forward pass, the
 bias MLPs run in every attention, windows are cyclically shifted and every attention matrix is held whole.

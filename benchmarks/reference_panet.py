@@ -18,7 +18,7 @@ MEAN = (0.4488, 0.4371, 0.4040)
 
 
 class ReferencePANet(nn.Module):
-    """PANet or PA-EDSR, told apart by ``msa.`` keys, straight from a released checkpoint's own keys.
+    """PANet or PA-EDSR, distinguished by ``msa.`` keys, straight from a released checkpoint's own keys.
 
     Takes and gives B×C×H×W in the range 0–1; sides of at least two pixels.
     """

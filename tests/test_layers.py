@@ -116,6 +116,21 @@ def test_every_name_of_the_layers_is_one_of_the_package() -> None:
     assert set(LAYER) <= set(MODULES)
 
 
+def test_the_drawing_in_the_documentation_is_the_tree() -> None:
+    flow = (TESTS.parent / "docs" / "concepts" / "flow.md").read_text(encoding="utf-8")
+    drawing = flow.partition("restorecli/\n")[2].partition("```")[0]
+    drawn: list[str] = []
+    above: list[str] = []
+    for line in drawing.splitlines():
+        depth, name = (line.index("─") - 1) // 3, line[line.index("─") + 1 :].split()[0]
+        above[depth:] = [name.rstrip("/").removesuffix(".py")]
+        drawn.append(".".join(above))
+    packages = {module for module, file in MODULES.items() if file.name == "__init__.py"} - {""}
+    loose = {module for module in MODULES if module and "." not in module}
+    assert set(drawn) == packages | loose
+    assert len(drawn) == len(set(drawn))
+
+
 @pytest.mark.parametrize("folder", sorted(path for path in PACKAGE.rglob("*") if path.is_dir()), ids=str)
 def test_folders_are_small(folder: Path) -> None:
     assert len(list(folder.glob("*.py"))) <= 20

@@ -37,7 +37,7 @@ def of_task(*tasks: str) -> pytest.MarkDecorator:
 
 
 @cache
-def readied(name: str) -> Prepared:
+def prepared_network(name: str) -> Prepared:
     entry = next(entry for entry in LIGHT if entry.name == name)
     network = load(resolve(ModelRequest(entry.task, model=name, scale=entry.scale)))
     return prepare(network, RunSettings(device="cpu", precision="fp32", tile=160))
@@ -47,7 +47,7 @@ def restored(entry: ModelEntry, image: NDArray[np.generic]) -> Bytes:
     """Run the entry's weights on H×W×3, uint8 or float32 in 0–1."""
     light = image.astype(np.float32) / np.float32(255) if image.dtype == np.uint8 else image
     x = torch.from_numpy(np.ascontiguousarray(light)).permute(2, 0, 1)[None]
-    return to_bytes(run(readied(entry.name), x).output[0].permute(1, 2, 0).numpy())
+    return to_bytes(run(prepared_network(entry.name), x).output[0].permute(1, 2, 0).numpy())
 
 
 def seen_by(entry: ModelEntry, clean: Bytes) -> NDArray[np.generic]:

@@ -35,13 +35,13 @@ def test_every_picture_of_a_card_is_there() -> None:
 def test_a_file_tells_recipe_data_licence_quality_and_parity(entry: ModelEntry) -> None:
     native = native_metadata(entry_path(entry))
     assert native is not None
-    told = native[2]
-    recipe = Recipe(**json.loads(told["recipe"]))
+    metadata = native[2]
+    recipe = Recipe(**json.loads(metadata["recipe"]))
     assert recipe == read_recipe(README.parent / "recipes" / f"{entry.name}.toml")
-    assert int(told["steps"]) == recipe.steps and int(told["photos"]) > 100
-    assert told["licence"] == entry.weights_license == "MIT"
-    assert {row["set"] for row in json.loads(told["results"])} >= SETS[entry.task]
-    assert json.loads(told["parity"])["values"]
+    assert int(metadata["steps"]) == recipe.steps and int(metadata["photos"]) > 100
+    assert metadata["licence"] == entry.weights_license == "MIT"
+    assert {row["set"] for row in json.loads(metadata["results"])} >= SETS[entry.task]
+    assert json.loads(metadata["parity"])["values"]
 
 
 def test_all_files_are_small_and_every_network_and_task_is_among_them() -> None:

@@ -14,16 +14,16 @@ processor up. Else they spin for milliseconds after every parallel loop, at the 
 
 @contextmanager
 def loading(*, quiet: bool = False) -> Iterator[None]:
-    """Import what takes seconds in here: people at a terminal are told at once that something happens."""
+    """Import what takes seconds in here: a terminal shows at once that something happens."""
     wait_passively()
-    told = "" if quiet or not sys.stderr.isatty() else "loading…"
-    sys.stderr.write(told)
+    line = "" if quiet or not sys.stderr.isatty() else "loading…"
+    sys.stderr.write(line)
     sys.stderr.flush()
     try:
         yield
     finally:
-        if told:
-            sys.stderr.write(f"\r{' ' * len(told)}\r")
+        if line:
+            sys.stderr.write(f"\r{' ' * len(line)}\r")
 
 
 def wait_passively() -> None:

@@ -18,7 +18,7 @@ def upscale_stages(scale: float, requests: Sequence[ModelRequest], models: Model
     Args:
         scale: the factor that was asked for.
         requests: what `upscale_steps.requests_for` returned for it.
-        models: where the networks come from; told what to say.
+        models: where the networks come from, and what shows messages.
 
     Raises:
         RestoreError: the file of weights that was given cannot be used.

@@ -200,8 +200,8 @@ def _common(choices: Sequence[Choice]) -> Choice:
     """Return the choice for all devices: tiles of one picture in different precisions could show."""
     if len({choice.precision for choice in choices}) == 1:
         return choices[0]
-    told = " and ".join(dict.fromkeys(choice.precision for choice in choices))
-    return Choice("fp32", f"the devices would take {told}")
+    wanted = " and ".join(dict.fromkeys(choice.precision for choice in choices))
+    return Choice("fp32", f"the devices would take {wanted}")
 
 
 @contextmanager

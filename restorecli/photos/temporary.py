@@ -61,7 +61,7 @@ def _is_dead(process: int, host: str | None, changed: float) -> bool:
     if host not in (None, machine()):
         return time.time() - changed > _FOREIGN_AGE
     try:
-        # A number that was given anew belongs to a process younger than the file.
+        # A number that was reused belongs to a process younger than the file.
         return process != os.getpid() and psutil.Process(process).create_time() > changed + _CLOCKS
     except psutil.NoSuchProcess:
         return True

@@ -266,9 +266,9 @@ def _too_long(planned: PlannedPhoto, what: str, limit: float | None) -> tuple[st
 
 
 def _left_undone(photos: Sequence[PlannedPhoto], tally: Tally) -> str:
-    """Say what an error that ended the run left undone; photos are told of in their order."""
-    told = tally.done + tally.skipped + tally.failed
-    return f"{len(photos) - told} of {len(photos)} photos were not restored, {photos[told].name} the first"
+    """Say what an error that ended the run left undone; photos are reported in their order."""
+    done = tally.done + tally.skipped + tally.failed
+    return f"{len(photos) - done} of {len(photos)} photos were not restored, {photos[done].name} the first"
 
 
 @contextmanager

@@ -30,8 +30,8 @@ class Kind:
     @property
     def text(self) -> str:
         """The text, a range where numbers differ."""
-        told = [_range(values) for values in self.numbers] + [""]
-        return "".join(word + number for word, number in zip(self.words, told, strict=True))
+        ranges = [_range(values) for values in self.numbers] + [""]
+        return "".join(word + number for word, number in zip(self.words, ranges, strict=True))
 
 
 @dataclass

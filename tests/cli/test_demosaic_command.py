@@ -78,9 +78,9 @@ def test_a_folder_with_raw_of_all_kinds(restore: Run, weights: Path, tmp_path: P
     (folder / "cut.dng").write_bytes(file_bytes()[:900])
     Image.fromarray(np.full((8, 8), 90, np.uint8)).save(folder / "gray.png")
     done = demosaic(restore, weights, folder, "-o", tmp_path / "out", "--json")
-    told = [json.loads(line) for line in done.out.splitlines()]
-    results = {Path(event["input"]).name: event for event in told if event["event"] == "file_done"}
-    failures = {Path(event["input"]).name: event for event in told if event["event"] == "file_failed"}
+    events = [json.loads(line) for line in done.out.splitlines()]
+    results = {Path(event["input"]).name: event for event in events if event["event"] == "file_done"}
+    failures = {Path(event["input"]).name: event for event in events if event["event"] == "file_failed"}
     assert done.code == 1
     assert set(results) == {*(f"{pattern}.dng" for pattern in bayer.PATTERNS), "linear.dng"}
     assert failures["gray.png"]["code"] == "unsupported"

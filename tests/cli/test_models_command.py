@@ -88,14 +88,14 @@ def test_unknown_words_are_usage_errors(words: str) -> None:
 
 def test_info_tells_paper_parameters_cost_and_licence() -> None:
     text = run("info", "nlsn").stdout
-    for told in ("Non-Local Sparse Attention", "CVPR 2021", "41,796,163", "GMAC", "none stated"):
-        assert told in text
+    for shown in ("Non-Local Sparse Attention", "CVPR 2021", "41,796,163", "GMAC", "none stated"):
+        assert shown in text
 
 
 def test_info_as_json_counts_the_network() -> None:
-    told = json.loads(run("info", "nlsn-x2", "--json").stdout)
-    assert told["network"]["year"] == 2021 and told["costs"][0]["parameters"] == 41_796_163
-    assert told["costs"][0]["gmac_per_megapixel"] > 40_000
+    shown = json.loads(run("info", "nlsn-x2", "--json").stdout)
+    assert shown["network"]["year"] == 2021 and shown["costs"][0]["parameters"] == 41_796_163
+    assert shown["costs"][0]["gmac_per_megapixel"] > 40_000
 
 
 def test_download_verify_where_remove(known: Registry, web: Web) -> None:
@@ -158,9 +158,9 @@ def test_add_of_a_missing_file_is_said(known: Registry) -> None:
 
 
 def test_info_tells_the_cost_of_every_size_of_grl() -> None:
-    told = json.loads(run("info", "grl", "--json").stdout)
-    assert len(told["costs"]) > 10
-    assert all(cost["gmac_per_megapixel"] > 90 for cost in told["costs"])  # the light one: 95
+    shown = json.loads(run("info", "grl", "--json").stdout)
+    assert len(shown["costs"]) > 10
+    assert all(cost["gmac_per_megapixel"] > 90 for cost in shown["costs"])  # the light one: 95
 
 
 def test_info_of_a_companion_leaves_out_what_is_unknown() -> None:

@@ -30,11 +30,11 @@ def test_a_network_that_cannot_be_compiled_runs_as_it_is(monkeypatch: pytest.Mon
         return fail
 
     monkeypatch.setattr(torch, "compile", no_compiler)
-    told: list[str] = []
-    compiled = Compiled(lambda x: x + 1, told.append)
+    messages: list[str] = []
+    compiled = Compiled(lambda x: x + 1, messages.append)
     assert torch.equal(compiled(torch.zeros(1, 1, 2, 2)), torch.ones(1, 1, 2, 2))
     assert torch.equal(compiled(torch.zeros(1, 1, 2, 2)), torch.ones(1, 1, 2, 2))
-    assert told == ["the network runs uncompiled: RuntimeError: no C++ compiler"]
+    assert messages == ["the network runs uncompiled: RuntimeError: no C++ compiler"]
 
 
 def test_a_shortage_of_memory_is_no_fault_of_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,12 +70,12 @@ def test_methods_that_cannot_be_traced_are_kept_from_the_compiler(monkeypatch: p
 def test_a_compiled_network_that_enlarges_gives_the_same_pixels() -> None:
     network = layout("rnan").make(features=8, blocks=1, scale=2, in_channels=3).eval()
     image = torch.rand(1, 3, 24, 24)
-    told: list[str] = []
+    messages: list[str] = []
     with torch.inference_mode():
         torch.testing.assert_close(
-            Compiled(network, told.append)(image), network(image), rtol=1e-4, atol=1e-3
+            Compiled(network, messages.append)(image), network(image), rtol=1e-4, atol=1e-3
         )
-    assert not [text for text in told if "uncompiled" in text]
+    assert not [text for text in messages if "uncompiled" in text]
 
 
 @pytest.mark.slow

@@ -50,9 +50,9 @@ def test_every_form_of_a_checkpoint_gives_the_same_picture(
 def test_the_converted_copy_gives_the_same_picture_and_tells_where_it_is_from(released: Path) -> None:
     digest = cache.sha256_of(released)
     copy = convert.convert(released, "nlsn", TINY_SETTINGS, sha256=digest, license="MIT")
-    told = native_metadata(copy)
-    assert told is not None
-    network, settings, metadata = told
+    native = native_metadata(copy)
+    assert native is not None
+    network, settings, metadata = native
     assert network == "nlsn" and settings["chunk_size"] == 32
     assert metadata["source_sha256"] == digest and metadata["license"] == "MIT"
     loaded = load(Resolved("nlsn", "file", "x", None, copy))

@@ -26,11 +26,11 @@ def leftovers(target: Path) -> list[str]:
 
 
 def test_a_file_arrives_whole_with_its_digest_and_progress(web: Web, tmp_path: Path) -> None:
-    told: list[tuple[int, int | None]] = []
+    steps: list[tuple[int, int | None]] = []
     target = tmp_path / "new" / "w.pt"
-    digest = download(web.add("/w.pt", BODY), target, progress=lambda *step: told.append(step))
+    digest = download(web.add("/w.pt", BODY), target, progress=lambda *step: steps.append(step))
     assert target.read_bytes() == BODY and digest == SHA
-    assert told[-1] == (len(BODY), len(BODY))
+    assert steps[-1] == (len(BODY), len(BODY))
     assert leftovers(target) == ["w.pt"]
 
 

@@ -114,17 +114,17 @@ def test_native_facts_beyond_reason_are_refused(
     tmp_path: Path, released: Path, facts: dict[str, str]
 ) -> None:
     network = build(released, "nlsn", TINY_SETTINGS)
-    told = {"format": "restorecli", "network": "nlsn", "settings": json.dumps(network.settings), **facts}
+    metadata = {"format": "restorecli", "network": "nlsn", "settings": json.dumps(network.settings), **facts}
     file = tmp_path / "native.safetensors"
-    save_file({key: value.contiguous() for key, value in network.state_dict().items()}, file, told)
+    save_file({key: value.contiguous() for key, value in network.state_dict().items()}, file, metadata)
     with pytest.raises(CheckpointError, match=r"native\.safetensors"):
         native_metadata(file)
 
 
 def test_a_native_file_of_another_network_s_tensors_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "native.safetensors"
-    told = {"format": "restorecli", "network": "grl", "settings": "{}"}
-    save_file(dict(TINY.state_dict), file, told)
+    metadata = {"format": "restorecli", "network": "grl", "settings": "{}"}
+    save_file(dict(TINY.state_dict), file, metadata)
     with pytest.raises(CheckpointError):
         load(Resolved("grl", "file", "x", None, file))
 

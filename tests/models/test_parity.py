@@ -51,6 +51,6 @@ def test_every_shipped_file_gives_the_pixels_it_tells() -> None:
     for entry in LIGHT:
         resolved = resolve(ModelRequest(entry.task, model=entry.name, scale=entry.scale))
         assert resolved.path is not None
-        told = native_metadata(resolved.path)
-        assert told is not None
-        assert complaint(load(resolved), told[2]["parity"]) == "", entry.name
+        native = native_metadata(resolved.path)
+        assert native is not None
+        assert complaint(load(resolved), native[2]["parity"]) == "", entry.name

@@ -89,8 +89,12 @@ def test_grl_files_have_the_windows_of_the_authors_test_commands(prefix: str) ->
     entries = [entry for entry in of("grl") if entry.file.startswith(prefix)]
     assert entries
     for entry in entries:
-        told = entry.settings
-        window = (told["window_size"], tuple(told["stripe_size"]), told["anchor_window_down_factor"])
+        settings = entry.settings
+        window = (
+            settings["window_size"],
+            tuple(settings["stripe_size"]),
+            settings["anchor_window_down_factor"],
+        )
         assert window == GRL_WINDOWS[prefix], entry.name
 
 
@@ -110,8 +114,8 @@ def test_nlsn_and_panet_lie_in_one_folder_each() -> None:
     assert {entry.drive_folder for entry in of("nlsn")} == {"1zz2a1ih3euzuH3HvWDN-uSki3USym9Cq"}
     assert {entry.drive_folder for entry in of("panet")} == {"1q9iUzqYX0fVRzDu4J6fvSPRosgOZoJJE"}
     assert {entry.file for entry in of("nlsn")} == {"model_x2.pt", "model_x3.pt", "model_x4.pt"}
-    told = {"res_scale": 0.1, "chunk_size": 144, "n_hashes": 4}
-    assert all(told.items() <= dict(entry.settings).items() for entry in of("nlsn"))
+    settings = {"res_scale": 0.1, "chunk_size": 144, "n_hashes": 4}
+    assert all(settings.items() <= dict(entry.settings).items() for entry in of("nlsn"))
 
 
 def test_panet_has_four_denoisers_four_deblockers_a_demosaicer_and_three_enlargers() -> None:

@@ -76,11 +76,11 @@ def test_a_packed_network_comes_back_from_its_file(tmp_path: Path) -> None:
     network = layout("nlsn").make(**SMALL["nlsn"], packing=2, demosaic_input="malvar-RGGB").eval()
     file = tmp_path / "small.safetensors"
     save_native(network, file, name="nlsn")
-    told = native_metadata(file)
-    assert told is not None and told[1]["packing"] == 2
+    native = native_metadata(file)
+    assert native is not None and native[1]["packing"] == 2
     from safetensors.torch import load_file
 
-    again = from_native(told[0], load_file(file), told[1])
+    again = from_native(native[0], load_file(file), native[1])
     x = torch.rand(1, 3, 8, 8)
     with torch.inference_mode():
         assert torch.equal(again(x), network(x))

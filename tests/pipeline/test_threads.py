@@ -261,8 +261,8 @@ def test_what_was_found_and_chosen_is_told_and_recorded(folder: Path, tmp_path: 
     assert done.details == {"sigma": 7.0, "weights": "identity"}
     assert done.notes == ("sigma 7",)
     with Image.open(tmp_path / "7.png") as image:
-        told = " ".join(str(value) for value in image.info.values())
-    assert "identity" in told and "7.0" in told
+        text = " ".join(str(value) for value in image.info.values())
+    assert "identity" in text and "7.0" in text
     lines = [json.loads(line) for line in (tmp_path / ".restore.jsonl").read_text().splitlines()]
     assert {line["output"]: line["details"] for line in lines}["7.png"] == dict(done.details)
 

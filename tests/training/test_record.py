@@ -38,12 +38,12 @@ def test_what_was_measured_with_the_file_is_written_into_it(weights: Path, tmp_p
     before = load_file(weights)
     digest = record(weights, [table(tmp_path, sha256_of(weights))])
     assert digest == sha256_of(weights)
-    told = native_metadata(weights)
-    assert told is not None and told[0] == "nlsn" and told[2]["steps"] == "5"
-    assert json.loads(told[2]["results"]) == [
+    native = native_metadata(weights)
+    assert native is not None and native[0] == "nlsn" and native[2]["steps"] == "5"
+    assert json.loads(native[2]["results"]) == [
         {"set": "Set5", "protocol": "upscale-x2", "psnr": 37.123, "ssim": 0.95, "gain": 3.457}
     ]
-    assert len(json.loads(told[2]["parity"])["values"]) == 3 * 4 * 4
+    assert len(json.loads(native[2]["parity"])["values"]) == 3 * 4 * 4
     after = load_file(weights)
     assert before.keys() == after.keys() and all(torch.equal(before[key], after[key]) for key in before)
 

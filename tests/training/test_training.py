@@ -121,8 +121,8 @@ def test_a_file_can_be_stored_at_half_the_size(photos: Path, tmp_path: Path) -> 
         torch.testing.assert_close(tensor.float(), load_file(whole)[name], rtol=1e-3, atol=1e-6)
     network = from_native("nlsn", load_file(half), TINY.settings)
     assert next(network.parameters()).dtype == torch.float32
-    told = native_metadata(half)
-    assert told is not None and complaint(network, told[2]["parity"]) == ""
+    native = native_metadata(half)
+    assert native is not None and complaint(network, native[2]["parity"]) == ""
 
 
 def test_training_lowers_the_loss(photos: Path, tmp_path: Path) -> None:

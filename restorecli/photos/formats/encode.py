@@ -190,7 +190,7 @@ def _avif(page: Page, stream: BinaryIO, quality: int) -> None:
     if page.cicp is not None and page.cicp.is_hdr:
         _avif_hdr(page, stream, quality)
         return
-    # Pillow writes a block with an orientation anew, and moves maker notes by that.
+    # Pillow rewrites a block with an orientation, and moves maker notes by that.
     block = exif.without(page.exif, {exif.ORIENTATION}) if page.exif else None
     options = {key: value for key, value in (("exif", block), ("xmp", page.xmp)) if value}
     image = Image.fromarray(page.plain)

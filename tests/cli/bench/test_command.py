@@ -63,8 +63,8 @@ def photos(folder: Path, *names: str) -> Path:
 
 
 def test_a_measurement_is_consistent_in_itself(restore: Restore) -> None:
-    told = document(restore("bench", *QUICK, "--json"))
-    (row,) = told["rows"]
+    report = document(restore("bench", *QUICK, "--json"))
+    (row,) = report["rows"]
     assert (row["name"], row["weights"], row["scale"]) == ("nlsn-light-x2", "light", 2)
     assert (row["width"], row["height"], len(row["seconds"])) == (24, 16, 2)
     assert row["parameters"] == 350_675
@@ -72,12 +72,12 @@ def test_a_measurement_is_consistent_in_itself(restore: Restore) -> None:
     rate = 24 * 16 / 1e6 / row["median"]
     assert row["megapixels_in_per_second"] == pytest.approx(rate)
     assert row["megapixels_out_per_second"] == pytest.approx(4 * rate)
-    (best,) = told["calibration"]
+    (best,) = report["calibration"]
     assert row["matrix_share"] == pytest.approx(row["macs"] / row["median"] / best["macs"])
     assert row["bandwidth_share"] == pytest.approx(row["traffic"] / row["median"] / best["bandwidth"])
     assert row["device_bytes"] >= 4 * row["parameters"]
-    assert told["machine"]["torch"] == torch.__version__
-    assert told["machine"]["threads"] == torch.get_num_threads()
+    assert report["machine"]["torch"] == torch.__version__
+    assert report["machine"]["threads"] == torch.get_num_threads()
 
 
 def test_a_batch_counts_all_its_pixels_and_one_images_work(restore: Restore) -> None:
@@ -111,10 +111,10 @@ def test_released_networks_without_their_file_are_seeded_and_say_so(restore: Res
         "bench", *QUICK[:-2], "--size", "16", "--model", "grl", "--variant", "tiny", "--model", "nlsn",
         "--variant", "tiny", "--json",
     )  # fmt: skip
-    told = document(done)
-    (row,) = told["rows"]
+    report = document(done)
+    (row,) = report["rows"]
     assert (row["name"], row["weights"]) == ("grl-tiny-x2", "seeded")
-    assert [entry["name"] for entry in told["missing"]] == ["nlsn ×2"]
+    assert [entry["name"] for entry in report["missing"]] == ["nlsn ×2"]
 
 
 def test_tasks_without_light_weights_are_named(restore: Restore) -> None:
@@ -124,10 +124,10 @@ def test_tasks_without_light_weights_are_named(restore: Restore) -> None:
 
 
 def test_comparing_two_files_names_the_ratio(restore: Restore, tmp_path: Path) -> None:
-    told = document(restore("bench", *QUICK, "--json"))
-    (tmp_path / "a.json").write_text(json.dumps(told))
-    told["rows"][0]["seconds"] = [second / 3 for second in told["rows"][0]["seconds"]]
-    (tmp_path / "b.json").write_text(json.dumps(told))
+    report = document(restore("bench", *QUICK, "--json"))
+    (tmp_path / "a.json").write_text(json.dumps(report))
+    report["rows"][0]["seconds"] = [second / 3 for second in report["rows"][0]["seconds"]]
+    (tmp_path / "b.json").write_text(json.dumps(report))
     compared = document(restore("bench", "--compare", tmp_path / "a.json", tmp_path / "b.json", "--json"))
     assert compared["rows"][0]["ratio"] == pytest.approx(3)
     text = restore("bench", "--compare", tmp_path / "a.json", tmp_path / "b.json").out
@@ -140,10 +140,10 @@ def test_a_tuned_tile_is_what_later_runs_take(
     monkeypatch.setenv("RESTORE_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(sweep, "CPU_SIDES", (32, 48))
     options = (*QUICK[:-1], "64x40", "--sweep", "tile", "--tune", "--json")
-    told = document(restore("bench", *options))
-    assert [row["value"] for row in told["rows"]] == [32, 48, 0]
-    rates = {row["value"]: row["rate"] for row in told["rows"]}
-    best = told["best"]["nlsn-light-x2"]
+    report = document(restore("bench", *options))
+    assert [row["value"] for row in report["rows"]] == [32, 48, 0]
+    rates = {row["value"]: row["rate"] for row in report["rows"]}
+    best = report["best"]["nlsn-light-x2"]
     assert rates[best] == max(rates.values())
     source = photos(tmp_path / "in", "a")
     planned = restore(
@@ -170,11 +170,11 @@ def test_every_sweep_names_a_best_value(
 def test_quality_is_scored_per_image_with_gains(restore: Restore, tmp_path: Path) -> None:
     source = photos(tmp_path / "clean", "a", "b")
     common = ("bench", "--data", source, "-x", "2", "--device", "cpu", "--self-ensemble")
-    told = document(restore(*common, "--json", "--save-images", tmp_path / "kept"))
+    report = document(restore(*common, "--json", "--save-images", tmp_path / "kept"))
     methods = ["bicubic", "Lanczos", "nlsn-light-x2", "nlsn-light-x2 + ensemble"]
-    assert [row["method"] for row in told["means"]] == methods
-    psnr = {method: [row["psnr"] for row in told["rows"] if row["method"] == method] for method in methods}
-    for row in told["means"]:
+    assert [row["method"] for row in report["means"]] == methods
+    psnr = {method: [row["psnr"] for row in report["rows"] if row["method"] == method] for method in methods}
+    for row in report["means"]:
         assert row["psnr"] == pytest.approx(np.mean(psnr[row["method"]]))
         assert row["gain_over_input"] == pytest.approx(row["psnr"] - np.mean(psnr["bicubic"]))
     assert psnr["nlsn-light-x2"] != psnr["nlsn-light-x2 + ensemble"]
@@ -246,11 +246,11 @@ def test_camera_noise_is_measured_at_the_isos_asked_for(restore: Restore, tmp_pa
 def test_a_papers_table_says_which_weights_were_used(restore: Restore, tmp_path: Path) -> None:
     photos(tmp_path / "set5" / "HR", *"abcde")
     common = ("bench", "--table", "nlsn", "--data-root", tmp_path, "--device", "cpu")
-    told = document(restore(*common, "--json"))
-    assert [(row["entry"], row["set"]) for row in told["rows"]] == [
+    report = document(restore(*common, "--json"))
+    assert [(row["entry"], row["set"]) for row in report["rows"]] == [
         (f"nlsn-x{scale}", "Set5") for scale in (2, 3, 4)
     ]
-    for row in told["rows"]:
+    for row in report["rows"]:
         assert row["weights"] == row["entry"].replace("nlsn", "nlsn-light")
         assert row["difference"] is None
         assert not row["papers_weights"]
@@ -261,10 +261,10 @@ def test_a_papers_table_says_which_weights_were_used(restore: Restore, tmp_path:
 
 def test_a_folder_is_measured_end_to_end_and_left_alone(restore: Restore, tmp_path: Path) -> None:
     source = photos(tmp_path / "in", "a", "b", "c")
-    told = document(
+    report = document(
         restore("bench", "--folder", source, "-x", "2", "--device", "cpu", "--precision", "fp32", "--json")
     )
-    (row,) = told["rows"]
+    (row,) = report["rows"]
     assert (row["files"], row["failed"]) == (3, 0)
     assert row["files_per_minute"] == pytest.approx(180 / row["seconds"])
     assert row["megapixels"] == pytest.approx(3 * 96 * 80 / 1e6)

@@ -106,19 +106,19 @@ def test_tags_are_those_of_a_linear_dng(tmp_path):
     write([demosaiced(source(crop=(3, 5, 50, 70)))], tmp_path / "a.dng", format="dng")
     with tifffile.TiffFile(tmp_path / "a.dng") as file:
         (page,) = file.pages
-        told = {tag.code: tag.value for tag in page.tags.values()}
+        values = {tag.code: tag.value for tag in page.tags.values()}
         assert page.asarray().dtype == np.uint16
-    assert told[262] == 34892
-    assert bytes(told[50706]) == bytes((1, 4, 0, 0))
-    assert told[50708] == "Maker Camera"
-    assert (told[50714], told[50717]) == ((0, 0, 0), (65535, 65535, 65535))
-    assert (told[50719], told[50720]) == ((5, 1, 3, 1), (70, 1, 50, 1))
-    assert told[50829] == (0, 0, 60, 84)
-    assert told[50778] == 21
-    assert len(told[50721]) == 18
-    assert told[50728] == (1, 2, 1, 1, 13, 20)
-    assert 324 not in told  # strips and tiles together break readers
-    assert 273 in told
+    assert values[262] == 34892
+    assert bytes(values[50706]) == bytes((1, 4, 0, 0))
+    assert values[50708] == "Maker Camera"
+    assert (values[50714], values[50717]) == ((0, 0, 0), (65535, 65535, 65535))
+    assert (values[50719], values[50720]) == ((5, 1, 3, 1), (70, 1, 50, 1))
+    assert values[50829] == (0, 0, 60, 84)
+    assert values[50778] == 21
+    assert len(values[50721]) == 18
+    assert values[50728] == (1, 2, 1, 1, 13, 20)
+    assert 324 not in values  # strips and tiles together break readers
+    assert 273 in values
 
 
 def test_values_outside_black_and_white_are_clipped(tmp_path):
