@@ -2,7 +2,7 @@
 
 Reader threads decode a few photos ahead, this thread takes them through the stages, writer threads encode
 behind it. What waits between them is bounded by number and by bytes, so the device never waits for a decoder
-and memory does not grow with the folder. A photo that fails is reported and the next one goes on.
+and memory does not grow with the folder. A photo that fails is reported, and the run continues.
 """
 
 from __future__ import annotations
