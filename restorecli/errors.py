@@ -6,6 +6,8 @@ the process's exit code, `pipeline` turns a `PhotoError` into a ``file_failed`` 
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import ClassVar
 
@@ -111,6 +113,24 @@ class CheckpointError(WeightsError, code="checkpoint"):
 
 class DeviceError(RestoreError, code="device", exit_code=ExitCode.DEVICE):
     """The device is missing or cannot run the network."""
+
+
+def unknown_value(name: str, value: str, known: Sequence[str]) -> UsageError:
+    """Return the error of an option ``name`` whose ``value`` is none of those ``known``."""
+    last = known[-1] if len(known) > 1 else ""
+    choices = f"{', '.join(known[:-1])} or {last}" if last else ", ".join(known)
+    near = did_you_mean(value, known)
+    return UsageError(
+        f"{name} {value}: there is no such choice",
+        f"{near} There are {choices}" if near else f"choose {choices}",
+    )
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a question for the known word that ``word`` is likely meant to be; empty where none is near."""
+    by_core = {name.lower().lstrip("-"): name for name in known}
+    near = difflib.get_close_matches(word.lower().lstrip("-"), by_core, n=1, cutoff=0.6)
+    return f"did you mean {by_core[near[0]]}?" if near else ""
 
 
 def first_line(error: BaseException) -> str:

@@ -14,9 +14,6 @@ from restorecli.photos.records import Record
 from restorecli.photos.write import WrittenInfo, write, write_copy
 from restorecli.stages import Details, Passed
 
-UNNEEDED = ("copy", "skip", "convert")
-"""The file's own bytes, no file, or a file of the format that results have."""
-
 
 @dataclass(frozen=True)
 class Encoding:
@@ -24,7 +21,7 @@ class Encoding:
 
     Attributes:
         depth, jpeg_quality, strip: see `photos.write.write`.
-        unneeded: what becomes of a photo that no stage has touched, one of `UNNEEDED`.
+        unneeded: what becomes of a photo that no stage has touched, one of `naming.UNNEEDED`.
         provenance: what the metadata of all results say.
         settings: everything that the results depend on; see `photos.records`.
     """

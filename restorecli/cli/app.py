@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,23 +11,27 @@ from restorecli import __version__
 from restorecli.cli import doctor, models
 from restorecli.cli.bench import command as bench
 from restorecli.cli.commands import command_of
+from restorecli.cli.failing import from_parser, tell
+from restorecli.cli.help import BriefCommand, BriefGroup
 from restorecli.cli.process import guarded
 from restorecli.commands.table import COMMANDS
-from restorecli.errors import ExitCode, RestoreError
+from restorecli.errors import DeviceError, ExitCode, RestoreError
 
 app = typer.Typer(
     name="restore",
     help="Restore whole folders of photos with published neural networks.",
+    cls=BriefGroup,
     no_args_is_help=True,
-    rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 for kind in COMMANDS.values():
-    app.command()(command_of(kind))
-app.command()(bench.bench)
-app.add_typer(models.app, name="models")
-app.command()(doctor.doctor)
+    app.command(cls=BriefCommand)(command_of(kind))
+app.command(cls=BriefCommand)(bench.bench)
+app.add_typer(models.app, name="models", cls=BriefGroup)
+app.command(cls=BriefCommand)(doctor.doctor)
+PARSER_ERROR: Any = typer.BadParameter.__mro__[1]
+"""What the parser raises; Typer names it elsewhere in each of its releases."""
 
 
 def show_version(wanted: bool) -> None:
@@ -57,13 +61,16 @@ def run() -> None:
     Raises:
         SystemExit: with the exit code.
     """
+    arguments = sys.argv[1:]
     try:
-        app()
+        sys.exit(app(standalone_mode=False, prog_name="restore"))
     except RestoreError as error:
-        sys.stderr.write(f"error: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
-        if "-vv" in sys.argv:
-            raise
-        sys.exit(error.exit_code)
+        sys.exit(tell(error, arguments))
+    except PARSER_ERROR as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(error.format_message(), err=True)
+            sys.exit(ExitCode.USAGE)
+        sys.exit(tell(from_parser(error, arguments), arguments))
     except MemoryError:
-        sys.stderr.write("error: the memory that this process may use does not suffice\n")
-        sys.exit(ExitCode.DEVICE)
+        message = "the memory that this process may use does not suffice"
+        sys.exit(tell(DeviceError(message, "try a smaller --tile, or fewer --jobs"), arguments))

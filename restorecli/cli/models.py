@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from restorecli.cli import model_tables as tables
+from restorecli.cli.help import BriefCommand
+from restorecli.commands.options import beginning_of, model_names
 from restorecli.errors import UsageError, WeightsError
 from restorecli.models.choose import license_policy as policy_of
 from restorecli.models.costs import costs_of
-from restorecli.models.registry import ModelEntry, load_registry
+from restorecli.models.registry import TASKS, ModelEntry, load_registry
 
 if TYPE_CHECKING:
     from restorecli.models.cache import Record
@@ -21,12 +23,17 @@ app = typer.Typer(
     name="models",
     help="List, explain, fetch and check the weights.",
     no_args_is_help=True,
-    rich_markup_mode="rich",
 )
 
 Task = Annotated[
     str | None,
-    typer.Option("--task", "-t", help="Only this task: upscale, denoise, dejpeg, demosaic, deblur, enhance."),
+    typer.Option(
+        "--task",
+        "-t",
+        help="Only this task: upscale, denoise, dejpeg, demosaic, deblur, enhance.",
+        metavar="TASK",
+        autocompletion=beginning_of(TASKS),
+    ),
 ]
 Policy = Annotated[
     str | None,
@@ -37,10 +44,13 @@ Policy = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Names = Annotated[list[str] | None, typer.Argument(help="Names of models, or of whole networks.")]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(help="Names of models, or of whole networks.", autocompletion=model_names),
+]
 
 
-@app.command("list")
+@app.command("list", cls=BriefCommand)
 def list_models(
     task: Task = None,
     network: Annotated[str | None, typer.Option("--network", "-n", help="Only this network.")] = None,
@@ -73,9 +83,14 @@ def list_models(
     tables.show(tables.listing(rows))
 
 
-@app.command()
+@app.command(cls=BriefCommand)
 def info(
-    name: Annotated[str, typer.Argument(help="A network (rnan) or a model (rnan-denoise-color-s30).")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A network (rnan) or a model (rnan-denoise-color-s30).", autocompletion=model_names
+        ),
+    ],
     as_json: Json = False,
 ) -> None:
     """Explain a network or a model: paper, size, cost, precisions, licence.
@@ -95,7 +110,7 @@ def info(
     tables.show(*tables.info(network, entries, costs))
 
 
-@app.command()
+@app.command(cls=BriefCommand)
 def download(
     names: Names = None,
     everything: Annotated[bool, typer.Option("--all", help="All weights that there are.")] = False,
@@ -128,7 +143,7 @@ def download(
         raise WeightsError(f"{len(failed)} could not be fetched: {', '.join(failed)}")
 
 
-@app.command()
+@app.command(cls=BriefCommand)
 def verify(names: Names = None, as_json: Json = False) -> None:
     """Read every cached file again and compare it with its digest.
 
@@ -156,7 +171,7 @@ def verify(names: Names = None, as_json: Json = False) -> None:
         )
 
 
-@app.command()
+@app.command(cls=BriefCommand)
 def add(
     file: Annotated[Path, typer.Argument(help="A file of weights that was downloaded by hand.")],
     name: Annotated[
@@ -188,10 +203,13 @@ def add(
     tables.say(f"added {file.name} as {entry.name} (sha256 {record.sha256}, {known})")
 
 
-@app.command()
+@app.command(cls=BriefCommand)
 def where(
     name: Annotated[
-        str | None, typer.Argument(help="A model or a network; without it, the cache folder is printed.")
+        str | None,
+        typer.Argument(
+            help="A model or a network; without it, the cache folder is printed.", autocompletion=model_names
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -212,9 +230,11 @@ def where(
         typer.echo(entry_path(load_registry().find(name)) if name else root())
 
 
-@app.command()
+@app.command(cls=BriefCommand)
 def remove(
-    names: Annotated[list[str], typer.Argument(help="Names of models, or of whole networks.")],
+    names: Annotated[
+        list[str], typer.Argument(help="Names of models, or of whole networks.", autocompletion=model_names)
+    ],
     as_json: Json = False,
 ) -> None:
     """Delete weights from the cache.

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
 from typing import Any, get_type_hints
 
+import typer
 
-def with_options(*kinds: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+from restorecli.cli.failing import as_given, refuse_nothing
+from restorecli.errors import RestoreError
+
+
+def with_options(
+    *kinds: type[Any], needs: Sequence[str] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that gives a command every field of ``kinds`` as an option.
 
     The command is called with one object of each kind. In its help, the first field of the first kind (the
@@ -17,6 +24,7 @@ def with_options(*kinds: type[Any]) -> Callable[[Callable[..., None]], Callable[
 
     Args:
         kinds: dataclasses whose fields are annotated as Typer wants them, all with defaults.
+        needs: fields one of which must be given; the bare command shows its help.
     """
     first, *others = _parameters(kinds[0])
     own = [parameter for kind in kinds[1:] for parameter in _parameters(kind)]
@@ -24,11 +32,20 @@ def with_options(*kinds: type[Any]) -> Callable[[Callable[..., None]], Callable[
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
-        def wrapper(**values: Any) -> None:
-            command(*(kind(**{field.name: values[field.name] for field in fields(kind)}) for kind in kinds))
+        def wrapper(context: typer.Context, **values: Any) -> None:
+            if needs and not any(values[name] for name in needs):
+                refuse_nothing(context)
+            try:
+                command(
+                    *(kind(**{field.name: values[field.name] for field in fields(kind)}) for kind in kinds)
+                )
+            except RestoreError as error:
+                raise as_given(error, context) from error.__cause__
 
-        wrapper.__signature__ = inspect.Signature(arranged)  # type: ignore[attr-defined]
-        wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in arranged}
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        whole = [inspect.Parameter("context", keyword, annotation=typer.Context), *arranged]
+        wrapper.__signature__ = inspect.Signature(whole)  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in whole}
         return wrapper
 
     return decorate

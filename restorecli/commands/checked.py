@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from restorecli.commands.options import SharedOptions
-from restorecli.commands.values import level, number
-from restorecli.engine.settings import RunSettings
+from restorecli.commands.values import level, number, one_of
+from restorecli.engine.settings import PRECISIONS, RunSettings
 from restorecli.errors import UsageError
+from restorecli.models.registry import LICENSE_POLICIES
 from restorecli.photo import Depth
 from restorecli.photos.formats.table import check_format
+from restorecli.photos.naming import IF_EXISTS, UNNEEDED
 
 LONGEST_TIMEOUT = 1e9  # seconds
 
@@ -28,10 +30,12 @@ def check(options: SharedOptions) -> None:
         raise UsageError(
             "--json and -o - both write to standard output", "write the picture to a file with -o FILE"
         )
-    if options.if_exists not in ("skip", "overwrite", "rename", "error"):
-        raise UsageError(f"--if-exists {options.if_exists}", "choose skip, overwrite, rename or error")
-    if options.bits is not None and options.bits not in {depth.value for depth in Depth}:
-        raise UsageError(f"--bits {options.bits}", "choose 8, 16 or 32f")
+    one_of(options.if_exists, "--if-exists", IF_EXISTS)
+    one_of(options.unneeded, "--unneeded", UNNEEDED)
+    one_of(options.precision, "--precision", PRECISIONS)
+    one_of(options.license_policy or "any", "--license-policy", LICENSE_POLICIES)
+    if options.bits is not None:
+        one_of(options.bits, "--bits", [depth.value for depth in Depth])
     if options.null and options.files_from is None:
         raise UsageError(
             "--null does nothing without --files-from", "add --files-from FILE, or - for standard input"

@@ -6,6 +6,7 @@ settings all read it there.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,12 +16,65 @@ import typer
 INPUTS, MODEL, ENGINE, OUTPUT, RUN = "Inputs", "Model", "Speed and memory", "Output", "Run"
 
 
-def option(*names: str, help: str, panel: str, metavar: str | None = None, **more: Any) -> Any:
-    """Return a Typer option that can also be set by ``RESTORE_…``, named after its first long name."""
+_PLACEHOLDERS = frozenset({"N", "NAME", "FILE", "FOLDER", "PHOTOS", "NETWORK", "TASK", "PATH", "EV"})
+
+
+def option(
+    *names: str,
+    help: str,
+    panel: str,
+    metavar: str | None = None,
+    complete: Callable[[str], list[str]] | None = None,
+    **more: Any,
+) -> Any:
+    """Return a Typer option that can also be set by ``RESTORE_…``, named after its first long name.
+
+    Args:
+        names: as typed: "--tile", "-o".
+        help: what it does.
+        panel: the heading it stands under in the help.
+        metavar: what stands for its value, choices with ``|`` between them.
+        complete: gives the values that begin with what was typed; default: the choices of ``metavar``.
+        more: further arguments of `typer.Option`.
+    """
     long = next(name for name in names if name.startswith("--")).split("/")[0]
+    if complete is None and metavar is not None and "|" in metavar:
+        complete = beginning_of([word for word in metavar.split("|") if word not in _PLACEHOLDERS])
     return typer.Option(
-        *names, help=help, rich_help_panel=panel, metavar=metavar, envvar=variable_of(long), **more
+        *names,
+        help=help,
+        rich_help_panel=panel,
+        metavar=metavar,
+        envvar=variable_of(long),
+        autocompletion=complete,
+        **more,
     )
+
+
+def beginning_of(words: Sequence[str]) -> Callable[[str], list[str]]:
+    """Return what gives those of ``words`` that begin with what was typed."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [word for word in words if word.startswith(incomplete)]
+
+    return complete
+
+
+def model_names(incomplete: str) -> list[str]:
+    """Return the networks, and the files of weights, whose names begin with ``incomplete``."""
+    from restorecli.models.registry import load_registry
+
+    registry = load_registry()
+    known = [*registry.networks, *(entry.name for entry in registry.entries)]
+    begun = [name for name in known if name.startswith(incomplete)]
+    return begun if incomplete else list(registry.networks)
+
+
+def format_names(incomplete: str) -> list[str]:
+    """Return the formats that can be written whose names begin with ``incomplete``."""
+    from restorecli.photos.formats.table import WRITABLE
+
+    return beginning_of(("keep", *WRITABLE))(incomplete)
 
 
 def variable_of(option: str) -> str:
@@ -103,17 +157,30 @@ class SharedOptions:
     format: Annotated[
         str,
         option(
-            "--format", "-f", help="keep, png, jpg, webp, tiff, …; keep turns a JPEG into PNG.", panel=OUTPUT
+            "--format",
+            "-f",
+            help="keep, png, jpg, webp, tiff, …; keep turns a JPEG into PNG.",
+            panel=OUTPUT,
+            metavar="keep|NAME",
+            complete=format_names,
         ),
     ] = "keep"
     jpeg_quality: Annotated[
-        int, option("--jpeg-quality", help="Quality of JPEG output.", panel=OUTPUT, min=1, max=100)
+        int,
+        option(
+            "--jpeg-quality",
+            help="Of JPEG and AVIF output, 1–100.",
+            panel=OUTPUT,
+            metavar="N",
+            min=1,
+            max=100,
+        ),
     ] = 95
     bits: Annotated[
         str | None,
         option(
             "--bits",
-            help="8, 16 or 32f per sample. Default: as the input.",
+            help="Per sample. Default: as the input.",
             panel=OUTPUT,
             metavar="8|16|32f",
         ),
@@ -122,9 +189,9 @@ class SharedOptions:
         str,
         option(
             "--if-exists",
-            help="skip, overwrite, rename or error. skip redoes what was made with other settings.",
+            help="Where a result's name is taken. skip redoes what was made with other settings.",
             panel=OUTPUT,
-            metavar="WHAT",
+            metavar="skip|overwrite|rename|error",
         ),
     ] = "skip"
     unneeded: Annotated[
@@ -145,6 +212,8 @@ class SharedOptions:
             "-m",
             help="nlsn, rnan, panet, grl, mirnet. Default: the best light model.",
             panel=MODEL,
+            metavar="NAME",
+            complete=model_names,
         ),
     ] = None
     variant: Annotated[
@@ -185,7 +254,12 @@ class SharedOptions:
     device: Annotated[
         str,
         option(
-            "--device", "-d", help="auto, cpu, cuda, cuda:1, cuda:0,cuda:1, all, mps or xpu.", panel=ENGINE
+            "--device",
+            "-d",
+            help="cpu, cuda, cuda:1, cuda:0,cuda:1, all, mps or xpu.",
+            panel=ENGINE,
+            metavar="auto|NAME",
+            complete=beginning_of(("auto", "cpu", "cuda", "all", "mps", "xpu")),
         ),
     ] = "auto"
     batch: Annotated[

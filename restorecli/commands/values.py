@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from restorecli.errors import UsageError
+from restorecli.errors import UsageError, unknown_value
 
 
 def one_of(value: str, name: str, known: Sequence[str]) -> None:
@@ -14,8 +14,7 @@ def one_of(value: str, name: str, known: Sequence[str]) -> None:
         UsageError: it is not known.
     """
     if value not in known:
-        choices = " or ".join(known) if len(known) == 2 else f"one of {', '.join(known)}"
-        raise UsageError(f"{name} {value}", f"choose {choices}")
+        raise unknown_value(name, value, known)
 
 
 def number(text: str, name: str) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from restorecli.errors import DeviceError, UsageError
+from restorecli.errors import DeviceError, UsageError, unknown_value
 
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 TRANSFORMS = (
@@ -74,7 +74,7 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
-            raise UsageError(f"unknown precision: {self.precision}", f"choose one of {', '.join(PRECISIONS)}")
+            raise unknown_value("--precision", self.precision, PRECISIONS)
         device_names(self.device)
         _at_least("--tile", self.tile, 0)
         _at_least("--tile-overlap", self.overlap, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from restorecli.errors import UsageError
+from restorecli.errors import UsageError, unknown_value
 from restorecli.imaging.bayer import PATTERNS
 from restorecli.imaging.develop import COLOUR_SPACES, HIGHLIGHTS, WHITE_BALANCES
 
@@ -24,6 +24,9 @@ def check_choices(
         ("--color-space", color_space, COLOUR_SPACES),
     ):
         if value not in known:
-            raise UsageError(f"{option} {value}", f"choose {', '.join(known[:-1])} or {known[-1]}")
+            raise unknown_value(option, value, known)
     if not abs(exposure) <= MOST_EXPOSURE:
-        raise UsageError(f"--exposure {exposure:g}", f"give at most {MOST_EXPOSURE} stops, up or down")
+        raise UsageError(
+            f"--exposure {exposure:g} is more than can be sensible",
+            f"give at most {MOST_EXPOSURE} stops, up or down",
+        )

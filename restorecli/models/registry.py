@@ -7,7 +7,6 @@ whose file name or existence nobody has confirmed has ``verified`` false.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from restorecli.errors import UsageError, WeightsError
+from restorecli.errors import UsageError, WeightsError, did_you_mean
 
 TASKS = ("upscale", "denoise", "dejpeg", "demosaic", "deblur", "enhance")
 COMMERCIAL = ("yes", "no", "unstated")
@@ -170,10 +169,12 @@ class Registry:
         for entry in self.entries:
             if entry.name == name:
                 return entry
-        names = [entry.name for entry in self.entries]
-        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-        hint = f"near names: {', '.join(near)}" if near else "`restore models list` shows all names"
-        raise UsageError(f"no model is called {name}", hint)
+        near = did_you_mean(name, [*self.networks, *(entry.name for entry in self.entries)])
+        raise UsageError(
+            f"no model is called {name}",
+            near
+            or f"the networks are {', '.join(self.networks)}; restore models list shows all files of weights",
+        )
 
     def select(
         self, *, task: str | None = None, network: str | None = None, license_policy: str = "any"

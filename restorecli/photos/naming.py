@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from restorecli.errors import CollisionError, PhotoError, UnreadableError, UnsupportedError, UsageError
+from restorecli.errors import (
+    CollisionError,
+    PhotoError,
+    UnreadableError,
+    UnsupportedError,
+    UsageError,
+    unknown_value,
+)
 from restorecli.photos.distinct import Wish, key, portable, separate, spread_folders
 from restorecli.photos.formats import kinds
 from restorecli.photos.formats import table as formats
@@ -24,6 +31,8 @@ from restorecli.photos.read import read
 from restorecli.photos.records import Records, Standing
 
 IF_EXISTS = ("skip", "overwrite", "rename", "error")
+UNNEEDED = ("copy", "skip", "convert")
+"""What becomes of a photo that needs nothing: its own bytes, no file, or a file of the results' format."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +106,7 @@ def plan_names(
     """
     format = formats.check_format(format)
     if if_exists not in IF_EXISTS:
-        raise UsageError(f"--if-exists {if_exists!r} is not known", f"choose one of {', '.join(IF_EXISTS)}")
+        raise unknown_value("--if-exists", if_exists, IF_EXISTS)
     everything = without_outputs_folder(found, output)
     all_found, found = found, [item for item in everything if not item.refusal]
     if is_stdout(everything, output):

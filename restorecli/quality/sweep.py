@@ -24,7 +24,7 @@ from restorecli.engine.prepare import prepare
 from restorecli.engine.run import run
 from restorecli.engine.settings import RunSettings
 from restorecli.engine.tuned import REASON, remember_threads, remember_tuned
-from restorecli.errors import DeviceError, OutOfMemoryError, RestoreError, UsageError
+from restorecli.errors import DeviceError, OutOfMemoryError, RestoreError, UsageError, unknown_value
 from restorecli.networks.network import Network
 from restorecli.quality.machine import usable_cores
 from restorecli.quality.runtime import Bench, Row, Setup, sample_input
@@ -100,7 +100,7 @@ def sweep(kind: str, subject: Subject, setup: Setup, size: tuple[int, int] | Non
         UsageError: there is no such kind, or it makes no sense on this device.
     """
     if kind not in KINDS:
-        raise UsageError(f"--sweep {kind}", f"choose {', '.join(KINDS)}")
+        raise unknown_value("--sweep", kind, KINDS)
     network = subject.build()
     precision = choose(network, setup.device, setup.precision).precision
     if kind == "tile":

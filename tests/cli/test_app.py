@@ -67,7 +67,7 @@ def test_an_environment_variable_sets_an_option(
     restore: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RESTORE_BITS", "12")
-    assert "--bits 12" in restore("upscale", "x.png").err
+    assert "RESTORE_BITS=12" in restore("upscale", "x.png").err
 
 
 def test_version_and_help_go_to_standard_output(restore: Callable[..., Done]) -> None:
@@ -86,8 +86,10 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str], restore: Callable[...,
     assert done.out == ""
 
 
-def test_no_input_is_exit_code_3(restore: Callable[..., Done]) -> None:
-    assert restore("upscale", "-x2").code in (ExitCode.USAGE, ExitCode.NOTHING_TO_DO)
+def test_no_input_is_exit_code_3(
+    restore: Callable[..., Done], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert restore("upscale", "-x2", tmp_path_factory.mktemp("empty")).code == ExitCode.NOTHING_TO_DO
 
 
 def test_every_error_has_an_exit_code_and_an_event_code() -> None:

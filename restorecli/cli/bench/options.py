@@ -16,10 +16,17 @@ from restorecli.commands.options import (
     Seed,
     SelfEnsemble,
     Weights,
+    beginning_of,
+    model_names,
     option,
 )
+from restorecli.models.registry import TASKS
 
 WHAT, QUALITY = "What to measure", "Quality"
+
+
+def _names_to_measure(incomplete: str) -> list[str]:
+    return [*model_names(incomplete), *beginning_of(("all", "none"))(incomplete)]
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,7 @@ class BenchOptions:
             help="upscale, denoise, dejpeg, demosaic, deblur or enhance; repeatable. Default: all.",
             panel=WHAT,
             metavar="TASK",
+            complete=beginning_of(TASKS),
         ),
     ] = None
     model: Annotated[
@@ -44,6 +52,7 @@ class BenchOptions:
             "takes none, too: classical methods alone.",
             panel=MODEL,
             metavar="NAME|all|none",
+            complete=_names_to_measure,
         ),
     ] = None
     variant: Annotated[

@@ -11,7 +11,7 @@ from restorecli.cli.bench.options import BenchOptions
 from restorecli.cli.bench.paper import show_paper
 from restorecli.cli.bench.scores import show_scores
 from restorecli.cli.bench.show import say
-from restorecli.commands.values import between, number
+from restorecli.commands.values import between, number, one_of
 from restorecli.engine.settings import RunSettings
 from restorecli.errors import RestoreError, UsageError, WriteError
 from restorecli.loading import Models
@@ -123,8 +123,7 @@ def wanted(options: BenchOptions) -> list[Protocol]:
         raise UsageError("--pairs does not say what is to be undone", f"add --task {'|'.join(TASKS)}")
     if options.pairs is not None and tasks == ["denoise"] and not (options.sigma or options.gray):
         return [RealPairs()]
-    if options.noisy not in ("float", "8bit"):
-        raise UsageError(f"--noisy {options.noisy}", "choose float or 8bit")
+    one_of(options.noisy, "--noisy", ("float", "8bit"))
     isos = [int(value) for value in _numbers(options.iso, "--iso", 50, 409_600)]
     return [
         protocol

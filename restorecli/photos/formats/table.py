@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from restorecli.errors import UsageError
+from restorecli.errors import unknown_value
 from restorecli.photo import Depth, Document
 
 _8 = Depth.UINT8
@@ -85,7 +85,7 @@ def check_format(name: str) -> str:
     wanted = name.lower().lstrip(".")
     wanted = _ALIASES.get(wanted, wanted)
     if wanted != "keep" and wanted not in FORMATS:
-        raise UsageError(f"cannot write the format {name!r}", f"choose one of keep, {', '.join(WRITABLE)}")
+        raise unknown_value("--format", name, ("keep", *WRITABLE))
     return wanted
 
 

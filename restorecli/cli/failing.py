@@ -1,0 +1,173 @@
+"""What ends a run, said in one way: ``error:`` and ``hint:``, an exit code, and an event for scripts."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from restorecli.errors import ExitCode, RestoreError, UsageError, did_you_mean
+from restorecli.report.events import RunError
+from restorecli.report.jsonl import as_line
+from restorecli.report.words import labelled
+
+
+def tell(error: RestoreError, arguments: Sequence[str]) -> ExitCode:
+    """Say what ended the run, for people on standard error, for scripts as an event too.
+
+    Args:
+        error: what it was.
+        arguments: the command line, without the program.
+
+    Returns:
+        The exit code.
+    """
+    if wants_json(arguments):
+        sys.stdout.write(as_line(RunError(error.code, error.message, error.hint).fields()))
+        sys.stdout.flush()
+    console = Console(stderr=True, highlight=False)
+    for label, style, text in (("error: ", "red", error.message), ("hint: ", "cyan", error.hint)):
+        if text:
+            console.print(labelled(console, label, text, style), soft_wrap=True)
+    if "-vv" in arguments:
+        traceback.print_exception(error)
+    return error.exit_code
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Whether JSON was asked for, told before the options are understood, which may be what fails."""
+    options = list(arguments[: arguments.index("--")]) if "--" in arguments else arguments
+    return "--json" in options or os.environ.get("RESTORE_JSON", "").lower() in (
+        "1",
+        "true",
+        "yes",
+        "on",
+        "t",
+        "y",
+    )
+
+
+def from_parser(error: Any, arguments: Sequence[str]) -> UsageError:
+    """Return what the parser of the command line complains of as an error of ours.
+
+    Args:
+        error: a usage error of Typer's parser.
+        arguments: the command line, without the program.
+    """
+    context: Any = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "restore"
+    help_hint = f"{command} --help"
+    if (option := getattr(error, "option_name", None)) and type(error).__name__ == "NoSuchOption":
+        known = [name for each in context.command.params for name in _spellings(each)]
+        return UsageError(f"{command} has no option {option}", did_you_mean(option, known) or help_hint)
+    if missing := re.search(r"No such command '(.*?)'", error.format_message()):
+        known = context.command.list_commands(context) if context is not None else []
+        return UsageError(
+            f"{command} has no command {missing[1]}", did_you_mean(missing[1], known) or help_hint
+        )
+    parameter = getattr(error, "param", None)
+    if type(error).__name__ == "MissingParameter" and parameter is not None:
+        return UsageError(f"{parameter.metavar or parameter.name.upper()} is missing", help_hint)
+    if parameter is not None:
+        return UsageError(_refused(error, parameter, _given(parameter, context, arguments)), help_hint)
+    return UsageError(_lowered(error.format_message()), help_hint)
+
+
+def _refused(error: Any, parameter: Any, given: str) -> str:
+    """Return why a value was refused; the parser's own words are about types, not about options."""
+    reason = str(error.message)
+    if re.search(r"valid (integer|int)", reason):
+        return f"{given} is not a whole number"
+    if re.search(r"valid (number|float)", reason):
+        return f"{given} is not a number"
+    if "valid bool" in reason:
+        return f"{given} is neither yes (1, true) nor no (0, false)"
+    least, most = getattr(parameter, "min", None), getattr(parameter, "max", None)
+    if re.search(r"greater than|less than|not in the range", reason):
+        found = re.search(r"(greater|less) than or equal to (\S+)", reason)
+        if found:
+            return f"{given} is {'below' if found[1] == 'greater' else 'above'} {found[2]}"
+        return f"{given} is not between {least} and {most}"
+    return f"{given}: {_lowered(reason)}"
+
+
+def _lowered(text: str) -> str:
+    text = text.strip().rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def _spellings(parameter: Any) -> list[str]:
+    return [*parameter.opts, *parameter.secondary_opts]
+
+
+def _given(parameter: Any, context: Any, arguments: Sequence[str]) -> str:
+    """Return an option with its value as it was given: "-x two", or "RESTORE_SCALE=two"."""
+    if _from_environment(parameter, context):
+        return f"{parameter.envvar}={os.environ.get(parameter.envvar, '')}"
+    names = sorted(_spellings(parameter), key=len, reverse=True)
+    for at, word in enumerate(arguments):
+        for name in names:
+            if word == name and at + 1 < len(arguments):
+                return f"{name} {arguments[at + 1]}"
+            if word.startswith(f"{name}=") or (len(name) == 2 and word.startswith(name) and word[1:2] != "-"):
+                return word
+    return names[0] if names else str(parameter.name)
+
+
+def _from_environment(parameter: Any, context: Any) -> bool:
+    if context is None or not isinstance(getattr(parameter, "envvar", None), str):
+        return False
+    return _source(parameter, context) == "ENVIRONMENT"
+
+
+def _source(parameter: Any, context: Any) -> str:
+    source = context.get_parameter_source(parameter.name)
+    return "" if source is None else str(source.name)
+
+
+def as_given(error: RestoreError, context: Any) -> RestoreError:
+    """Return ``error`` with options that a variable has set called by the variable.
+
+    Args:
+        error: what a command raised.
+        context: Typer's context of the command.
+    """
+    for parameter in context.command.params:
+        if _from_environment(parameter, context):
+            error.message = _renamed(error.message, parameter)
+    return error
+
+
+def _renamed(message: str, parameter: Any) -> str:
+    variable = parameter.envvar
+    value = os.environ.get(variable, "")
+    for name in sorted(parameter.opts, key=len, reverse=True):
+        pattern = rf"(?<![\w-]){re.escape(name)}(?: {re.escape(value)})?(?![\w-])"
+        message, count = re.subn(pattern, lambda _: f"{variable}={value}", message)
+        if count:
+            return message
+    known = re.search(rf"(?<![\w-]){re.escape(value)}(?![\w-])", message) if len(value) > 1 else None
+    return f"{message} ({variable})" if known else message
+
+
+def refuse_nothing(context: Any) -> None:
+    """End a command that was told of no input: the bare one with its help.
+
+    Raises:
+        UsageError: options were given.
+        typer.Exit: the help was shown.
+    """
+    given = [
+        parameter for parameter in context.command.params if _source(parameter, context) == "COMMANDLINE"
+    ]
+    if given:
+        hint = f"add some, or --files-from LIST; {context.command_path} --help"
+        raise UsageError("no files or folders are named", hint)
+    typer.echo(context.get_help(), err=True)
+    raise typer.Exit(ExitCode.USAGE)
