@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from restorecli.photo import Depth, Document
 from restorecli.photos.formats.table import is_kept_as
-from restorecli.photos.naming import PlannedPhoto
+from restorecli.photos.planned import PlannedPhoto
 from restorecli.photos.records import Record
 from restorecli.photos.write import WrittenInfo, write, write_copy
 from restorecli.stages import Details, Passed

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from restorecli.errors import RestoreError
 from restorecli.loading import Loaded
-from restorecli.photos.naming import Plan, PlannedPhoto
+from restorecli.photos.planned import Plan, PlannedPhoto
 from restorecli.photos.read import size
 from restorecli.report.events import PlanMade
 from restorecli.report.jsonl import as_line

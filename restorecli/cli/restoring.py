@@ -19,7 +19,8 @@ from restorecli.commands.ready import Ready, make_ready, usual
 from restorecli.commands.values import number
 from restorecli.errors import ExitCode
 from restorecli.photos.inputs import Found, shard
-from restorecli.photos.naming import Plan, PlannedPhoto, plan_names
+from restorecli.photos.naming import plan_names
+from restorecli.photos.planned import Plan, PlannedPhoto
 from restorecli.photos.temporary import remove_leftovers
 from restorecli.pipeline import threads
 from restorecli.pipeline.photo import Setup

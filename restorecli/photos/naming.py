@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from restorecli.errors import (
@@ -18,7 +18,7 @@ from restorecli.errors import (
 from restorecli.photos.distinct import Wish, key, portable, separate, spread_folders
 from restorecli.photos.formats import kinds
 from restorecli.photos.formats import table as formats
-from restorecli.photos.inputs import STDIN, Found
+from restorecli.photos.inputs import Found
 from restorecli.photos.output import (
     check_one,
     is_file_name,
@@ -27,54 +27,13 @@ from restorecli.photos.output import (
     stated_format,
     without_outputs_folder,
 )
+from restorecli.photos.planned import Plan, PlannedPhoto
 from restorecli.photos.read import read
 from restorecli.photos.records import Records, Standing
 
 IF_EXISTS = ("skip", "overwrite", "rename", "error")
 UNNEEDED = ("copy", "skip", "convert")
 """What becomes of a photo that needs nothing: its own bytes, no file, or a file of the results' format."""
-
-
-@dataclass(frozen=True)
-class PlannedPhoto:
-    """One input and what is to become of it.
-
-    Attributes:
-        found: the input.
-        target: the result's path; None for standard output.
-        format: of the result, for `write`; "keep" where the input's kind is not known yet.
-        skip: why nothing is to be done; empty where something is.
-        error: why it cannot be done.
-        warnings: what the user should know about the name.
-        copied: where the input's own bytes go if nothing is to be done to it and ``target`` is a name of
-            another format; None where they may not.
-        older: an earlier result of the same input under the other of the two names; the new one replaces it.
-        index, of: the photo's number in the run, from 1, and how many there are; None where not known.
-    """
-
-    found: Found
-    target: Path | None
-    format: str
-    skip: str = ""
-    error: PhotoError | None = None
-    warnings: tuple[str, ...] = ()
-    copied: Path | None = None
-    older: tuple[Path, ...] = ()
-    index: int | None = None
-    of: int | None = None
-
-    @property
-    def name(self) -> str:
-        """What messages and events call the photo: its path, or "-"."""
-        return STDIN if self.found.is_stdin else str(self.found.path)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All inputs in order, and what is to be said once about them."""
-
-    photos: tuple[PlannedPhoto, ...]
-    notes: tuple[str, ...] = ()
 
 
 def plan_names(

@@ -15,7 +15,7 @@ from threading import Event as Flag
 from typing import BinaryIO
 
 from restorecli.errors import OutOfMemoryError, PhotoError, RestoreError, UnreadableError
-from restorecli.photos.naming import PlannedPhoto
+from restorecli.photos.planned import PlannedPhoto
 from restorecli.photos.read import measure, read, read_stream
 from restorecli.pipeline.gate import Gate
 from restorecli.pipeline.needs import free_bytes, needed_bytes

@@ -17,7 +17,7 @@ from threading import Event as Flag
 from restorecli.engine.run import Cancelled
 from restorecli.errors import RestoreError, TimedOutError
 from restorecli.host import total_bytes
-from restorecli.photos.naming import PlannedPhoto
+from restorecli.photos.planned import PlannedPhoto
 from restorecli.pipeline.gate import Gate
 from restorecli.pipeline.needs import free_bytes
 from restorecli.pipeline.photo import (

@@ -13,7 +13,8 @@ from PIL import Image
 from restorecli.engine.run import Cancelled
 from restorecli.errors import CollisionError, DeviceError, NonFiniteError
 from restorecli.photos.inputs import Found, find_inputs
-from restorecli.photos.naming import PlannedPhoto, plan_names
+from restorecli.photos.naming import plan_names
+from restorecli.photos.planned import PlannedPhoto
 from restorecli.pipeline.photo import Setup, failure, process
 from restorecli.pipeline.tally import Tally
 from restorecli.report.events import FileDone, FileFailed, FileSkipped

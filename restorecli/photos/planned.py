@@ -1,0 +1,51 @@
+"""What is going to become of each input: the plan of a run, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from restorecli.errors import PhotoError
+from restorecli.photos.inputs import STDIN, Found
+
+
+@dataclass(frozen=True)
+class PlannedPhoto:
+    """One input and what is to become of it.
+
+    Attributes:
+        found: the input.
+        target: the result's path; None for standard output.
+        format: of the result, for `write`; "keep" where the input's kind is not known yet.
+        skip: why nothing is to be done; empty where something is.
+        error: why it cannot be done.
+        warnings: what the user should know about the name.
+        copied: where the input's own bytes go if nothing is to be done to it and ``target`` is a name of
+            another format; None where they may not.
+        older: an earlier result of the same input under the other of the two names; the new one replaces it.
+        index, of: the photo's number in the run, from 1, and how many there are; None where not known.
+    """
+
+    found: Found
+    target: Path | None
+    format: str
+    skip: str = ""
+    error: PhotoError | None = None
+    warnings: tuple[str, ...] = ()
+    copied: Path | None = None
+    older: tuple[Path, ...] = ()
+    index: int | None = None
+    of: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages and events call the photo: its path, or "-"."""
+        return STDIN if self.found.is_stdin else str(self.found.path)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All inputs in order, and what is to be said once about them."""
+
+    photos: tuple[PlannedPhoto, ...]
+    notes: tuple[str, ...] = ()
