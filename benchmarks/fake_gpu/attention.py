@@ -93,10 +93,11 @@ def efficient(
     def compute() -> tuple[Tensor, Tensor]:
         if gpu.meta:
             out = torch.empty(*q.shape[:-1], v.shape[-1], dtype=q.dtype, device="meta")
+            out = out.transpose(1, 2).contiguous().transpose(1, 2)  # stored as the kernel stores it
             return out, torch.empty(*q.shape[:2], length, device="meta")
         logits = _wide(q) @ _wide(k).mT * factor
         logits = logits if mask is None else logits + mask
-        found = torch.softmax(logits, -1) @ _wide(v)
+        found = (torch.softmax(logits, -1) @ _wide(v)).transpose(1, 2).contiguous().transpose(1, 2)
         sums = F.pad(torch.logsumexp(logits, -1), (0, length - q.shape[2])) if length else logits[..., 0, :0]
         return found.to(q.dtype), sums
 

@@ -43,8 +43,8 @@ class FakeGpu:
         live: bytes in use per device; ``peak`` the most so far.
         shortages: how often memory ran out.
         launches: kernels and graphs the host has launched.
-        fault: asked before every kernel with the number of the launch; what it returns is raised, from then
-            on by every call if its text says that the device is lost.
+        fault: asked before every kernel with the number of the launch and the operator; what it returns is
+            raised, from then on by every call if its text says that the device is lost.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class FakeGpu:
         self.launches = 0
         self.waits_forbidden = False
         self.synchronised: list[int] = []
-        self.fault: Callable[[int], BaseException | None] = lambda launch: None
+        self.fault: Callable[[int, str], BaseException | None] = lambda launch, operator: None
         self.recorded: Graph | None = None
         self._lost: BaseException | None = None
         self._held: set[int] = set()
@@ -169,7 +169,7 @@ class FakeGpu:
         """Note a launch; fail where a fault is due."""
         self.check_alive()
         self.launches += 1
-        error = self.fault(self.launches)
+        error = self.fault(self.launches, kernel.name)
         if error is not None:
             if "memory" not in str(error) and "CUDA error" in str(error):
                 self._lost = error

@@ -22,6 +22,7 @@ from restorecli.engine.faults import (
     is_out_of_memory,
     may_be_out_of_memory,
 )
+from restorecli.engine.graphs import Graphed
 from restorecli.engine.memory import SMALLEST_TILE, Curve, release
 from restorecli.engine.precision import replica
 from restorecli.engine.tiles import plan_grid
@@ -55,7 +56,10 @@ class Notes:
 
 @dataclass(frozen=True)
 class Pending:
-    """A batch on its way: B×C'×sH×sW float32 and whether each is finite, valid once ``wait`` returns."""
+    """A batch on its way: B×C'×sH×sW float32 and whether each is finite, valid once ``wait`` returns.
+
+    The outputs may lie on the device, where nobody need wait for them.
+    """
 
     outputs: Tensor
     finite: Tensor
@@ -99,8 +103,14 @@ class Lane:
         self._transforms = transforms
         self._overlap = overlap
         self._alignment = alignment
+<<<<<<< HEAD
         self._compiled: dict[str, Compiled] | None = {} if compiled else None
         self._messages: deque[str] = deque()
+=======
+        self._compile = compiled
+        self._fast: dict[str, Compiled | Graphed] = {}
+        self._told: deque[str] = deque()
+>>>>>>> 6e6a63b (Networks for GPUs in a few large kernels, CUDA graphs, blending on the device; PNG by libdeflate)
         self._replicas: dict[str, Callable[[Tensor], Tensor]] = {}
         self._lock = threading.Lock()
 
@@ -119,12 +129,13 @@ class Lane:
         """Return the network's output for ``tiles`` and wait for it; see `finish`."""
         return self.finish(tiles, self.launch(tiles, precision), precision, notes)
 
-    def launch(self, tiles: Tensor, precision: str) -> Pending | None:
+    def launch(self, tiles: Tensor, precision: str, *, stay: bool = False) -> Pending | None:
         """Start a pass.
 
         Args:
             tiles: B×C×h×w float32 in 0–1, on the host.
             precision: what to compute in.
+            stay: leave the outputs on the device.
 
         Returns:
             The pass under way, or None where memory does not suffice for it.
@@ -135,7 +146,7 @@ class Lane:
             return None
         with self._lock:
             try:
-                return self._start(tiles, precision)
+                return self._start(tiles, precision, stay)
             except (RuntimeError, MemoryError) as error:
                 if is_device_lost(error):
                     raise device_lost(self.device, error) from error
@@ -168,7 +179,7 @@ class Lane:
             notes: gets what went wrong.
 
         Returns:
-            B×C'×sh×sw float32 on the host, finite, 0–1 but not clipped.
+            B×C'×sh×sw float32, finite, 0–1 but not clipped; on the host, or where it was to stay.
 
         Raises:
             OutOfMemoryError: the smallest tile does not fit.
@@ -195,15 +206,19 @@ class Lane:
         return self._replicas[precision]
 
     @torch.inference_mode()
-    def _start(self, tiles: Tensor, precision: str) -> Pending:
+    def _start(self, tiles: Tensor, precision: str, stay: bool) -> Pending:
         network = self._fastest(precision)
         x = upload(tiles, self.device) * self._facts.value_range
         raw = self_ensemble(network, x, self._transforms) if self._transforms else network(x)
         outputs = raw.to(torch.float32, memory_format=torch.contiguous_format) / self._facts.value_range
         finite = torch.isfinite(outputs).flatten(1).all(1)
+        if stay:
+            told, wait = download((finite,))
+            return Pending(outputs, told[0], wait)
         host, wait = download((outputs, finite))
         return Pending(host[0], host[1], wait)
 
+<<<<<<< HEAD
     def messages(self) -> Iterator[str]:
         """Yield the compiler's messages since the last call."""
         while self._messages:
@@ -215,6 +230,23 @@ class Lane:
         if precision not in self._compiled:
             self._compiled[precision] = Compiled(self.replica(precision), self._messages.append)
         return self._compiled[precision]
+=======
+    def told(self) -> Iterator[str]:
+        """Give what compiling or recording had to say since the last call."""
+        while self._told:
+            yield self._told.popleft()
+
+    def _fastest(self, precision: str) -> Callable[[Tensor], Tensor]:
+        plain = self.replica(precision)
+        if precision not in self._fast:
+            if self._compile:
+                self._fast[precision] = Compiled(plain, self._told.append)
+            elif self.device.type == "cuda":
+                self._fast[precision] = Graphed(plain, self.device, self._told.append)
+            else:
+                return plain
+        return self._fast[precision]
+>>>>>>> 6e6a63b (Networks for GPUs in a few large kernels, CUDA graphs, blending on the device; PNG by libdeflate)
 
     def _in_parts(self, tiles: Tensor, precision: str, notes: Notes) -> Tensor:
         if tiles.shape[0] > 1:

@@ -7,17 +7,19 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from restorecli.engine.blend import Canvas
+from restorecli.engine.faults import device_lost, is_device_lost, is_out_of_memory
 from restorecli.engine.lane import Lane, Notes, Pending, cut
 from restorecli.engine.prepare import Prepared
+from restorecli.engine.strips import Strips
 from restorecli.engine.tiles import Box, Grid
-from restorecli.errors import NonFiniteError
+from restorecli.errors import NonFiniteError, OutOfMemoryError
 
 AHEAD = 3
 """Batches a device may be ahead of the blending: one computing, one waiting, one being blended."""
@@ -53,13 +55,17 @@ class RunResult:
 
 @dataclass(frozen=True)
 class _Job:
-    """What every lane works on: the same image, in numbered batches of ``size`` tiles or less."""
+    """What every lane works on: the same image, in numbered batches of ``size`` tiles or less.
+
+    With ``stay`` the outputs are blended on the device.
+    """
 
     image: Tensor
     grid: Grid
     batches: list[tuple[Box, ...]]
     size: int
     few_shapes: bool
+    stay: bool
     precision: str
     notes: Notes
     stop: threading.Event
@@ -110,29 +116,31 @@ def run(
     boxes = grid.boxes
     size = prepared.batch_of(grid)
     batches = [boxes[start : start + size] for start in range(0, len(boxes), size)]
+    canvas = _canvas(prepared, grid)
     job = _Job(
         image,
         grid,
         batches,
         size,
         prepared.few_shapes,
+        isinstance(canvas, Strips),
         prepared.precision,
         Notes(),
         cancelled or threading.Event(),
     )
-    canvas = Canvas(grid, facts.out_channels, facts.scale)
     done = 0
-    with closing(_in_order(prepared.lanes, job)) as results:
+    with _device_errors(prepared), closing(_in_order(prepared.lanes, job)) as results:
         for index, outputs in results:
             for box, output in zip(batches[index], outputs, strict=False):  # what fills a batch is dropped
                 canvas.add(box, output)
                 done += 1
                 if progress is not None:
                     progress(done, len(boxes))
+        output = canvas.finish()
     prepared.learn()
     added = facts.border * facts.scale
     return RunResult(
-        canvas.output[..., added : canvas.output.shape[-2] - added, added : canvas.output.shape[-1] - added],
+        output[..., added : output.shape[-2] - added, added : output.shape[-1] - added],
         len(boxes),
         grid.tile,
         prepared.overlap,
@@ -140,6 +148,40 @@ def run(
         tuple(_warnings(prepared, job)),
         time.perf_counter() - started,
     )
+
+
+@contextmanager
+def _device_errors(prepared: Prepared) -> Iterator[None]:
+    """Name what fails on the device between passes, where its lane does not see it.
+
+    Raises:
+        DeviceError: the device is gone.
+        OutOfMemoryError: there is no room beside the passes.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        device = prepared.lanes[0].device
+        if is_device_lost(error):
+            raise device_lost(device, error) from error
+        if is_out_of_memory(error):
+            raise OutOfMemoryError(
+                f"the memory of {device} does not suffice", "choose a smaller --tile, or another --device"
+            ) from error
+        raise
+
+
+def _canvas(prepared: Prepared, grid: Grid) -> Canvas | Strips:
+    """Return where tiles are put together: on a GPU that works alone, if it has the memory."""
+    facts, lane = prepared.facts, prepared.lanes[0]
+    alone = len(prepared.lanes) == 1 and lane.asynchronous and grid.count > 1
+    if alone and Strips.suit(grid, facts.out_channels, facts.scale, lane.device):
+        try:
+            return Strips(grid, facts.out_channels, facts.scale, lane.device)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+    return Canvas(grid, facts.out_channels, facts.scale)
 
 
 def _warnings(prepared: Prepared, job: _Job) -> Iterator[str]:
@@ -179,7 +221,7 @@ def _work(lane: Lane, job: _Job, indices: Iterator[int]) -> Iterator[tuple[int, 
         if job.stop.is_set():
             raise Cancelled
         tiles = job.tiles(index)
-        launched = index, tiles, lane.launch(tiles, job.precision)
+        launched = index, tiles, lane.launch(tiles, job.precision, stay=job.stay)
         if earlier is not None:
             yield _finish(lane, job, *earlier)
         earlier = launched

@@ -45,10 +45,11 @@ class FusedTail:
         """Map B×C×H×W to B×3×sH×sW; in half precision the result is float32."""
         if torch.is_grad_enabled() or min(x.shape[2:]) <= 2 * STRIP or x.device.type == "meta":
             return self._stages(x)
-        kernel, bias = self._composed()
+        kernel, bias = self._composed(x)
         with torch.autocast(x.device.type, enabled=False):
-            # Float32 also in half precision: what comes out is the image, and this is little of the work.
             image = F.pixel_shuffle(F.conv2d(x.to(kernel.dtype), kernel, bias, padding=RADIUS), self.scale)
+        if x.device.type != "cpu":
+            return self._with_ring(x, image.to(torch.promote_types(image.dtype, torch.float32)))
         ring = self.scale
         image[:, :, :ring] = self._stages(x[:, :, :STRIP])[:, :, :ring]
         image[:, :, -ring:] = self._stages(x[:, :, -STRIP:])[:, :, -ring:]
@@ -56,17 +57,38 @@ class FusedTail:
         image[:, :, :, -ring:] = self._stages(x[:, :, :, -STRIP:])[:, :, :, -ring:]
         return image
 
+    def _with_ring(self, x: Tensor, image: Tensor) -> Tensor:
+        """Put the outermost ring right, opposite sides in one batch: on GPUs a strip costs its launches."""
+        ring, count = self.scale, len(x)
+        rows = self._stages(torch.cat([x[:, :, :STRIP], x[:, :, -STRIP:]]))
+        image[:, :, :ring], image[:, :, -ring:] = rows[:count, :, :ring], rows[count:, :, -ring:]
+        columns = self._stages(torch.cat([x[..., :STRIP], x[..., -STRIP:]]))
+        image[..., :ring], image[..., -ring:] = columns[:count, ..., :ring], columns[count:, ..., -ring:]
+        return image
+
     def _stages(self, x: Tensor) -> Tensor:
         image: Tensor = self.to_image(self.upsampler(x))
         return image
 
+<<<<<<< HEAD
     def _composed(self) -> tuple[Tensor, Tensor]:
+=======
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _composed(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return kernel and bias for ``x``: float32 where the weights are bfloat16, whose 8 bits would show.
+
+        Float16 has 11 bits, which do not show, and tensor cores take a tenth of the time; CPUs gain nothing.
+        """
+>>>>>>> 6e6a63b (Networks for GPUs in a few large kernels, CUDA graphs, blending on the device; PNG by libdeflate)
         weights = [*self.upsampler.parameters(), *self.to_image.parameters()]
         made_from = tuple((w.data_ptr(), _version(w), w.device, w.dtype) for w in weights)
         if self._kernel is None or made_from != self._made_from:
             double = any(w.dtype == torch.float64 for w in weights)
             dtype = torch.float64 if double else torch.float32
-            self._kernel = compose(self.upsampler, self.to_image, self.scale, dtype)
+            kernel, bias = compose(self.upsampler, self.to_image, self.scale, dtype)
+            if x.dtype == torch.float16 and x.device.type != "cpu":
+                kernel, bias = kernel.contiguous(memory_format=torch.channels_last).half(), bias.half()
+            self._kernel = kernel, bias
             self._made_from = made_from
         return self._kernel
 

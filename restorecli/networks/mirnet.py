@@ -40,6 +40,7 @@ from restorecli.networks.network import Network
 
 STREAMS = 3
 BLUR = (0.25, 0.5, 0.25)
+"""Of both axes, exact in every precision."""
 
 
 class DualAttention(nn.Module):
@@ -62,7 +63,22 @@ class DualAttention(nn.Module):
         per_channel = self.excite(self.squeeze(f.mean((2, 3), keepdim=True)).relu()).sigmoid()  # B×C×1×1
         pixel_filters, channel_filters = self.merge.weight.chunk(2, dim=1)
         out = torch.addcmul(x, F.conv2d(f, pixel_filters), per_pixel)
+        if f.device.type != "cpu" and not torch.is_grad_enabled():
+            return _add_product(out, f, channel_filters[:, :, 0, 0].T * per_channel[..., 0])
         return out.add_(F.conv2d(f * per_channel, channel_filters))
+
+
+def _add_product(out: Tensor, f: Tensor, filters: Tensor) -> Tensor:
+    """Add 1×1 filters of each image's own (B×C×O) of ``f`` to ``out``; in place in channels-last memory.
+
+    On GPUs: the weighted map is not written, and the product adds to what it finds.
+    """
+    pixels = f.permute(0, 2, 3, 1).flatten(1, 2)
+    target = out.permute(0, 2, 3, 1)
+    if target.is_contiguous():
+        target.view(pixels.shape[0], -1, filters.shape[2]).baddbmm_(pixels, filters)
+        return out
+    return out.add_((pixels @ filters).mT.reshape(out.shape))
 
 
 class Fusion(nn.Module):
@@ -97,11 +113,15 @@ class Down(nn.Module):
         self.conv_act = nn.PReLU()
         self.top_out = conv1(features, 2 * features, bias=False)
         self.bottom_out = conv1(features, 2 * features, bias=False)
+        # A buffer goes to the device with the weights; made in each pass it would have the host wait.
+        self.register_buffer("blur", torch.outer(*2 * (torch.tensor(BLUR),)), persistent=False)
+
+    blur: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B×C×H×W, sides even, to B×2C×H/2×W/2."""
-        top: Tensor = self.top_out(blur_pool(self.conv_act(self.conv(self.mix_act(self.mix(x))))))
-        return top.add_(self.bottom_out(blur_pool(x)))
+        top: Tensor = self.top_out(blur_pool(self.conv_act(self.conv(self.mix_act(self.mix(x)))), self.blur))
+        return top.add_(self.bottom_out(blur_pool(x, self.blur)))
 
 
 class Up(nn.Module):
@@ -125,11 +145,10 @@ class Up(nn.Module):
         return top.add_(F.interpolate(bottom, scale_factor=2, mode="bilinear", align_corners=False))
 
 
-def blur_pool(x: Tensor) -> Tensor:
-    """Return B×C×H×W smoothed by [1 2 1]/4 both ways and sampled at every second pixel, edges reflected."""
+def blur_pool(x: Tensor, blur: Tensor) -> Tensor:
+    """Return B×C×H×W smoothed by ``blur`` (3×3) and sampled at every second pixel, edges reflected."""
     channels = x.shape[1]
-    line = torch.tensor(BLUR, dtype=x.dtype, device=x.device)
-    kernel = torch.outer(line, line).expand(channels, 1, 3, 3)
+    kernel = blur.to(x.dtype).expand(channels, 1, 3, 3)
     return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), kernel, stride=2, groups=channels)
 
 

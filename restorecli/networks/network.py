@@ -53,5 +53,9 @@ class Network(nn.Module):
     prefers_whole: bool = False
     settings: dict[str, Any]
 
+    def kept(self) -> object:
+        """Return what a pass reads beside the parameters and might be let go: a recorded pass keeps it."""
+        return ()
+
     def reseed(self, seed: int) -> None:
         """Set the seed of anything random in the network; nothing is, unless a network says so."""

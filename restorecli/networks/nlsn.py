@@ -14,10 +14,11 @@ cut into chunks of k, and a chunk attends to itself and its two neighbours:
 over the 3k pixels j of each of r rounds with their own R; the rounds are weighted by their denominators.
 
 What is done differently here: the weighting of rounds by a softmax of their log-sum-exps is the same as one
-sum over all rounds of numerators and of denominators, so only those two are kept. And since a pixel is in
-its own chunk and keys have length at most one, max_j q_i·k_j is ‖q_i‖ itself (Cauchy–Schwarz): it is taken
-off before the exponential without a search for the maximum. Chunks are worked on in blocks, so memory grows
-with the pixels only. R is seeded, where the released code draws a new one for every call.
+sum over all rounds of numerators and of denominators, so only those two are kept. And since a pixel is in its
+own chunk and keys have length at most one, max_j q_i·k_j is ‖q_i‖ itself (Cauchy–Schwarz): it is taken off
+before the exponential without a search for the maximum. Chunks are worked on in blocks, so memory grows with
+the pixels only; where a GPU has the kernel for it, `nlsn_fused` does all chunks at once. R is seeded, where
+the released code draws a new one for every call.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from restorecli.networks import fused, nlsn_fused
 from restorecli.networks.checkpoint import Layout
 from restorecli.networks.fused_tail import FusedTail
 from restorecli.networks.layers import MeanShift, ResBlock, Upsampler, conv1, conv3, upsampler_scale
@@ -73,11 +75,19 @@ class SparseAttention(nn.Module):
         self.hashes = hashes
         self.res_scale = res_scale
         self.seed = seed
+        self._projections: dict[tuple[int, int, torch.device], Tensor] = {}
 
     def projection(self, buckets: int) -> Tensor:
         """Return the seeded Gaussian matrix of [match channels, rounds, buckets / 2] for ``buckets``."""
         generator = torch.Generator().manual_seed(self.seed)
         return torch.randn(self.match.out_channels, self.hashes, buckets // 2, generator=generator)
+
+    def _projection_on(self, device: torch.device, buckets: int) -> Tensor:
+        """Return the projection on ``device``, copied once: a copy would have the host wait in every pass."""
+        key = (self.seed, buckets, device)
+        if key not in self._projections:
+            self._projections[key] = self.projection(buckets).to(device)
+        return self._projections[key]
 
     def forward(self, x: Tensor, rotations: Tensor | None = None) -> Tensor:
         """Map B×C×H×W to B×C×H×W.
@@ -86,28 +96,32 @@ class SparseAttention(nn.Module):
             x: features.
             rotations: [C/4, r, buckets/2] projection to hash with instead of the seeded one.
         """
-        batch, channels, height, width = x.shape
+        height, width = x.shape[2:]
+        buckets = bucket_count(height * width, self.chunk_size)
+        if rotations is None and buckets:
+            rotations = self._projection_on(x.device, buckets)
         # Scores and exponentials stay in float32 (or double): near ‖q‖ bfloat16 has steps of 0.1 and more.
         exact = torch.float64 if x.dtype == torch.float64 else torch.float32
-        match = self.match(x).flatten(2).transpose(1, 2).to(exact)  # B×L×C/4
+        match = self.match(x).flatten(2).transpose(1, 2)  # B×L×C/4
         value = self.value(x).flatten(2).transpose(1, 2)  # B×L×C
+        if fused.is_available(value, match.shape[2], value.shape[2]) and match.dtype == value.dtype:
+            taken = rotations.to(exact) if rotations is not None and buckets else None
+            attended = nlsn_fused.attend(match, value, taken, self.chunk_size, NORM_EPS)
+            return torch.add(x, _as_image(attended, x), alpha=self.res_scale)
+        match = match.to(exact)
         norm = match.norm(dim=-1, keepdim=True)
         key = match / norm.clamp_min(NORM_EPS)
         with torch.autocast(x.device.type, enabled=False):
             attended = self._attend(match, key, norm, value, rotations)
-        attended = attended.to(x.dtype).transpose(1, 2).reshape(batch, channels, height, width)
-        return torch.add(x, attended, alpha=self.res_scale)
+        return torch.add(x, _as_image(attended.to(x.dtype), x), alpha=self.res_scale)
 
     def _attend(
         self, match: Tensor, key: Tensor, norm: Tensor, value: Tensor, rotations: Tensor | None
     ) -> Tensor:
         pixels = match.shape[1]
-        buckets = bucket_count(pixels, self.chunk_size)
-        if buckets == 0:
+        if rotations is None or bucket_count(pixels, self.chunk_size) == 0:
             weights = torch.exp(match @ key.transpose(1, 2) - norm)
             return _weighted_sum(weights, value) / weights.sum(-1, keepdim=True)
-        if rotations is None:
-            rotations = self.projection(buckets)
         numerator = torch.zeros_like(value, dtype=match.dtype)  # B×L×C
         denominator = torch.zeros_like(norm)  # B×L×1
         for rotation in rotations.to(match).unbind(1):
@@ -138,6 +152,11 @@ class SparseAttention(nn.Module):
             bottoms.append(weights.sum(-1, keepdim=True))
         top, bottom = (torch.cat(parts, 1).flatten(1, 2)[:, :pixels] for parts in (tops, bottoms))
         return top, bottom
+
+
+def _as_image(tokens: Tensor, x: Tensor) -> Tensor:
+    """Return B×L×C as B×C×H×W like ``x``."""
+    return tokens.transpose(1, 2).reshape(x.shape)
 
 
 def _weighted_sum(weights: Tensor, value: Tensor) -> Tensor:

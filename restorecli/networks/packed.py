@@ -52,6 +52,10 @@ class Packed(Network):
         restored: Tensor = F.pixel_shuffle(self.inner(packed), self.packing)
         return restored[:, :, :height, :width]
 
+    def kept(self) -> object:
+        """Return what a pass of the network inside reads beside the parameters."""
+        return self.inner.kept()
+
     def reseed(self, seed: int) -> None:
         """Set the seed of anything random in the network inside."""
         self.inner.reseed(seed)

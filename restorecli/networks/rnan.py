@@ -21,7 +21,7 @@ What is done differently here: P (N×N for N pixels) is never built. Since a key
 block of keys needs nothing from other blocks: its keys are a bank of 1×1 filters over the query image, its
 values divided by the keys' sums are a second bank, and the results of all blocks add up. Memory grows with N
 only. Exponentials are of base 2, which is faster, with log₂e in the keys, and taken below the key's largest
-score, so they cannot overflow.
+score, so they cannot overflow. Where a GPU has the kernel for it, two fused passes do all keys at once.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from restorecli.networks import fused
 from restorecli.networks.checkpoint import Layout
 from restorecli.networks.fused_tail import FusedTail
 from restorecli.networks.layers import (
@@ -71,6 +72,8 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, block: int | None = No
     Returns:
         B×D'×H×W, in ``queries``' dtype.
     """
+    if block is None and fused.is_available(queries, *(t.shape[1] for t in (queries, values))):
+        return _attend_fused(queries, keys, values)
     if block is None:
         scores = CPU_SCORES if queries.device.type == "cpu" else GPU_SCORES
         block = min(scores // queries[0, 0].numel() // KEYS * KEYS or KEYS, MOST_KEYS)
@@ -92,6 +95,23 @@ def _attend_one(queries: Tensor, keys: Tensor, values: Tensor, *, block: int) ->
         total += _filter(weights, result / weights.sum((0, 2, 3)))
         del weights  # so that the next block's scores lie in the same memory, whose pages are there already
     return total
+
+
+def _attend_fused(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Attend in two fused passes: a key's sum over the queries, then its values to each query.
+
+    With s_j = log Σ_i exp(q_i·k_j), which the first pass gives as the log-sum-exps of keys that ask queries,
+
+        y_i = Σ_j exp(q_i·k_j − s_j) v_j = exp(z_i) Σ_j softmax_j(q_i·k_j − s_j) v_j
+
+    where z_i is the log-sum-exp of the second pass, whose scores have s in a further channel.
+    """
+    asking, asked, held = (t.flatten(2).mT[:, None].contiguous() for t in (queries, keys, values))
+    _, sums = fused.attend(asked, asking, asking[..., : fused.ALIGNED])
+    asked = fused.widened(torch.cat([asked, -sums[..., None]], -1))
+    asking = fused.widened(F.pad(asking, (0, 1), value=1.0))
+    found, scale = fused.attend(asking, asked, held)
+    return (found * scale.exp_()[..., None])[:, 0].mT.reshape(values.shape)
 
 
 def _filter(image: Tensor, bank: Tensor, bias: Tensor | None = None) -> Tensor:

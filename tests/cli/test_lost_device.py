@@ -26,7 +26,7 @@ def test_a_device_lost_in_mid_run_ends_it_with_5_and_what_was_not_done_is_said(
     with FakeGpu() as gpu:
         done = tmp_path / "out"
 
-        def fault(launch: int) -> BaseException | None:
+        def fault(launch: int, operator: str) -> BaseException | None:
             lost = len(list(done.glob("[0-9]*.png"))) >= 2 if done.is_dir() else False
             return RuntimeError("CUDA error: an illegal memory access was encountered") if lost else None
 

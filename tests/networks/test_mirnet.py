@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from benchmarks import reference_mirnet
 from restorecli.errors import CheckpointError
 from restorecli.networks import from_checkpoint, from_native
-from restorecli.networks.mirnet import DualAttention, Fusion, MIRNet, Up, blur_pool
+from restorecli.networks.mirnet import Down, DualAttention, Fusion, MIRNet, Up, blur_pool
 from tests.networks import checks
 from tests.networks.seeded import SMALL, Parity, decibels, load_fixture, parity_error
 
@@ -131,7 +131,7 @@ def test_one_by_one_convolution_commutes_with_bilinear_enlargement() -> None:
 
 
 def test_blur_keeps_constants_and_halves_sides() -> None:
-    blurred = blur_pool(torch.full((1, 3, 6, 8), 0.7))
+    blurred = blur_pool(torch.full((1, 3, 6, 8), 0.7), Down(4).blur)
     torch.testing.assert_close(blurred, torch.full((1, 3, 3, 4), 0.7))
 
 

@@ -10,6 +10,7 @@ M is −100 between the regions that a cyclic shift brings together and 0 elsewh
 
 - Tokens are gathered window by window straight into the linear layers, so q, k, v never exist for the image.
 - Queries are taken in slabs of a few window rows: logits, softmax and product stay in the CPU's cache.
+- On a GPU all windows go at once instead: see `whole`.
 - A wrapped window is cut in two where the weights prove that M leaves nothing across the cut
   (`bias.BiasTable.cut`): no mask, and up to three quarters of that window's work less.
 
@@ -28,6 +29,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import flop_registry, register_flop_formula
 
+from restorecli.networks.grl import whole
 from restorecli.networks.grl.bias import MASKED_LOGIT, HankelBias, PositionBias, tracks_gradients
 from restorecli.networks.grl.windows import AxisTiling, ByteCache, WindowGroup, group_bytes, window_groups
 
@@ -173,6 +175,7 @@ class MixedAttention(nn.Module):
         window: tiling of both axes by windows.
         stripe: tilings of the vertical and horizontal axis by stripes.
         groups: the network's cache of window geometry.
+        masks: its cache of whole biases, for GPUs.
     """
 
     def __init__(
@@ -182,12 +185,13 @@ class MixedAttention(nn.Module):
         window: tuple[AxisTiling, AxisTiling],
         stripe: tuple[AxisTiling, AxisTiling],
         groups: ByteCache,
+        masks: ByteCache,
     ) -> None:
         super().__init__()
         self.share = channels // 2
         self.window_heads, self.stripe_heads = heads
         self.window, self.stripe = window, stripe
-        self.groups = groups
+        self.groups, self.masks = groups, masks
         self.qkv = nn.Linear(channels, 3 * channels)
         self.anchors = nn.Linear(channels, self.share)
         self.within_window = PositionBias(self.window_heads, window)
@@ -202,8 +206,13 @@ class MixedAttention(nn.Module):
         dtype = self.qkv.weight.dtype
         if torch.is_autocast_enabled(x.device.type):
             dtype = torch.get_autocast_dtype(x.device.type)
-        windows = self._windows(tokens, x.shape)
-        stripes = self._stripes(tokens, self._pool(x), x.shape)
+        if x.device.type != "cpu" and not tracks_gradients(x, self.qkv.weight):
+            tokens, anchors = tokens.to(dtype), self._pool(x)
+            windows = self._windows_at_once(tokens, x.shape)
+            stripes = self._stripes_at_once(tokens, anchors, x.shape)
+        else:
+            windows = self._windows(tokens, x.shape)
+            stripes = self._stripes(tokens, self._pool(x), x.shape)
         if tracks_gradients(x, self.qkv.weight):
             halves = [_assembled(found, len(tokens), dtype) for found in (windows, stripes)]
             return torch.cat(halves, dim=1).view(batch, -1, channels)
@@ -244,6 +253,39 @@ class MixedAttention(nn.Module):
                 summary = attend(directions(picked, inward.scale), directions(k), by_head(v), to_pixels)
                 found = attend(directions(q, outward.scale), directions(picked), summary, to_anchors)
                 yield _by_token(pixels, found)
+
+    def _windows_at_once(self, tokens: Tensor, shape: Sequence[int]) -> Iterator[Found]:
+        table, share = self.within_window.table(), self.share
+        device, dtype = tokens.device, tokens.dtype
+        exact = not table.cut
+        windows = whole.all_windows(shape, self.window, device, dtype, self.groups, exact_mask=exact)
+        mask = whole.bias(table, windows, dtype, self.masks, queries_are_pixels=False)
+        weight, bias = self.qkv.weight[: 3 * share], self.qkv.bias[: 3 * share]
+        for part in windows.parts():
+            qkv = linear(tokens.index_select(0, part.pixels.flatten()), weight, bias)
+            qkv = qkv.view(*part.pixels.shape, 3, self.window_heads, -1)
+            q, k = whole.heads(qkv[:, :, :2], table.scales, part.pixel_signs)
+            found = whole.attend(q, k, whole.values(qkv[:, :, 2]), mask)
+            yield part.pixels.flatten(), whole.by_token(found, share // self.window_heads)
+
+    def _stripes_at_once(self, tokens: Tensor, anchors: Tensor, shape: Sequence[int]) -> Iterator[Found]:
+        inward, outward = self.anchors_to_pixels.table(), self.pixels_to_anchors.table()
+        device, dtype = tokens.device, tokens.dtype
+        exact = not (inward.cut and outward.cut)
+        stripes = whole.all_windows(shape, self.stripe, device, dtype, self.groups, exact_mask=exact)
+        to_pixels = whole.bias(inward, stripes, dtype, self.masks, queries_are_pixels=False)
+        to_anchors = whole.bias(outward, stripes, dtype, self.masks, queries_are_pixels=True)
+        weight, bias = self.qkv.weight[3 * self.share :], self.qkv.bias[3 * self.share :]
+        for part in stripes.parts():
+            qkv = linear(tokens.index_select(0, part.pixels.flatten()), weight, bias)
+            qkv = qkv.view(*part.pixels.shape, 3, self.stripe_heads, -1)
+            picked = anchors.index_select(0, part.anchors.flatten())
+            picked = picked.view(*part.anchors.shape, 1, self.stripe_heads, -1).expand(-1, -1, 2, -1, -1)
+            q, k = whole.heads(qkv[:, :, :2], outward.scales, part.pixel_signs)
+            asking, asked = whole.heads(picked, inward.scales, part.anchor_signs)
+            summary = whole.attend(asking, k, whole.values(qkv[:, :, 2]), to_pixels)
+            found = whole.attend(q, asked, summary, to_anchors)
+            yield part.pixels.flatten(), whole.by_token(found, self.share // self.stripe_heads)
 
     def _groups(
         self, tilings: tuple[AxisTiling, AxisTiling], shape: Sequence[int], device: torch.device, *, cut: bool

@@ -42,12 +42,14 @@ class BiasTable:
         forward: heads×R×S, the bias of queries numbered forwards and keys numbered backwards.
         backward: the same flipped on both axes: queries backwards, keys forwards.
         scale: the factor of the cosine similarity, one per head.
+        scales: the same for queries and, 1, for keys: 2×heads×1.
         cut: whether masked pairs weigh less than a float32's last bit, whatever the queries and keys are.
     """
 
     forward: Tensor
     backward: Tensor
     scale: Tensor
+    scales: Tensor
     cut: bool
 
 
@@ -87,7 +89,8 @@ class PositionBias(nn.Module):
                 16 * torch.sigmoid(self.heads(F.relu(self.hidden(offsets)))).permute(2, 0, 1).contiguous()
             )
             scale = self.logit_scale.flatten().clamp(max=MAX_LOG_SCALE).exp()
-        return BiasTable(values, values.flip(1, 2), scale, self._may_be_cut(values, scale))
+        scales = torch.stack([scale, torch.ones_like(scale)]).unsqueeze(-1)
+        return BiasTable(values, values.flip(1, 2), scale, scales, self._may_be_cut(values, scale))
 
     @torch.no_grad()
     def _may_be_cut(self, values: Tensor, scale: Tensor) -> bool:

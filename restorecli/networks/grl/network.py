@@ -46,6 +46,7 @@ from torch import Tensor, nn
 
 from restorecli.networks.checkpoint import Layout
 from restorecli.networks.fused_tail import FusedTail
+from restorecli.networks.grl import whole
 from restorecli.networks.grl.attention import CHUNK_TOKENS, MixedAttention, as_weight, linear
 from restorecli.networks.grl.bias import tracks_gradients
 from restorecli.networks.grl.keys import (
@@ -63,6 +64,9 @@ UPSAMPLERS = ("", "pixelshuffledirect", "pixelshuffle", "nearest+conv")
 HEAD_CHANNELS = 64
 GEOMETRY_BYTES = 2**27
 """Bound of the cached window indices: a 512×512 image needs about 16 MiB."""
+
+MASK_BYTES = 2**28
+"""Bound of the cached biases on a GPU; making one anew costs a launch."""
 
 
 class LocalConvolution(nn.Module):
@@ -101,7 +105,11 @@ class Block(nn.Module):
         tokens = x.flatten(0, 2)
         out = torch.empty_like(tokens)
         project = self.attention.project
-        step = max(1, len(tokens)) if tracks_gradients(tokens, project.weight) else CHUNK_TOKENS
+        step = CHUNK_TOKENS
+        if tracks_gradients(tokens, project.weight):
+            step = max(1, len(tokens))
+        elif tokens.device.type != "cpu":
+            step = whole.TOKENS
         for first in range(0, len(tokens), step):
             part = slice(first, first + step)
             y = tokens[part] + self.norm_attention(linear(attended[part], project.weight, project.bias))
@@ -220,7 +228,7 @@ class GRL(Network):
         self.scale, self.in_channels, self.out_channels = upscale, in_channels, out_channels
         self.side_multiple = max(window_size, *stripe_size)  # type: ignore[misc]  # a fact of the settings here
         self.tile_overlap = max(32, window_size)
-        self.groups = ByteCache(GEOMETRY_BYTES)
+        self.groups, self.masks = ByteCache(GEOMETRY_BYTES), ByteCache(MASK_BYTES)
 
         self.shallow = conv3(in_channels, embed_dim)
         self.norm_in = nn.LayerNorm(embed_dim)
@@ -251,10 +259,16 @@ class GRL(Network):
             height, width = (
                 AxisTiling(side, given["anchor_window_down_factor"], shifted=block % 4 >= 2) for side in sides
             )
-            attention = MixedAttention(channels, heads, (window, window), (height, width), self.groups)
+            attention = MixedAttention(
+                channels, heads, (window, window), (height, width), self.groups, self.masks
+            )
             hidden = round(channels * given["mlp_ratio"])
             blocks.append(Block(channels, hidden, attention, given["local_connection"]))
         return Stage(blocks, channels)
+
+    def kept(self) -> object:
+        """Return the window geometry and biases made so far."""
+        return self.groups.values(), self.masks.values()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B×Cᵢ×H×W in 0–1 to B×Cₒ×sH×sW; see the module's text."""

@@ -227,6 +227,11 @@ class ByteCache:
                 self.used -= self._values.popitem(last=False)[1][1]
         return made
 
+    def values(self) -> list[Any]:
+        """Return all that is held."""
+        with self._lock:
+            return [value for value, _ in self._values.values()]
+
     def __len__(self) -> int:
         return len(self._values)
 

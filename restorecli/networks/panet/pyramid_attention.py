@@ -18,7 +18,8 @@ What is done differently. A patch product is nine pixel products, ⟨Q_i, K_j⟩
 overlap-add is y_p = Σ_d Σ_j A_{p-d,j} v_{j+d} = Σ_j (Σ_d A_{p-d,j-d}) v_j: both are one *diagonal 3×3 filter*
 of a matrix of pixel pairs, F(X)_ij = Σ_d X_{i+d,j+d} with zeros outside both images. So two products with c
 and C channels replace those with 9c and 9C. Queries go by one row of pixels at a time: the filter looks one
-row up and down, three rows are kept and each row's scores are computed once; no N × 3.3N matrix exists.
+row up and down, three rows are kept and each row's scores are computed once; no N × 3.3N matrix exists. In
+half precision on a GPU the equations are computed as they stand, by one fused kernel: see `patches`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restorecli.networks.layers import conv1
+from restorecli.networks.panet import patches
 
 LEVELS = (1.0, 0.9, 0.8, 0.7, 0.6)
 """Side of each pyramid level ÷ side of the image."""
@@ -61,6 +63,9 @@ class PyramidAttention(nn.Module):
         # Scores reach tens and the weights average 1/3.3N: half precision's steps are too coarse for both.
         wide = torch.promote_types(x.dtype, torch.float32)
         x = x.to(wide)
+        if patches.is_available(self.query.conv, self.value.conv):
+            attended = [self._by_patches(image) for image in torch.split(x, 1)]
+            return torch.add(torch.stack(attended), x, alpha=self.res_scale)
         attended = []
         for image in torch.split(x, 1):
             query = self.query(image)[0].to(wide)
@@ -68,6 +73,13 @@ class PyramidAttention(nn.Module):
             with torch.autocast(x.device.type, enabled=False):
                 attended.append(attend(query, axis))
         return torch.add(torch.stack(attended), x, alpha=self.res_scale)
+
+    def _by_patches(self, image: Tensor) -> Tensor:
+        """Attend for one image (1×C×H×W) where a GPU has a kernel for it: C×H×W float32."""
+        levels = pyramid(image)
+        keys, values = ([embed(level) for level in levels] for embed in (self.key, self.value))
+        with torch.autocast(image.device.type, enabled=False):
+            return patches.attend(self.query(image), keys, values, SOFTMAX_SCALE, SMALLEST_NORM)
 
     def _key_axis(self, image: Tensor) -> KeyAxis:
         """Embed one image's pyramid (1×C×H×W); what only that needs is freed before the blocks come."""

