@@ -103,14 +103,9 @@ class Lane:
         self._transforms = transforms
         self._overlap = overlap
         self._alignment = alignment
-<<<<<<< HEAD
-        self._compiled: dict[str, Compiled] | None = {} if compiled else None
-        self._messages: deque[str] = deque()
-=======
         self._compile = compiled
         self._fast: dict[str, Compiled | Graphed] = {}
-        self._told: deque[str] = deque()
->>>>>>> 6e6a63b (Networks for GPUs in a few large kernels, CUDA graphs, blending on the device; PNG by libdeflate)
+        self._messages: deque[str] = deque()
         self._replicas: dict[str, Callable[[Tensor], Tensor]] = {}
         self._lock = threading.Lock()
 
@@ -218,35 +213,21 @@ class Lane:
         host, wait = download((outputs, finite))
         return Pending(host[0], host[1], wait)
 
-<<<<<<< HEAD
     def messages(self) -> Iterator[str]:
-        """Yield the compiler's messages since the last call."""
+        """Yield what compiling or recording had to say since the last call."""
         while self._messages:
             yield self._messages.popleft()
-
-    def _fastest(self, precision: str) -> Callable[[Tensor], Tensor]:
-        if self._compiled is None:
-            return self.replica(precision)
-        if precision not in self._compiled:
-            self._compiled[precision] = Compiled(self.replica(precision), self._messages.append)
-        return self._compiled[precision]
-=======
-    def told(self) -> Iterator[str]:
-        """Give what compiling or recording had to say since the last call."""
-        while self._told:
-            yield self._told.popleft()
 
     def _fastest(self, precision: str) -> Callable[[Tensor], Tensor]:
         plain = self.replica(precision)
         if precision not in self._fast:
             if self._compile:
-                self._fast[precision] = Compiled(plain, self._told.append)
+                self._fast[precision] = Compiled(plain, self._messages.append)
             elif self.device.type == "cuda":
-                self._fast[precision] = Graphed(plain, self.device, self._told.append)
+                self._fast[precision] = Graphed(plain, self.device, self._messages.append)
             else:
                 return plain
         return self._fast[precision]
->>>>>>> 6e6a63b (Networks for GPUs in a few large kernels, CUDA graphs, blending on the device; PNG by libdeflate)
 
     def _in_parts(self, tiles: Tensor, precision: str, notes: Notes) -> Tensor:
         if tiles.shape[0] > 1:

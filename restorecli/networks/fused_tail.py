@@ -70,16 +70,11 @@ class FusedTail:
         image: Tensor = self.to_image(self.upsampler(x))
         return image
 
-<<<<<<< HEAD
-    def _composed(self) -> tuple[Tensor, Tensor]:
-=======
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _composed(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return kernel and bias for ``x``: float32 where the weights are bfloat16, whose 8 bits would show.
 
         Float16 has 11 bits, which do not show, and tensor cores take a tenth of the time; CPUs gain nothing.
         """
->>>>>>> 6e6a63b (Networks for GPUs in a few large kernels, CUDA graphs, blending on the device; PNG by libdeflate)
         weights = [*self.upsampler.parameters(), *self.to_image.parameters()]
         made_from = tuple((w.data_ptr(), _version(w), w.device, w.dtype) for w in weights)
         if self._kernel is None or made_from != self._made_from:
