@@ -102,7 +102,7 @@ class Graphed:
             output = self._plain(given)
         if self._seconds(graph.replay) > WORTHWHILE * without:
             return None
-        kept = getattr(self._plain, "kept", tuple)()
+        kept: object = getattr(self._plain, "kept", tuple)()
         return _Recording(graph, given, output, kept)
 
     def _seconds(self, work: Callable[[], object]) -> float:

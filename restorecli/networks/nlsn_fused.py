@@ -73,6 +73,6 @@ def _chunks(tokens: Tensor, order: Tensor, size: int, match: int) -> tuple[Tenso
         around = around + torch.arange(batch, device=order.device).view(batch, 1, 1) * pixels
     width = tokens.shape[-1]
     sequence = tokens.reshape(-1, width).index_select(0, around.flatten()).view(batch * rounds, -1, width)
-    queries = sequence[:, size:-size, :match].unflatten(1, (-1, size))
+    queries = sequence.unfold(1, size, size).mT[:, 1:-1, :, :match]
     neighbourhoods = sequence.unfold(1, 3 * size, size).mT
     return queries, neighbourhoods[..., match : 2 * match], neighbourhoods[..., 2 * match :]

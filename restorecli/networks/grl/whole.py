@@ -52,8 +52,8 @@ class Windows:
         step = max(1, TOKENS // self.pixels.shape[1])
         for first in range(0, len(self.pixels), step):
             part = slice(first, first + step)
-            signs = [None if s is None else s[part] for s in (self.pixel_signs, self.anchor_signs)]
-            yield Windows(self.pixels[part], self.anchors[part], *signs, self.group)
+            own, others = (None if s is None else s[part] for s in (self.pixel_signs, self.anchor_signs))
+            yield Windows(self.pixels[part], self.anchors[part], own, others, self.group)
 
     @property
     def nbytes(self) -> int:

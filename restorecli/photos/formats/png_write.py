@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -45,7 +46,8 @@ def body(samples: Samples) -> tuple[bytes | bytearray, ...]:
     header = struct.pack(">IIBBBBB", width, height, bits, _COLOUR_TYPES[channels], 0, 0, 0)
     big_endian = np.ascontiguousarray(samples, dtype=">u2" if bits == 16 else np.uint8)
     rows = big_endian.view(np.uint8).reshape(height, -1)
-    packed = imagecodecs.deflate_encode(_filtered(rows, channels * samples.itemsize), level=_LEVEL)
+    filtered: Any = _filtered(rows, channels * samples.itemsize)
+    packed = bytes(imagecodecs.deflate_encode(filtered, level=_LEVEL))
     pixels = b"".join(
         png.chunk(b"IDAT", packed[start : start + _LONGEST_CHUNK])
         for start in range(0, len(packed), _LONGEST_CHUNK)
