@@ -1,76 +1,161 @@
-"""What ``--dry-run`` prints."""
+"""What ``--dry-run`` prints: what is going to happen to each file, as far as its headers tell."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from restorecli.errors import RestoreError
+from restorecli.errors import PhotoError, UnsupportedError
 from restorecli.loading import Loaded
+from restorecli.photos.outlook import Outlook, outlook
 from restorecli.photos.planned import Plan, PlannedPhoto
-from restorecli.photos.read import size
+from restorecli.photos.read import read
 from restorecli.report.events import PlanMade
 from restorecli.report.jsonl import as_line
+from restorecli.report.words import labelled
 from restorecli.stages import Stage
+from restorecli.tasks.estimate.jpeg import quality_from_tables
 
-Ready = Sequence[tuple[Stage, Loaded]]
+STYLES = {"restore": "green", "skip": "yellow", "fail": "red"}
 
 
-def print_plan(event: PlanMade, plan: Plan, ready: Ready, *, as_json: bool) -> None:
-    """Print to standard output what would be done to each file."""
-    rows = [_row(photo, ready) for photo in plan.photos]
+@dataclass(frozen=True)
+class Row:
+    """What is going to happen to a file.
+
+    Attributes:
+        input, output: paths, or "-".
+        does: "restore", "skip" or "fail".
+        what: the same with the reason.
+        code: why it will fail, as in ``file_failed``.
+        size: width and height, or empty.
+        tiles: how many, where known.
+        index, of: the photo's number in the run.
+    """
+
+    input: str
+    output: str
+    does: str
+    what: str
+    code: str = ""
+    size: str = ""
+    tiles: int | str = ""
+    index: int | None = None
+    of: int | None = None
+
+    @property
+    def line(self) -> str:
+        """The row for people, without what it does."""
+        if self.does != "restore":
+            return f"{self.input}: {self.what.partition(': ')[2].removeprefix(f'{self.input}: ')}"
+        tiles = f"{self.tiles} tile{'s' * (self.tiles != 1)}" if self.tiles else ""
+        reason = self.what.removeprefix("restore").removeprefix(", ")
+        told = ", ".join(part for part in (self.size, tiles, reason) if part)
+        return f"{self.input} → {self.output}" + (f" ({told})" if told else "")
+
+
+def print_plan(
+    event: PlanMade, plan: Plan, stages: Sequence[Stage], loaded: Sequence[Loaded], *, as_json: bool
+) -> bool:
+    """Print to standard output what would be done to each file.
+
+    Args:
+        event: the plan as a whole.
+        plan: its files.
+        stages: what they go through.
+        loaded: the networks of the stages that all of them go through; none where they are not here yet.
+        as_json: a JSON object per line.
+
+    Returns:
+        Whether all would go well.
+    """
+    rows = []
+    console = Console(highlight=False)
     if as_json:
         sys.stdout.write(as_line(event.fields()))
-        for row in rows:
-            sys.stdout.write(as_line({"event": "planned", **row}))
-        return
-    console = Console(highlight=False)
-    for name, value in asdict(event).items():
-        console.print(f"{name:9} {value if value != '' else 'not known before the weights are here'}")
-    table = Table("input", "size", "tiles", "output", "what")
-    for row in rows:
-        table.add_row(*(escape(str(row[name])) for name in ("input", "size", "tiles", "output", "what")))
-    console.print(table)
+    else:
+        for name, value in asdict(event).items():
+            if name != "warnings":  # they are said on standard error
+                value = "not known before the weights are here" if value == "" else value
+                console.print(labelled(console, f"{name:10}", str(value)), soft_wrap=True)
+    for photo in plan.photos:
+        row = foreseen(photo, stages, loaded)
+        rows.append(row.does)
+        if as_json:
+            fields = {name: value for name, value in asdict(row).items() if value is not None}
+            sys.stdout.write(as_line({"event": "planned", **fields}))
+        else:
+            console.print(labelled(console, f"{row.does:10}", row.line, STYLES[row.does]), soft_wrap=True)
+    if not as_json:
+        counts = (f"{rows.count(does)} to {does}" for does in STYLES if does in rows)
+        console.print(f"{len(rows)} file{'s' * (len(rows) != 1)}: {', '.join(counts)}")
+    return "fail" not in rows
 
 
-def _row(photo: PlannedPhoto, ready: Ready) -> dict[str, object]:
-    what = (
-        f"failed: {photo.error.message}"
-        if photo.error
-        else f"skip: {photo.skip}"
-        if photo.skip
-        else "restore"
-    )
-    row: dict[str, object] = {
-        "input": photo.name,
-        "size": "",
-        "tiles": "",
-        "output": str(photo.target or "-"),
-        "what": what,
-    }
-    if photo.found.is_stream or photo.error:
-        return row
+def foreseen(photo: PlannedPhoto, stages: Sequence[Stage], loaded: Sequence[Loaded]) -> Row:
+    """Return what is going to happen to a file."""
+    row = Row(photo.name, str(photo.target or "-"), "restore", "restore", index=photo.index, of=photo.of)
+    if photo.skip:
+        return replace(row, does="skip", what=f"skip: {photo.skip}")
     try:
-        sides = size(photo.found.path)
-    except RestoreError as error:
-        return {**row, "what": f"will fail: {error.message}"}
-    if sides is None:
-        return row
-    tiles = _tiles(sides[1], sides[0], ready) if ready else ""
-    return {**row, "size": f"{sides[0]}×{sides[1]}", "tiles": tiles}
+        if photo.error is not None:
+            raise photo.error
+        if photo.found.is_stream:
+            return row
+        seen = outlook(photo.found.path)
+        what = _expected(photo, seen, stages)
+    except PhotoError as error:
+        hint = f" ({error.hint})" if error.hint else ""
+        return replace(row, does="fail", what=f"fail: {error.message}{hint}", code=error.code)
+    size = f"{seen.width}×{seen.height}" if seen.width else ""
+    usual = [stage for stage in stages if not stage.only_raw]
+    tiles = _tiles(seen.height, seen.width, usual, loaded) * seen.pages if size and loaded else ""
+    return replace(row, what=what, size=size, tiles=tiles)
 
 
-def _tiles(height: int, width: int, ready: Ready) -> int:
+def _expected(photo: PlannedPhoto, seen: Outlook, stages: Sequence[Stage]) -> str:
+    """Return what is going to be done.
+
+    Raises:
+        PhotoError: nothing can be.
+    """
+    if seen.pages > 1 and photo.format not in ("tiff", "keep"):
+        what = f"{photo.target or 'standard output'}: {photo.format} cannot hold {seen.pages} pages"
+        raise UnsupportedError(what, "use --format tiff")
+    tasks = {stage.request.task for stage in stages if not stage.only_raw}
+    if "demosaic" in tasks and seen.kind != "raw":
+        _see_a_mosaic(photo.found.path, stages)
+    for stage in stages:
+        if getattr(stage.task, "judges", False):
+            if "dejpeg" in tasks and seen.quantisation is not None:
+                quality = quality_from_tables(seen.quantisation).quality
+                return f"restore, unless it needs nothing (quality {quality} by the file's tables)"
+            return "restore, unless it needs nothing"
+    return "restore"
+
+
+def _see_a_mosaic(path: Path, stages: Sequence[Stage]) -> None:
+    """Look at the pixels: a mosaic that is stored as a picture is known by nothing else.
+
+    Raises:
+        PhotoError: it is none.
+    """
+    for page in read(path).pages:
+        for stage in stages:
+            if stage.request.task == "demosaic" and not stage.only_raw:
+                stage.task.examine(page)
+
+
+def _tiles(height: int, width: int, stages: Sequence[Stage], loaded: Sequence[Loaded]) -> int:
     """Count the tiles of all stages, each of which may enlarge the photo for the next."""
     count = 0
-    for stage, loaded in ready:
+    for stage, each in zip(stages, loaded, strict=False):
         scale = int(getattr(stage.task, "scale", 1))
-        before = scale // loaded.network.scale  # a network that keeps the size is fed the enlarged photo
-        count += loaded.prepared.tile_count(height * before, width * before)
+        before = scale // each.network.scale  # a network that keeps the size is fed the enlarged photo
+        count += each.prepared.tile_count(height * before, width * before)
         height, width = height * scale, width * scale
     return count

@@ -15,7 +15,7 @@ from restorecli.cli.plan import print_plan
 from restorecli.cli.process import interrupted, stopped_by
 from restorecli.commands.description import RunDescription
 from restorecli.commands.options import SharedOptions
-from restorecli.commands.ready import Ready, make_ready, usual
+from restorecli.commands.ready import Ready, make_ready
 from restorecli.commands.values import number
 from restorecli.errors import ExitCode
 from restorecli.photos.inputs import Found, shard
@@ -65,9 +65,8 @@ def restore(description: RunDescription, found: Sequence[Found]) -> None:
             report.note(text)
         event = plan_event(plan, ready)
         if options.dry_run:
-            steps = list(zip(usual(ready.stages), ready.loaded, strict=False))
-            print_plan(event, plan, steps, as_json=options.json_lines)
-            return
+            well = print_plan(event, plan, ready.stages, ready.loaded, as_json=options.json_lines)
+            raise typer.Exit(ExitCode.DONE if well else ExitCode.SOME_FAILED)
         report.event(event)
         folders = dict.fromkeys(photo.target.parent for photo in plan.photos if photo.target is not None)
         for path in remove_leftovers(folders):
@@ -102,7 +101,7 @@ def plan_event(plan: Plan, ready: Ready) -> PlanMade:
         device=",".join(prepared.devices) if prepared else "",
         precision=prepared.precision if prepared else "",
         tile=prepared.tile if prepared else 0,
-        warnings=tuple(dict.fromkeys(text for each in ready.expected for text in each.warnings)),
+        warnings=tuple(dict.fromkeys(text for each in ready.expected for text in each.warnings)) or None,
     )
 
 

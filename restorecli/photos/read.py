@@ -80,6 +80,17 @@ def measure(source: Path | bytes, *, name: str | None = None) -> tuple[list[Exte
         return _extents(stream, _kind(stream, name), name), _length(stream)
 
 
+def identify(path: Path) -> tuple[str, list[Extent], int]:
+    """A file's kind, the sizes of its pages, from its headers only, and its length in bytes.
+
+    Raises:
+        PhotoError: see `size`.
+    """
+    with _opened(path, str(path)) as stream:
+        kind = _kind(stream, str(path))
+        return kind, _extents(stream, kind, str(path)), _length(stream)
+
+
 def read_stream(stream: BinaryIO, name: str) -> bytes:
     """All bytes of standard input or of a pipe.
 

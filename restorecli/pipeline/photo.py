@@ -212,7 +212,7 @@ def write_photo(restored: Restored, setup: Setup) -> FileDone | FileSkipped:
 
 
 def _skipped(planned: PlannedPhoto, reason: str) -> FileSkipped:
-    return FileSkipped(planned.name, str(planned.target or "-"), reason, planned.index, planned.of)
+    return FileSkipped(planned.name, str(planned.target or "-"), reason)
 
 
 def failure(planned: PlannedPhoto, error: Exception) -> FileFailed | None:
@@ -225,4 +225,4 @@ def failure(planned: PlannedPhoto, error: Exception) -> FileFailed | None:
     if not isinstance(error, PhotoError):
         return None
     message = f"{error.message} ({error.hint})" if error.hint else error.message
-    return FileFailed(planned.name, error.code, message, planned.index, planned.of)
+    return FileFailed(planned.name, error.code, message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, Protocol
 
 
@@ -17,11 +17,12 @@ class Event:
         cls.name = name
 
     def fields(self) -> dict[str, Any]:
-        """Return the event as a JSON object, its name first; numbers that are not known are left out."""
-        return {
-            "event": self.name,
-            **{name: value for name, value in asdict(self).items() if value is not None},
+        """Return the event as a JSON object, its name first, without what is unknown or for people."""
+        hidden = {entry.name for entry in fields(self) if entry.metadata.get("for_people")}
+        told = {
+            name: value for name, value in asdict(self).items() if value is not None and name not in hidden
         }
+        return {"event": self.name, **told}
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class PlanMade(Event, name="plan"):
 
     Attributes:
         tile: the side in input pixels, 0 for whole images.
-        warnings: how the weights are others than were asked for.
+        warnings: how the weights are others than were asked for; None where they are not.
     """
 
     files: int
@@ -40,7 +41,7 @@ class PlanMade(Event, name="plan"):
     device: str
     precision: str
     tile: int
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class FileDone(Event, name="file_done"):
         warnings: what could not be kept or done as asked.
         details: what was found in the photo and chosen for it: "weights", "sigma", "quality", …
         left: nothing was to be done: the result is the picture as it was.
-        notes: the details in words.
+        notes: the details in words; not for scripts.
         index, of: see `FileStarted`.
     """
 
@@ -77,20 +78,18 @@ class FileDone(Event, name="file_done"):
     warnings: tuple[str, ...] = ()
     details: Mapping[str, str | float] = field(default_factory=dict)
     left: bool = False
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=(), metadata={"for_people": True})
     index: int | None = None
     of: int | None = None
 
 
 @dataclass(frozen=True)
 class FileSkipped(Event, name="file_skipped"):
-    """No result was written, for a reason; ``index`` and ``of`` as in `FileStarted`."""
+    """No result was written, for a reason."""
 
     input: str
     output: str
     reason: str
-    index: int | None = None
-    of: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,8 +99,6 @@ class FileFailed(Event, name="file_failed"):
     input: str
     code: str
     message: str
-    index: int | None = None
-    of: int | None = None
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,11 @@ class Dejpeg:
     quality: float | None = None
     suffix: str = "dejpeg"
 
+    @property
+    def judges(self) -> bool:
+        """Whether a photo may turn out to need nothing."""
+        return self.quality is None
+
     def examine(self, photo: Photo) -> Need:
         """Ask for weights of the photo's quality, and leave it alone where it is clean already."""
         channels = 1 if photo.is_gray else 3

@@ -31,6 +31,11 @@ class Denoise:
     strength: float = 1.0
     suffix: str = "denoise"
 
+    @property
+    def judges(self) -> bool:
+        """Whether a photo may turn out to need nothing."""
+        return self.sigma is None
+
     def examine(self, photo: Photo) -> Need:
         """Ask for weights of the photo's noise, and leave it alone where there is none."""
         channels = 1 if photo.is_gray else 3

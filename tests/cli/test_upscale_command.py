@@ -98,7 +98,11 @@ def test_json_events_are_as_promised(restore: Run, weights: Path, photos: Path, 
     assert (plan["files"], plan["model"], plan["precision"]) == (4, "nlsn", "fp32")
     made = events(done, "file_done")
     fields = {"event", "input", "output", "width", "height", "seconds", "tiles", "warnings", "details"}
+    fields |= {"left", "index", "of"}
     assert len(made) == 3 and all(event.keys() == fields for event in made)
+    assert {(event["index"], event["of"]) for event in made} == {(1, 4), (2, 4), (4, 4)}
+    started = events(done, "file_started")
+    assert [(event["index"], event["of"]) for event in started] == [(n, 4) for n in (1, 2, 3, 4)]
     (failed,) = events(done, "file_failed")
     assert failed.keys() == {"event", "input", "code", "message"}
     assert failed["code"] == "unreadable"
@@ -243,10 +247,17 @@ def test_a_dry_run_prints_the_plan_and_makes_nothing(
     restore: Run, weights: Path, photos: Path, tmp_path: Path
 ) -> None:
     done = upscale(restore, weights, photos, "-o", tmp_path / "out", "-n", "--json")
-    assert done.code == 0
+    assert done.code == 1  # one of the files is no picture
     assert not (tmp_path / "out").exists()
     planned = {Path(str(event["input"])).name: event for event in events(done, "planned")}
     assert (planned["a.png"]["size"], planned["a.png"]["tiles"]) == ("14×10", 1)
+    assert {name: event["does"] for name, event in planned.items()}["text.png"] == "fail"
+    assert planned["text.png"]["code"] == "unreadable"
+    (photos / "deep" / "text.png").unlink()
+    told = upscale(restore, weights, photos, "-o", tmp_path / "out", "-n")
+    assert told.code == 0
+    assert f"{photos / 'a.png'} → {tmp_path / 'out' / 'a.png'} (14×10, 1 tile)" in told.out
+    assert told.out.splitlines()[-1] == "3 files: 3 to restore"
 
 
 def test_provenance_is_in_the_file_unless_stripped(

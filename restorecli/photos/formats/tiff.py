@@ -146,13 +146,34 @@ def decode(stream: BinaryIO, name: str) -> list[Raster]:
     return rasters
 
 
-def _decode_page(page: Any, name: str) -> Raster:
+def check_whole(stream: BinaryIO, name: str) -> None:
+    """See that the pictures are of a kind that is read, and that all of their data lies in the file.
+
+    Raises:
+        UnreadableError: the file is damaged or cut short.
+        UnsupportedError: it holds a volume.
+    """
+    try:
+        chain = follow(stream)
+        stream.seek(0)
+        with tifffile.TiffFile(stream) as file:
+            for page in _pictures(file, chain):
+                _check_page(page, name)
+    except DECODE_ERRORS as error:
+        raise UnreadableError(f"{name}: damaged TIFF: {error}") from error
+
+
+def _check_page(page: Any, name: str) -> None:
     if page.is_tiled or page.dataoffsets:
         ends = [at + size for at, size in zip(page.dataoffsets, page.databytecounts, strict=False)]
         if ends and max(ends) > page.parent.filehandle.size:
             raise UnreadableError(f"{name}: damaged TIFF: the file is cut short")
     if page.imagedepth != 1:
         raise UnsupportedError(f"{name}: a TIFF volume of {page.imagedepth} slices")
+
+
+def _decode_page(page: Any, name: str) -> Raster:
+    _check_page(page, name)
     plain_ycbcr = tiff_ycbcr.is_plain(page)
     if plain_ycbcr and tiff_ycbcr.is_subsampled(page):
         samples = tiff_ycbcr.samples(page, name)
