@@ -17,7 +17,7 @@ from restorecli.training.curve import draw_curve
 from restorecli.training.export import export, origin
 from restorecli.training.lookalikes import check_none_alike
 from restorecli.training.patches import Pair, PatchSampler, load_pair, photo_files, split, validation_pairs
-from restorecli.training.recipe import Recipe, find_recipe, read_recipe
+from restorecli.training.recipe import Recipe, averaged_weights, find_recipe, read_recipe
 from restorecli.training.say import errors_shown, say
 
 
@@ -38,6 +38,7 @@ def run(
         except OSError as error:
             raise UsageError(f"{folder}: the folder cannot be made: {error.strerror}") from error
     state = loop.start(recipe, weights, device)
+    others = averaged_weights(recipe, weights)
     training, validation = split(photo_files(photos, recipe), recipe.holdout)
     pairs, held = load(training, recipe), validation_pairs(load(validation, recipe), recipe)
     sampler = PatchSampler(pairs, recipe)
@@ -51,6 +52,7 @@ def run(
     say(f"{recipe.name}: {parameters} parameters, {len(pairs)} photos, {len(validation)} held out")
     loop.train(recipe, sampler, held, state, work, say, workers)
     draw_curve(work / "log.jsonl", work / "curve.png", recipe.name)
+    state.average = loop.averaged(state.average, others)
     file = weights / f"{recipe.name}.safetensors"
     score = loop.validate(recipe, state, held)
     made = {"steps": str(state.step), "seconds": str(round(state.seconds)), "photos": str(len(pairs))}

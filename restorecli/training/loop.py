@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -98,6 +98,21 @@ def fitting(start: dict[str, Tensor], network: Network, names: Mapping[str, str]
         start = {names[old] + name.removeprefix(old): start[name] for name, old in beginnings}
     own = network.state_dict()
     return {k: v for k, v in start.items() if k in own and own[k].shape == v.shape}
+
+
+def averaged(weights: Mapping[str, Tensor], files: Sequence[Path]) -> dict[str, Tensor]:
+    """Return the mean of ``weights`` and those in weights files of the same network.
+
+    Raises:
+        UsageError: a file is of another network or size.
+    """
+    soup = [weights]
+    for file in files:
+        other = load_file(file)
+        if {k: v.shape for k, v in other.items()} != {k: v.shape for k, v in weights.items()}:
+            raise UsageError(f"{file} holds another network: it cannot be averaged", "change average_with")
+        soup.append(other)
+    return {key: torch.stack([one[key].to(value) for one in soup]).mean(0) for key, value in weights.items()}
 
 
 def optimisers(recipe: Recipe, network: Network) -> list[torch.optim.Optimizer]:

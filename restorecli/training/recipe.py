@@ -45,6 +45,8 @@ class Recipe:
         seed: of initial weights and patches.
         init_from: name of a weights file whose tensors of the same name and shape are the start; "" for none.
         init_names: beginning of a tensor's name there → what it begins with here; empty: the same names.
+        average_with: names of weights files of the same network; what is written is the mean of theirs and
+            of the trained ones (Wortsman et al., "Model soups", ICML 2022).
         zero_at_start: tensors that begin at zero, such as the last one of a network that adds its input.
         validate_every: steps between validations and checkpoints.
         precision: "bf16" (autocast) or "fp32".
@@ -86,6 +88,7 @@ class Recipe:
     photo_scale: float = 1.0
     init_names: dict[str, str] = field(default_factory=dict)
     zero_at_start: list[str] = field(default_factory=list)
+    average_with: list[str] = field(default_factory=list)
     degradation: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     most_megapixels: float = 0.0
@@ -120,13 +123,26 @@ def starting_weights(recipe: Recipe, folder: Path) -> Path | None:
     """
     if not recipe.init_from:
         return None
-    places = (folder, package_data("light"))
-    files = [place / f"{recipe.init_from}.safetensors" for place in places]
+    return _weights_named(recipe.init_from, f"{recipe.name} starts from", "init_from", folder)
+
+
+def averaged_weights(recipe: Recipe, folder: Path) -> list[Path]:
+    """Return the files that ``average_with`` means: in ``folder``, else in the package.
+
+    Raises:
+        UsageError: one is in neither.
+    """
+    what = f"{recipe.name} is averaged with"
+    return [_weights_named(name, what, "average_with", folder) for name in recipe.average_with]
+
+
+def _weights_named(name: str, what: str, entry: str, folder: Path) -> Path:
+    files = [place / f"{name}.safetensors" for place in (folder, package_data("light"))]
     found = next((file for file in files if file.is_file()), None)
     if found is None:
         raise UsageError(
-            f"{recipe.name} starts from {recipe.init_from}, which is neither in {folder} nor in the package",
-            f"train that one first, into {folder}; or remove init_from from the recipe, to train from zero",
+            f"{what} {name}, which is neither in {folder} nor in the package",
+            f"train that one first, into {folder}; or remove {entry} from the recipe",
         )
     return found
 

@@ -363,3 +363,23 @@ def test_a_misspelt_entry_is_refused(tmp_path: Path) -> None:
     file.write_text('name = "x"\nstepz = 3\n', encoding="utf-8")
     with pytest.raises(UsageError, match="stepz"):
         read_recipe(file)
+
+
+def test_what_is_written_is_the_mean_with_the_weights_it_is_averaged_with(
+    photos: Path, tmp_path: Path
+) -> None:
+    weights = tmp_path / "weights"
+    alone = run(TINY, photos, tmp_path / "a", weights, torch.device("cpu"))
+    other = run(replace(TINY, name="other", seed=5), photos, tmp_path / "b", weights, torch.device("cpu"))
+    mixed = replace(TINY, name="mixed", average_with=["other"])
+    made = load_file(run(mixed, photos, tmp_path / "c", weights, torch.device("cpu")))
+    for key, value in load_file(alone).items():
+        torch.testing.assert_close(made[key], (value + load_file(other)[key]) / 2)
+
+
+def test_weights_of_another_size_cannot_be_averaged_with(photos: Path, tmp_path: Path) -> None:
+    larger = replace(TINY, name="larger", settings={**TINY.settings, "features": 16})
+    weights = tmp_path / "weights"
+    run(larger, photos, tmp_path / "a", weights, torch.device("cpu"))
+    with pytest.raises(UsageError, match="another network"):
+        run(replace(TINY, average_with=["larger"]), photos, tmp_path / "b", weights, torch.device("cpu"))
