@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.gallery import GALLERY, SAMPLES, label, side_by_side
+from benchmarks.gallery import GALLERY, NOISY_CROPS, SAMPLES, label, side_by_side, stacked
 from restorecli.engine.prepare import prepare
 from restorecli.engine.run import run
 from restorecli.engine.settings import RunSettings
@@ -72,6 +72,24 @@ def row(entry: ModelEntry, name: str) -> Image.Image:
     return side_by_side(panels)
 
 
+def real_row(entry: ModelEntry, name: str) -> Image.Image:
+    """Draw a crop of a photo with a camera's own noise: as it is, and restored."""
+    with Image.open(SAMPLES / "noisy" / name) as opened:
+        photo = np.asarray(opened.convert("RGB"))
+    made = restored(entry, photo.astype(np.float32) / np.float32(255))
+    left, top, *_ = NOISY_CROPS[name]
+    panels = [
+        label(
+            Image.fromarray(picture[top : top + SIDE, left : left + SIDE]).resize(
+                (SIDE * ZOOM, SIDE * ZOOM), Image.Resampling.NEAREST
+            ),
+            text,
+        )
+        for picture, text in ((photo, "a real photo"), (made, entry.name))
+    ]
+    return side_by_side(panels)
+
+
 def main() -> None:
     """Draw a sheet of three photos for every file."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -83,9 +101,9 @@ def main() -> None:
         if only and entry.name not in only:
             continue
         rows = [row(entry, name) for name in CROPS]
-        sheet = Image.new("RGB", (rows[0].width, sum(r.height for r in rows)), "white")
-        for number, drawn in enumerate(rows):
-            sheet.paste(drawn, (0, number * rows[0].height))
+        if "real" in entry.degradations and entry.task == "denoise":
+            rows = [*(real_row(entry, name) for name in NOISY_CROPS), *rows]
+        sheet = stacked(rows)
         sheet.quantize(256, dither=Image.Dither.NONE).save(folder / f"{entry.name}.png", optimize=True)
         print(folder / f"{entry.name}.png")
 
