@@ -10,6 +10,7 @@ from typing import Any
 from restorecli import __version__
 from restorecli.commands.checked import LONGEST_TIMEOUT, engine_settings, precision
 from restorecli.commands.description import RunDescription
+from restorecli.commands.options import SharedOptions
 from restorecli.commands.values import level
 from restorecli.loading import Loaded, Models
 from restorecli.models.download import Progress
@@ -18,6 +19,10 @@ from restorecli.photo import Depth
 from restorecli.pipeline.photo import Setup
 from restorecli.results import Encoding
 from restorecli.stages import Stage
+
+USUAL = SharedOptions()
+ADDED = ("unneeded",)
+"""Shared options that came after the first records, and change results."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,8 @@ class Ready:
             "bits": shared.bits or "keep",
             "jpeg_quality": shared.jpeg_quality,
             "strip": shared.strip,
-            "unneeded": shared.unneeded,
+            # Earlier records lack what follows: only other values than the usual ones are recorded.
+            **{name: value for name in ADDED if (value := getattr(shared, name)) != getattr(USUAL, name)},
         }
         return {name: str(value) for name, value in settings.items()}
 

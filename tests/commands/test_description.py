@@ -8,7 +8,7 @@ import pytest
 
 from restorecli.commands.description import RunDescription, Step
 from restorecli.commands.options import SharedOptions
-from restorecli.commands.ready import make_ready
+from restorecli.commands.ready import Ready, make_ready
 from restorecli.commands.table import COMMANDS, command_options
 from restorecli.errors import UsageError
 from restorecli.loading import Models
@@ -142,3 +142,11 @@ def test_a_described_run_is_made_ready_with_the_weights_of_its_steps() -> None:
     assert [loaded.network.scale for loaded in ready.loaded] == [1, 1, 2]
     assert ready.settings["task"] == CHAIN.suffix
     assert ready.settings["precision"] == "fp32"
+
+
+def test_options_that_records_of_before_lack_are_recorded_only_where_they_are_chosen() -> None:
+    def recorded(**shared: Any) -> dict[str, str]:
+        return Ready(single("denoise", **shared), Models(settings=None), (), (), ()).settings  # type: ignore[arg-type]
+
+    assert "unneeded" not in recorded()
+    assert recorded(unneeded="skip") == {**recorded(), "unneeded": "skip"}
