@@ -38,6 +38,7 @@ class Metadata:
             "display-p3", "rec2020" and "prophoto" in which all of its colours lie in 0–1, with sRGB's
             transfer curve; "native" for the profile's own numbers where none of them does.
         size: width and height of the input, upright; what sizes in the metadata refer to.
+        duration: of a frame of an animation, in milliseconds.
         cicp: primaries, transfer, matrix and full range by ITU-T H.273, where the file named its colours so.
         hdr_peak: for PQ and HLG, the light that the pixel value 1 stands for, in units of reference white
             (203 cd/m²); pixels are then light brought into 0–1 by `imaging.hdr.compress`, with sRGB's curve.
@@ -55,6 +56,7 @@ class Metadata:
     cicp: tuple[int, int, int, bool] | None = None
     hdr_peak: float | None = None
     pixels_per_unit: tuple[float, float, int] | None = None
+    duration: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,11 +153,12 @@ class Document:
     """One input file: its pages, and what the file is.
 
     Attributes:
-        pages: one photo, or the pages of a TIFF.
+        pages: one photo, the pages of a TIFF, or the frames of an animation.
         format: the file's format by content: "png", "jpeg", "tiff", …
         name: how messages call the file.
         fingerprint: identifies the file's bytes, so that a later run sees whether the input has changed.
         stamp: length in bytes and time of change (ns) of the file as it was read.
+        partial: whether frames of the file are missing here.
     """
 
     pages: tuple[Photo, ...]
@@ -163,6 +166,7 @@ class Document:
     name: str
     fingerprint: str = ""
     stamp: tuple[int, int] = (0, 0)
+    partial: bool = False
 
     @property
     def warnings(self) -> tuple[str, ...]:

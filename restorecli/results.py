@@ -22,6 +22,7 @@ class Encoding:
     Attributes:
         depth, jpeg_quality, strip: see `photos.write.write`.
         unneeded: what becomes of a photo that no stage has touched, one of `naming.UNNEEDED`.
+        keep_dates: give results the time of change of their photos' files.
         provenance: what the metadata of all results say.
         settings: everything that the results depend on; see `photos.records`.
     """
@@ -30,6 +31,7 @@ class Encoding:
     jpeg_quality: int = 95
     strip: bool = False
     unneeded: str = "copy"
+    keep_dates: bool = False
     provenance: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -100,7 +102,7 @@ def destination(result: Result, planned: PlannedPhoto, encoding: Encoding) -> De
     """Return where a result goes: what no stage has touched keeps its bytes where it can."""
     source = result.source.document
     same_depth = encoding.depth is None or all(page.depth is encoding.depth for page in source.pages)
-    if not (result.untouched and same_depth and not encoding.strip):
+    if not (result.untouched and same_depth and not encoding.strip) or source.partial:
         return Destination(planned.target, False)
     if is_kept_as(source, planned.format):
         return Destination(planned.target, True)
@@ -143,13 +145,18 @@ def write_result(
         )
     if place.copy:
         data = result.source.data
-        info = write_copy(planned.found.path if data is None else data, source, target, record)
+        origin = planned.found.path if data is None else data
+        info = write_copy(origin, source, target, record, _modified(source, encoding))
     else:
         info = _encoded(result, target, planned.format, encoding, record)
     for older in planned.older:
         if older != place.target:
             older.unlink(missing_ok=True)
     return info
+
+
+def _modified(source: Document, encoding: Encoding) -> int | None:
+    return source.stamp[1] or None if encoding.keep_dates else None
 
 
 def _encoded(
@@ -165,6 +172,7 @@ def _encoded(
         strip=encoding.strip,
         provenance={**encoding.provenance, **_provenance(result.pages, result.details)},
         record=record,
+        modified_ns=_modified(document, encoding),
     )
     return replace(info, warnings=tuple(dict.fromkeys((*document.warnings, *info.warnings))))
 

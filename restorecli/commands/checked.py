@@ -9,7 +9,7 @@ from restorecli.errors import UsageError
 from restorecli.models.registry import LICENSE_POLICIES
 from restorecli.photo import Depth
 from restorecli.photos.formats.table import check_format
-from restorecli.photos.naming import IF_EXISTS, UNNEEDED
+from restorecli.photos.naming import FRAMES, IF_EXISTS, UNNEEDED
 
 LONGEST_TIMEOUT = 1e9  # seconds
 
@@ -36,6 +36,8 @@ def check(options: SharedOptions) -> None:
     one_of(options.license_policy or "any", "--license-policy", LICENSE_POLICIES)
     if options.bits is not None:
         one_of(options.bits, "--bits", [depth.value for depth in Depth])
+    if options.frames is not None:
+        one_of(options.frames, "--frames", FRAMES)
     if options.null and options.files_from is None:
         raise UsageError(
             "--null does nothing without --files-from", "add --files-from FILE, or - for standard input"

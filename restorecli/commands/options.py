@@ -205,6 +205,22 @@ class SharedOptions:
         ),
     ] = "copy"
     strip: Annotated[bool, option("--strip", help="Leave metadata out.", panel=OUTPUT)] = False
+    keep_dates: Annotated[
+        bool,
+        option(
+            "--keep-dates", help="Give results the modification time of their photos' files.", panel=OUTPUT
+        ),
+    ] = False
+    frames: Annotated[
+        str | None,
+        option(
+            "--frames",
+            help="Of an animation (GIF, WebP, APNG), restore each frame and write an animation again (PNG, "
+            "WebP; pages of a TIFF), or the first one only. Default: animations are refused.",
+            panel=INPUTS,
+            metavar="each|first",
+        ),
+    ] = None
     model: Annotated[
         str | None,
         option(

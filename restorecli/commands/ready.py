@@ -21,7 +21,7 @@ from restorecli.results import Encoding
 from restorecli.stages import Stage
 
 USUAL = SharedOptions()
-ADDED = ("unneeded",)
+ADDED = ("unneeded", "frames")
 """Shared options that came after the first records, and change results."""
 
 
@@ -93,12 +93,13 @@ class Ready:
             jpeg_quality=shared.jpeg_quality,
             strip=shared.strip,
             unneeded=shared.unneeded,
+            keep_dates=shared.keep_dates,
             provenance={"software": f"restore {__version__}", "task": self.description.suffix},
             settings=self.settings if settings is None else settings,
         )
         timeout = level(shared.file_timeout, "--file-timeout", 0, LONGEST_TIMEOUT)
         more.setdefault("file_timeout", inf if timeout == 0 else timeout)
-        return Setup(self.stages, self.models, encoding, **more)
+        return Setup(self.stages, self.models, encoding, frames=shared.frames or "", **more)
 
 
 def usual(stages: Sequence[Stage]) -> list[Stage]:

@@ -32,6 +32,8 @@ from restorecli.photos.read import read
 from restorecli.photos.records import Records, Standing
 
 IF_EXISTS = ("skip", "overwrite", "rename", "error")
+FRAMES = ("each", "first")
+"""Which frames of an animation are restored, where it is not refused."""
 UNNEEDED = ("copy", "skip", "convert")
 """What becomes of a photo that needs nothing: its own bytes, no file, or a file of the results' format."""
 

@@ -45,6 +45,7 @@ class Raster:
         resources: Photoshop's image resources that are kept, see `iptc.kept_resources`.
         pixels_per_unit: of a measured picture (ImageJ's calibration), across and down, and TIFF's code of the
             unit; it grows with the picture, which dots per inch do not.
+        duration: of a frame of an animation, in milliseconds.
         stored: the file's sample depth, where `samples` are not as stored.
         cicp: its colours by code points, where those count (before a profile).
     """
@@ -67,6 +68,7 @@ class Raster:
     orientation: int | None = None
     stored: Depth | None = None
     quantisation: Quantisation | None = None
+    duration: float | None = None
     cicp: Cicp | None = None
     warnings: list[str] = field(default_factory=list)
 

@@ -13,11 +13,11 @@ from typing import BinaryIO
 import numpy as np
 
 from restorecli import host
-from restorecli.errors import TooLargeError, UnreadableError, UnsupportedError, first_line
+from restorecli.errors import TooLargeError, UnreadableError, first_line
 from restorecli.imaging.orientation import upright
 from restorecli.photo import Document, FloatArray, Photo
-from restorecli.photos.formats import jpeg, kinds, netpbm, others, png, psd, tiff
-from restorecli.photos.formats.boxed import avif, jpeg2000, jpegxl
+from restorecli.photos.formats import exr, jpeg, kinds, netpbm, others, png, psd, tiff
+from restorecli.photos.formats.boxed import avif, heic, jpeg2000, jpegxl
 from restorecli.photos.formats.extent import Extent
 from restorecli.photos.metadata import carried as metadata
 from restorecli.photos.metadata import colours, exif
@@ -26,10 +26,13 @@ from restorecli.photos.raw import decode as raw
 
 MOST_PIXELS = 1_000_000_000
 SHARE_OF_MEMORY = 0.8
+_ANIMATED = frozenset({"avif", "gif", "png", "webp"})
 _ODD_KINDS = frozenset({"tga", "pcx", "sgi"})
 
 
-def read(source: Path | bytes, *, name: str | None = None, max_pixels: int = MOST_PIXELS) -> Document:
+def read(
+    source: Path | bytes, *, name: str | None = None, max_pixels: int = MOST_PIXELS, frames: str = ""
+) -> Document:
     """Read an image file.
 
     Args:
@@ -37,6 +40,8 @@ def read(source: Path | bytes, *, name: str | None = None, max_pixels: int = MOS
         name: how messages call the file; the path where none is given.
         max_pixels: refuse files that state more, all pages together; what does not fit in the memory that
             this process may use is refused in any case.
+        frames: what becomes of an animation (GIF, WebP, APNG, AVIF): "each" frame is a page, or only the
+            "first" is read; "" refuses it.
 
     Returns:
         Its pages, each H×W×1 or H×W×3 float32 in 0–1 (float files may go beyond), upright.
@@ -51,17 +56,36 @@ def read(source: Path | bytes, *, name: str | None = None, max_pixels: int = MOS
         stamp = _stamp(stream)
         kind = _kind(stream, name)
         try:
-            check_extents(_extents(stream, kind, name), _length(stream), name, max_pixels)
+            extents = _extents(stream, kind, name)
+            animated = _count_frames(stream, kind, name) if frames else 0
+            if frames == "each" and animated:
+                extents *= animated
+            check_extents(extents, _length(stream), name, max_pixels)
             stream.seek(0)
             if kind == "raw":
                 pages: tuple[Photo, ...] = (raw.decode(stream, name),)
             else:
-                pages = tuple(_photos(_decode(stream, kind, name), kind, name))
+                rasters = (
+                    others.decode(stream.read(), kind, name, frames)
+                    if animated
+                    else _decode(stream, kind, name)
+                )
+                pages = tuple(_photos(rasters, kind, name))
             if kind != "raw" and Path(name).suffix.lower() in kinds.RAW_SUFFIXES:
                 pages = (_doubted(pages[0], kind), *pages[1:])
         except MemoryError as error:
             raise TooLargeError(f"{name}: too large for this machine's memory") from error
-        return Document(pages, kind, name, _fingerprint(stream), _unchanged(stream, stamp, name))
+        partial = len(pages) < animated
+        return Document(pages, kind, name, _fingerprint(stream), _unchanged(stream, stamp, name), partial)
+
+
+def _count_frames(stream: BinaryIO, kind: str, name: str) -> int:
+    """The number of frames of an animation; 0 where the file is none."""
+    if kind not in _ANIMATED:
+        return 0
+    stream.seek(0)
+    count = others.count_frames(stream.read(), kind, name)
+    return count if count > 1 else 0
 
 
 def reading_bytes(extents: Sequence[Extent], length: int) -> int:
@@ -149,8 +173,6 @@ def _kind(stream: BinaryIO, name: str) -> str:
         kind = "jpeg"  # with junk behind its first marker
     if _is_raw(kind, stream, Path(name).suffix.lower()):
         return "raw"
-    if kind == "heic":
-        raise UnsupportedError(f"{name}: HEIC", "convert it to PNG, TIFF or AVIF first")
     if kind == "":
         raise UnreadableError(f"{name}: not an image, or of an unknown format")
     return kind
@@ -233,6 +255,8 @@ def _decode(stream: BinaryIO, kind: str, name: str) -> list[Raster]:
 
 _DECODERS: dict[str, Callable[[bytes, str], list[Raster]]] = {
     "avif": avif.decode,
+    "exr": exr.decode,
+    "heic": heic.decode,
     "jpeg": jpeg.decode,
     "jpeg2000": jpeg2000.decode,
     "jpegxl": jpegxl.decode,
@@ -242,6 +266,7 @@ _DECODERS: dict[str, Callable[[bytes, str], list[Raster]]] = {
     "psd": psd.decode,
 }
 _EXTENTS: dict[str, Callable[[bytes, str], tuple[Extent, bytes | None]]] = {
+    "heic": heic.extent,
     "jpeg": jpeg.extent,
     "jpeg2000": jpeg2000.extent,
     "pfm": netpbm.extent,

@@ -14,7 +14,8 @@ from restorecli.errors import RestoreError, TooLargeError, UnreadableError, Unsu
 from restorecli.imaging.orientation import upright_size
 from restorecli.photo import Depth, Document, Photo
 from restorecli.photos import read, records, temporary
-from restorecli.photos.formats import encode
+from restorecli.photos.formats import animation, encode
+from restorecli.photos.formats.page import Page
 from restorecli.photos.formats.table import FORMATS, RAW_ONLY, check_format, kept_format, nearest_depth
 
 _DEPTH_NAMES = {Depth.UINT8: "8 bits", Depth.UINT16: "16 bits", Depth.FLOAT32: "32-bit float"}
@@ -49,6 +50,7 @@ def write(
     strip: bool = False,
     provenance: Mapping[str, str] | None = None,
     record: records.Record | None = None,
+    modified_ns: int | None = None,
 ) -> WrittenInfo:
     """Encode photos and put the file in its place.
 
@@ -60,6 +62,7 @@ def write(
         jpeg_quality: 1–100, for lossy formats.
         strip: leave out all metadata but the colour profile, without which colours would be wrong.
         provenance: what was done, for the file's metadata; its entry "software" becomes EXIF's Software.
+        modified_ns: the file's time of change, in nanoseconds; None for now.
         record: noted in the folder's run record just before the file takes its name.
 
     Raises:
@@ -87,16 +90,27 @@ def write(
         if isinstance(target, Path):
             sides = _sides(first, name)
             length = _to_file(
-                lambda stream: encode.encode(prepared, name, stream, jpeg_quality), target, sides, record
+                lambda stream: _encode(prepared, name, stream, jpeg_quality),
+                target,
+                sides,
+                record,
+                modified_ns,
             )
         else:
             buffer = io.BytesIO()
-            encode.encode(prepared, name, buffer, jpeg_quality)
+            _encode(prepared, name, buffer, jpeg_quality)
             length = buffer.seek(0, os.SEEK_END)
             target.write(buffer.getbuffer())
             target.flush()
     warnings = tuple(dict.fromkeys(text for page in prepared for text in page.warnings))
     return WrittenInfo(warnings, length, name, *_sides(first, name))
+
+
+def _encode(pages: Sequence[Page], name: str, stream: BinaryIO, jpeg_quality: int) -> None:
+    if len(pages) > 1 and name != "tiff":
+        animation.encode(pages, name, stream)
+    else:
+        encode.encode(pages, name, stream, jpeg_quality)
 
 
 def _sides(photo: Photo, name: str) -> tuple[int, int]:
@@ -111,6 +125,7 @@ def write_copy(
     document: Document,
     target: Path | BinaryIO,
     record: records.Record | None = None,
+    modified_ns: int | None = None,
 ) -> WrittenInfo:
     """Put an input's own bytes in a result's place: what needs no restoring is not encoded again.
 
@@ -119,6 +134,7 @@ def write_copy(
         document: what was read from it.
         target: as for `write`.
         record: as for `write`.
+        modified_ns: as for `write`.
 
     Raises:
         WriteError: the folder or the disk refuses; nothing is left behind.
@@ -129,7 +145,8 @@ def write_copy(
     data = source if isinstance(source, bytes) else _same_bytes(source, document)
     with _failures_named(label):
         if isinstance(target, Path):
-            _to_file(lambda stream: stream.write(data), target, (first.width, first.height), record)
+            sides = first.width, first.height
+            _to_file(lambda stream: stream.write(data), target, sides, record, modified_ns)
         else:
             target.write(data)
             target.flush()
@@ -151,7 +168,8 @@ def _check(photos: Sequence[Photo], name: str, label: str) -> None:
     if any((photo.raw is None) == (name in RAW_ONLY) for photo in photos):
         what = "is for camera RAW" if name in RAW_ONLY else "cannot hold RAW that is not developed"
         raise UnsupportedError(f"{label}: {name} {what}", "use --format tiff")
-    if len(photos) > 1 and name != "tiff":
+    animated = FORMATS[name].frames and all(photo.metadata.duration is not None for photo in photos)
+    if len(photos) > 1 and name != "tiff" and not animated:
         raise UnsupportedError(f"{label}: {name} cannot hold {len(photos)} pages", "use --format tiff")
     side = max(max(photo.width, photo.height) for photo in photos)
     if side > FORMATS[name].side:
@@ -180,6 +198,7 @@ def _to_file(
     target: Path,
     sides: tuple[int, int],
     record: records.Record | None,
+    modified_ns: int | None,
 ) -> int:
     """Let ``fill`` write the file; check that it can be read back with the width and height ``sides``."""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -193,6 +212,8 @@ def _to_file(
             os.fsync(stream.fileno())  # after a power cut, too, the name leads to the whole file
         length = part.stat().st_size
         _verify(part, sides, target)
+        if modified_ns is not None:
+            os.utime(part, ns=(modified_ns, modified_ns))
         if record is not None:
             records.append(target, part, record)
         part.replace(target)

@@ -46,6 +46,7 @@ class Setup:
         stages: what every photo goes through.
         networks: where the stages get theirs.
         encoding: how to write.
+        frames: what becomes of animations, see `photos.read.read`.
         stdin: where the photo called "-" is read from.
         stdout: where a photo without a target is written to.
         file_timeout: seconds that a photo may take, waiting for others not counted, infinity for any time;
@@ -56,6 +57,7 @@ class Setup:
     stages: tuple[Stage, ...]
     networks: Networks
     encoding: Encoding = field(default_factory=Encoding)
+    frames: str = ""
     stdin: BinaryIO = field(default_factory=lambda: sys.stdin.buffer)
     stdout: BinaryIO = field(default_factory=binary_output)
     file_timeout: float | None = None
@@ -136,7 +138,7 @@ def read_photo(planned: PlannedPhoto, setup: Setup, admit: Admit = alone) -> Sou
         source = planned.found.path if data is None else data
         admit(needed_bytes(*measure(source, name=name), setup.stages), name)
         with setup.watch.of("decode"):
-            return Source(read(source, name=name), data)
+            return Source(read(source, name=name, frames=setup.frames), data)
 
 
 def _streamed(planned: PlannedPhoto, setup: Setup, name: str) -> bytes | None:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import BinaryIO
 
 import imagecodecs
-import imageio.v3 as iio
 import numpy as np
 from PIL import Image
 
@@ -51,7 +50,15 @@ def prepare(photo: Photo, name: str, depth: Depth, strip: bool, provenance: Mapp
     quantized(colour, depth, samples[:, :, :channels])
     if alpha is not None:
         quantized(alpha, depth, samples[:, :, channels])
-    page = Page(samples, alpha is not None, icc=coloured.profile, cicp=coloured.cicp, warnings=warnings)
+    page = Page(
+        samples,
+        alpha is not None,
+        icc=coloured.profile,
+        cicp=coloured.cicp,
+        chromaticities=coloured.chromaticities,
+        duration=photo.metadata.duration,
+        warnings=warnings,
+    )
     if not strip:
         _describe(page, photo, name, provenance)
     return page
@@ -122,6 +129,12 @@ def _without_georeference(page: Page, name: str) -> None:
 
 def _png(page: Page, stream: BinaryIO, quality: int) -> None:
     head, *rest = png_write.body(page.samples)
+    for part in (head, png_chunks(page), *rest):
+        stream.write(part)
+
+
+def png_chunks(page: Page) -> bytes:
+    """What stands in a PNG beside the pixels of a page, as chunks."""
     extra = b""
     if page.cicp:
         extra += png.chunk(b"cICP", bytes(map(int, page.cicp)))
@@ -138,8 +151,7 @@ def _png(page: Page, stream: BinaryIO, quality: int) -> None:
         extra += png.chunk(b"tEXt", b"Raw profile type iptc\0" + text.encode())
     for key, value in page.text:
         extra += _png_text(key, value)
-    for part in (head, extra, *rest):
-        stream.write(part)
+    return extra
 
 
 def _png_text(key: str, value: str) -> bytes:
@@ -180,7 +192,7 @@ def _comment_segment(value: str, page: Page) -> bytes:
 
 def _webp(page: Page, stream: BinaryIO, quality: int) -> None:
     options = {key: value for key, value in (("exif", page.exif), ("xmp", page.xmp)) if value}
-    Image.fromarray(_coloured(page.samples)).save(
+    Image.fromarray(coloured(page.samples)).save(
         stream, "WEBP", lossless=True, exact=True, quality=50, method=2, icc_profile=page.icc, **options
     )
 
@@ -236,14 +248,14 @@ def _ppm(page: Page, stream: BinaryIO, quality: int) -> None:
 
 
 def _tga(page: Page, stream: BinaryIO, quality: int) -> None:
-    stream.write(iio.imwrite("<bytes>", page.plain, extension=".tga"))
+    Image.fromarray(page.plain).save(stream, "TGA")
 
 
 def _qoi(page: Page, stream: BinaryIO, quality: int) -> None:
-    stream.write(imagecodecs.qoi_encode(np.ascontiguousarray(_coloured(page.samples))))
+    stream.write(imagecodecs.qoi_encode(np.ascontiguousarray(coloured(page.samples))))
 
 
-def _coloured(samples: Samples) -> Samples:
+def coloured(samples: Samples) -> Samples:
     """Gray samples as RGB, for formats that have no gray."""
     if samples.shape[2] > 2:
         return samples
@@ -264,7 +276,7 @@ _ENCODERS: dict[str, Callable[[Page, BinaryIO, int], None]] = {
 
 
 def encode(pages: Sequence[Page], name: str, stream: BinaryIO, quality: int) -> None:
-    """Write pages of format `name` to a seekable stream; only TIFF takes more than one.
+    """Write pages of format `name` to a seekable stream; only TIFF takes more than one here.
 
     Raises:
         OSError, ValueError: the stream or the encoder fails.
@@ -274,6 +286,10 @@ def encode(pages: Sequence[Page], name: str, stream: BinaryIO, quality: int) -> 
         from restorecli.photos.formats import tiff_write
 
         tiff_write.encode(pages, stream)
+    elif name == "exr":
+        from restorecli.photos.formats import exr
+
+        exr.encode(pages[0], stream)
     elif name == "dng":
         from restorecli.photos.formats import dng
 

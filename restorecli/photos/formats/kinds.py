@@ -48,6 +48,7 @@ IMAGE_SUFFIXES = RAW_SUFFIXES | frozenset(
         ".hdr",
         ".heic",
         ".heif",
+        ".ico",
         ".j2c",
         ".j2k",
         ".jfif",
@@ -59,12 +60,15 @@ IMAGE_SUFFIXES = RAW_SUFFIXES | frozenset(
         ".jpg",
         ".jpx",
         ".jxl",
+        ".pam",
         ".pbm",
         ".pfm",
         ".pgm",
         ".png",
         ".pnm",
         ".ppm",
+        ".psb",
+        ".psd",
         ".qoi",
         ".tga",
         ".tif",
@@ -98,6 +102,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xff\x0a", "jpegxl"),
     (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "jpegxl"),
     (b"8BPS", "psd"),
+    (b"\x00\x00\x01\x00", "ico"),
 )
 _BRANDS = {b"avif": "avif", b"avis": "avif", b"crx ": "raw"} | dict.fromkeys(
     (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"), "heic"

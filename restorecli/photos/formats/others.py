@@ -37,12 +37,18 @@ def opened(data: bytes, name: str) -> AbstractContextManager[Any]:
         raise UnreadableError(f"{name}: not an image that can be read, or its header is damaged") from error
 
 
-def decode(data: bytes, kind: str, name: str) -> list[Raster]:
+def decode(data: bytes, kind: str, name: str, frames: str = "") -> list[Raster]:
     """Decode a file of `kind`.
+
+    Args:
+        data: the file.
+        kind: as `kinds.sniff` tells it.
+        name: how messages call it.
+        frames: what becomes of an animation: "each" frame, the "first" one, or "": it is refused.
 
     Raises:
         UnreadableError: the file is damaged or cut short.
-        UnsupportedError: it is an animation.
+        UnsupportedError: it is an animation, and `frames` is empty.
     """
     if kind == "hdr":
         try:
@@ -55,17 +61,37 @@ def decode(data: bytes, kind: str, name: str) -> list[Raster]:
         except DECODE_ERRORS as error:
             raise UnreadableError(f"{name}: damaged BMP file: {_brief(error)}") from error
     with opened(data, name) as file:
-        meta = _still(file, kind, name)
+        count = _count(file, kind, name)
+        if count > 1 and not frames:
+            raise _refused(count, name)
+        wanted = range(count if frames == "each" else 1)
         try:
-            raster = _frame(file, 0, meta)
+            rasters = [_frame_with_metadata(file, index, count > 1 and frames == "each") for index in wanted]
         except DECODE_ERRORS as error:
             raise UnreadableError(f"{name}: damaged {kind} file: {_brief(error)}") from error
-    take_metadata(raster, meta)
     if kind == "bmp":
-        raster.icc = bmp.profile(data)
+        rasters[0].icc = bmp.profile(data)
+    if count > len(rasters):
+        rasters[0].warnings.append(f"the first of {count} frames")
+    return rasters
+
+
+def _refused(count: int, name: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{name}: an animation of {count} frames", "--frames each restores all of them, --frames first one"
+    )
+
+
+def _frame_with_metadata(file: Any, index: int, animated: bool) -> Raster:
+    meta = file.metadata(index=index, exclude_applied=False)
+    raster = _frame(file, index, meta)
+    meta = file.metadata(index=index, exclude_applied=False)  # WebP has durations with the pixels only
+    take_metadata(raster, meta)
+    if animated:
+        raster.duration = float(meta.get("duration") or 0)
     if len(meta.get("sizes", ())) > 1:
         raster.warnings.append(f"an icon of {len(meta['sizes'])} sizes: the largest was taken")
-    return [raster]
+    return raster
 
 
 def still_metadata(data: bytes, kind: str, name: str) -> Mapping[str, Any]:
@@ -76,18 +102,24 @@ def still_metadata(data: bytes, kind: str, name: str) -> Mapping[str, Any]:
         UnsupportedError: it is an animation.
     """
     with opened(data, name) as file:
-        return _still(file, kind, name)
-
-
-def _still(file: Any, kind: str, name: str) -> Mapping[str, Any]:
-    try:
-        frames = file.properties(index=...).n_images or 1
+        count = _count(file, kind, name)
+        if count > 1:
+            raise _refused(count, name)
         meta: Mapping[str, Any] = file.metadata(index=0, exclude_applied=False)
+        return meta
+
+
+def count_frames(data: bytes, kind: str, name: str) -> int:
+    """How many frames a file has. `UnreadableError` where it is damaged."""
+    with opened(data, name) as file:
+        return _count(file, kind, name)
+
+
+def _count(file: Any, kind: str, name: str) -> int:
+    try:
+        return int(file.properties(index=...).n_images or 1)
     except DECODE_ERRORS as error:
         raise UnreadableError(f"{name}: damaged {kind} file: {_brief(error)}") from error
-    if frames > 1:
-        raise UnsupportedError(f"{name}: an animation of {frames} frames", "extract the frames first")
-    return meta
 
 
 def _brief(error: BaseException) -> str:

@@ -24,6 +24,7 @@ class Page:
         has_alpha: whether the last channel is alpha.
         icc: profile to embed, or None.
         cicp: code points of the colours, or None.
+        chromaticities: x and y of white, red, green and blue of samples that are light.
         exif: EXIF block, or None.
         xmp: XMP packet, or None.
         iptc: IPTC records, or None.
@@ -31,6 +32,7 @@ class Page:
         dpi: resolution, or None.
         pixels_per_unit: of a measured picture, see `Metadata.pixels_per_unit`.
         text: PNG text entries; JPEG comments.
+        duration: of a frame of an animation, in milliseconds.
         raw: what a DNG states about its pixels.
         warnings: what the format could not hold; encoders add to it.
     """
@@ -39,6 +41,7 @@ class Page:
     has_alpha: bool
     icc: bytes | None = None
     cicp: Cicp | None = None
+    chromaticities: tuple[float, ...] | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
     iptc: bytes | None = None
@@ -46,6 +49,7 @@ class Page:
     dpi: tuple[float, float] | None = None
     pixels_per_unit: tuple[float, float, int] | None = None
     text: tuple[tuple[str, str], ...] = ()
+    duration: float | None = None
     raw: Raw | None = None
     warnings: list[str] = field(default_factory=list)
 

@@ -176,7 +176,10 @@ def decode(data: bytes, name: str) -> list[Raster]:
     """
     header = read_header(data, name)
     if header.frames > 1:
-        raise UnsupportedError(f"{name}: an animation of {header.frames} frames", "extract the frames first")
+        raise UnsupportedError(
+            f"{name}: an animation of {header.frames} frames",
+            "--frames each restores all of them, --frames first one",
+        )
     try:
         samples = _pixels(data, header)
     except DECODE_ERRORS as error:

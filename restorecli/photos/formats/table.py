@@ -23,7 +23,8 @@ class Format:
         side: the greatest width and height.
         lossy: whether pixels are changed by encoding.
         metadata: which of "icc", "cicp", "exif", "xmp", "iptc", "dpi", "text", "comment" and
-            "pixels_per_unit" it can carry.
+            "pixels_per_unit" it can carry; "light" where samples are light in any primaries.
+        frames: whether it can be an animation.
         hdr_depth: the depth of an HDR picture (PQ, HLG) where it is another one.
     """
 
@@ -34,13 +35,14 @@ class Format:
     lossy: bool = False
     metadata: frozenset[str] = frozenset()
     hdr_depth: Depth | None = None
+    frames: bool = False
 
 
 _ALL = frozenset({"icc", "exif", "xmp", "iptc", "dpi"})
 FORMATS: dict[str, Format] = {
-    "png": Format(".png", (_8, _16), True, 2**31 - 1, metadata=_ALL | {"text", "cicp"}),
+    "png": Format(".png", (_8, _16), True, 2**31 - 1, metadata=_ALL | {"text", "cicp"}, frames=True),
     "jpg": Format(".jpg", (_8,), False, 65500, lossy=True, metadata=_ALL | {"comment"}),
-    "webp": Format(".webp", (_8,), True, 16383, metadata=frozenset({"icc", "exif", "xmp"})),
+    "webp": Format(".webp", (_8,), True, 16383, metadata=frozenset({"icc", "exif", "xmp"}), frames=True),
     "tiff": Format(".tiff", (_8, _16, _F), True, 2**31 - 1, metadata=_ALL | {"pixels_per_unit"}),
     "avif": Format(
         ".avif",
@@ -56,6 +58,7 @@ FORMATS: dict[str, Format] = {
     "ppm": Format(".ppm", (_8, _16), False, 2**31 - 1),
     "tga": Format(".tga", (_8,), True, 65535),
     "qoi": Format(".qoi", (_8,), True, 2**31 - 1),
+    "exr": Format(".exr", (_F,), True, 2**31 - 1, metadata=frozenset({"light"})),
     "dng": Format(".dng", (_16,), False, 65535, metadata=frozenset({"exif", "xmp"})),
 }
 WRITABLE: tuple[str, ...] = tuple(FORMATS)
@@ -71,9 +74,9 @@ _ALIASES = {
     "dib": "bmp",
 }
 # Formats that lose nothing stay; a picture is not put through a lossy encoder a second time.
-_KEPT = {"png": "png", "tiff": "tiff", "webp": "webp", "bmp": "bmp", "pnm": "ppm", "qoi": "qoi"}
+_KEPT = {"png": "png", "tiff": "tiff", "webp": "webp", "bmp": "bmp", "pnm": "ppm", "qoi": "qoi", "exr": "exr"}
 UNCHANGED = frozenset(_KEPT)
-_FLOATING = frozenset({"hdr", "exr", "pfm"})
+_FLOATING = frozenset({"hdr", "pfm"})
 
 
 def check_format(name: str) -> str:
@@ -114,7 +117,7 @@ def kept_format(kind: str, depth: Depth = Depth.UINT8) -> str:
         A key of `FORMATS`: the input's own format where it loses nothing, else "png"; "tiff" for camera
         RAW and for floating point.
     """
-    if kind == "raw" or kind in _FLOATING or depth is Depth.FLOAT32:
+    if kind == "raw" or kind in _FLOATING or (depth is Depth.FLOAT32 and kind != "exr"):
         return "tiff"
     return _KEPT.get(kind, "png")
 

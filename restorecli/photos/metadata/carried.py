@@ -82,6 +82,7 @@ def carried(raster: Raster, colours: Colours, orientation: int) -> Metadata:
         resources=raster.resources,
         cicp=colours.cicp,
         hdr_peak=colours.hdr_peak,
+        duration=raster.duration,
     )
 
 

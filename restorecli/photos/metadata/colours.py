@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from restorecli.imaging import cicp as code_points
 from restorecli.imaging import icc
 from restorecli.imaging.cicp import Cicp
+from restorecli.imaging.colour import srgb_to_linear
 from restorecli.photo import Depth, FloatArray, Photo
 from restorecli.photos.metadata import hdr, profiles
 from restorecli.photos.raster import Raster, to_float
@@ -24,6 +25,7 @@ class Colours:
         working: the working space.
         hdr_peak: see `Metadata.hdr_peak`.
         warnings: what could not be kept.
+        chromaticities: x and y of white, red, green and blue, where the pixels are light.
     """
 
     pixels: FloatArray
@@ -32,6 +34,7 @@ class Colours:
     working: str = "srgb"
     hdr_peak: float | None = None
     warnings: tuple[str, ...] = ()
+    chromaticities: tuple[float, ...] | None = None
 
 
 def to_working(raster: Raster) -> Colours:
@@ -69,6 +72,8 @@ def _written(cicp: Cicp) -> Cicp:
 def from_working(photo: Photo, held: Collection[str], depth: Depth) -> Colours:
     """A photo's pixels in the colours of a file that carries what is named in `held` ("icc", "cicp")."""
     kept = photo.metadata
+    if "light" in held:
+        return _light(photo)
     cicp = Cicp(*kept.cicp) if kept.cicp is not None and "cicp" in held else None
     if kept.hdr_peak is not None:
         return _from_hdr(photo, held, depth, cicp)
@@ -77,6 +82,19 @@ def from_working(photo: Photo, held: Collection[str], depth: Depth) -> Colours:
         return Colours(pixels, profile, cicp if profile is None or profile == kept.profile else None)
     warning = "cannot carry a colour profile: the result is in sRGB"
     return Colours(profiles.to_srgb(photo.pixels, kept), None, warnings=(warning,))
+
+
+def _light(photo: Photo) -> Colours:
+    """A photo's pixels as light, 1 for white, in the primaries of its working space."""
+    kept = photo.metadata
+    working = "srgb" if kept.working == profiles.NATIVE else kept.working
+    if kept.hdr_peak is not None:
+        pixels = hdr.light(photo.pixels, kept)
+    elif kept.working == profiles.NATIVE:
+        pixels = srgb_to_linear(profiles.to_srgb(photo.pixels, kept))
+    else:
+        pixels = srgb_to_linear(photo.pixels)
+    return Colours(pixels, None, chromaticities=icc.SPACES[working])
 
 
 def _from_hdr(photo: Photo, held: Collection[str], depth: Depth, cicp: Cicp | None) -> Colours:

@@ -89,4 +89,6 @@ def _smallest(light: FloatArray, cicp: Cicp) -> tuple[str, FloatArray]:
 
 def _matrix(source: tuple[float, ...], target: tuple[float, ...]) -> NDArray[np.float64]:
     """3×3: light in one set of primaries to another."""
+    if source == target:
+        return np.eye(3)
     return np.asarray(np.linalg.solve(icc.colorants(target), icc.colorants(source)), np.float64)

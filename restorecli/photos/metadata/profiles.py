@@ -15,7 +15,7 @@ import numpy as np
 from PIL import ImageCms
 
 from restorecli.imaging import icc
-from restorecli.imaging.colour import linear_to_srgb
+from restorecli.imaging.colour import linear_to_srgb, srgb_to_linear
 from restorecli.photo import Depth, FloatArray, Metadata
 from restorecli.photos.metadata import shaper as shapers
 from restorecli.photos.raster import Raster, Samples, to_float
@@ -54,6 +54,8 @@ def to_working(raster: Raster) -> tuple[FloatArray, bytes | None, str]:
         return _from_print(raster), None, "srgb"
     profile = icc.linear_profile(raster.model == "gray") if raster.linear else raster.icc
     pixels = to_float(raster.samples, raster.peak)
+    if raster.linear and not pixels.min() < 0:
+        return linear_to_srgb(pixels), profile, "srgb"  # the curve's own formula is exact, LittleCMS is not
     if not profile:
         return pixels, None, "srgb"
     space = colour_space(profile)
@@ -198,6 +200,8 @@ def from_working(
     if metadata.working == NATIVE:
         return pixels, profile
     working = icc.working_profile(metadata.working, space == "gray")
+    if profile == icc.linear_profile(space == "gray") and metadata.working == "srgb":
+        return srgb_to_linear(pixels), profile
     if profile is None or colour_space(profile) != space:
         return pixels, None if metadata.working == "srgb" else working
     if _is_same(working, profile, space):
