@@ -72,6 +72,15 @@ class DenoiseOptions(CommandOptions):
         if not 0 <= self.strength <= MOST_STRENGTH:
             raise UsageError(f"--strength {self.strength:g} is not between 0 and {MOST_STRENGTH:g}")
 
+    def recorded(self, shared: SharedOptions) -> dict[str, str]:
+        """Return the options as earlier versions record the same work, whose results so stay accepted."""
+        options = super().recorded(shared)
+        if self.strength == 1:
+            del options["strength"]
+        if self.noise == "auto" and self.sigma != "auto":  # a sigma is that of Gaussian noise
+            options["noise"] = "gaussian"
+        return options
+
     def requests(self, shared: SharedOptions) -> list[ModelRequest]:
         """Return the one request, with the noise level as a map where the network takes it."""
         from restorecli.commands.requests import request

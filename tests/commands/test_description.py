@@ -54,7 +54,6 @@ def test_steps_follow_one_another_with_options_of_their_own() -> None:
         "1 dejpeg quality": "30",
         "2 denoise sigma": "auto",
         "2 denoise noise": "auto",
-        "2 denoise strength": "1.0",
         "3 upscale degradation": "usual",
     }
 
@@ -69,7 +68,8 @@ def test_a_description_travels_to_another_process(description: RunDescription) -
 @pytest.mark.parametrize(
     ("description", "recorded"),
     [
-        (single("denoise", {"sigma": "25"}), {"sigma": "25", "noise": "auto", "strength": "1.0"}),
+        (single("denoise", {"sigma": "25"}), {"sigma": "25", "noise": "gaussian"}),
+        (single("denoise", {"strength": 0.5}), {"sigma": "auto", "noise": "auto", "strength": "0.5"}),
         (single("dejpeg"), {"quality": "auto"}),
         (single("upscale", {"scale": 3.0, "degradation": "real"}), {"degradation": "real"}),
         (single("deblur", {"blur": "defocus"}), {"blur": "defocus"}),
