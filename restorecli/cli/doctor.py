@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -81,17 +84,22 @@ def check_caches() -> list[Finding]:
         ("weights", "RESTORE_WEIGHTS_DIR", weights_folder()),
         ("measurements", "RESTORE_CACHE_DIR", cache_dir()),
     ):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / ".writable"
-            probe.touch()
-            probe.unlink()
-            findings.append(Finding(f"{what} folder", str(folder)))
-        except OSError as error:
-            findings.append(
-                Finding(f"{what} folder", f"{folder}: {error.strerror}", False, f"set {variable}")
-            )
+        wrong = _not_writable(folder)
+        there = str(folder) if folder.is_dir() else f"{folder}, made when it is needed"
+        state = f"{folder}: {wrong}" if wrong else there
+        findings.append(Finding(f"{what} folder", state, not wrong, f"set {variable}" if wrong else ""))
     return findings
+
+
+def _not_writable(folder: Path) -> str:
+    """Return why no file can be put into a folder, or into the one it would be made in; empty if one can."""
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 def check_weights() -> list[Finding]:
@@ -119,11 +127,14 @@ def check_weights() -> list[Finding]:
 
 def _print(findings: list[Finding]) -> None:
     from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
 
-    table = Table("what", "state", "fix")
+    from restorecli.report.words import labelled
+
+    console = Console(highlight=False)
+    room = max(len(finding.what) for finding in findings) + 2
     for finding in findings:
-        colour = "default" if finding.well else "red"
-        table.add_row(escape(finding.what), f"[{colour}]{escape(finding.state)}[/]", escape(finding.fix))
-    Console().print(table)
+        text = finding.state if finding.well else f"WRONG: {finding.state}"
+        style = "" if finding.well else "red"
+        console.print(labelled(console, finding.what.ljust(room), text, style), soft_wrap=True)
+        if finding.fix:
+            console.print(labelled(console, " " * room, f"→ {finding.fix}", style), soft_wrap=True)

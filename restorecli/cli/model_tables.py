@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, Group, RenderableType
-from rich.table import Table
+from rich.console import Console
 
 from restorecli.models.costs import Cost
 from restorecli.models.registry import ModelEntry, NetworkInfo
+from restorecli.report.columns import GAP, Column, lines, terminal_width
+from restorecli.report.words import labelled
 
 if TYPE_CHECKING:
     from restorecli.models.download import Progress
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """A table: its columns, and rows of texts."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[str]]
+
+
+Part = Grid | list[tuple[str, str]]
+"""A table, or titles with their texts."""
 
 
 def license_of(entry: ModelEntry) -> str:
@@ -31,16 +45,22 @@ def facts(entry: ModelEntry, here: bool) -> dict[str, Any]:
     return {**known, "cached": here}
 
 
-def listing(rows: Sequence[tuple[ModelEntry, bool]]) -> Table:
+LISTING = (
+    Column("model"),
+    Column("task", 2),
+    Column("for"),
+    Column("channels", 4, right=True),
+    Column("size", 1, right=True),
+    Column("here"),
+    Column("commercial use", 1),
+    Column("licence of the weights", 3),
+)
+
+
+def listing(rows: Sequence[tuple[ModelEntry, bool]]) -> Grid:
     """Return the table of `models list`."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("model", "task", "for", "channels"):
-        table.add_column(title, no_wrap=title == "model")
-    table.add_column("size", justify="right")
-    for title in ("here", "commercial use", "licence of the weights"):
-        table.add_column(title)
-    for entry, here in rows:
-        table.add_row(
+    cells = [
+        (
             entry.name,
             entry.task,
             made_for(entry),
@@ -50,7 +70,9 @@ def listing(rows: Sequence[tuple[ModelEntry, bool]]) -> Table:
             entry.commercial_use,
             license_of(entry),
         )
-    return table
+        for entry, here in rows
+    ]
+    return Grid(LISTING, cells)
 
 
 def made_for(entry: ModelEntry) -> str:
@@ -71,12 +93,10 @@ def megabytes(entry: ModelEntry) -> str:
     return "" if not size else f"{'' if entry.bytes else '~'}{size / 1e6:.1f} MB"
 
 
-def verification(rows: Sequence[tuple[ModelEntry, str]]) -> Table:
+def verification(rows: Sequence[tuple[ModelEntry, str]]) -> Grid:
     """Return the table of `models verify`."""
-    table = Table("model", "file", "result", box=None, pad_edge=False, header_style="bold")
-    for entry, wrong in rows:
-        table.add_row(entry.name, entry.file, wrong or "right")
-    return table
+    columns = (Column("model"), Column("file", 1), Column("result"))
+    return Grid(columns, [(entry.name, entry.file, wrong or "right") for entry, wrong in rows])
 
 
 def info_facts(
@@ -93,31 +113,29 @@ def info_facts(
     }
 
 
-def info(
-    network: NetworkInfo, entries: Sequence[ModelEntry], counted: Sequence[Cost]
-) -> list[RenderableType]:
+def info(network: NetworkInfo, entries: Sequence[ModelEntry], counted: Sequence[Cost]) -> list[Part]:
     """Return the parts of `models info`: the network, what it costs, its weights."""
-    about = Table.grid(padding=(0, 2))
-    for title, value in (
-        ("network", network.name),
-        ("what", network.summary),
-        ("paper", _paper(network)),
-        ("link", network.link),
-        ("code", f"{network.code} @ {network.commit[:10]}" if network.commit else network.code),
-        ("code licence", network.code_license or "none stated"),
-        ("weights licence", network.weights_license or "none stated"),
-        ("commercial use", network.commercial_use),
-        ("weights from", network.weights_home),
-        ("results are", network.results_measure),
-        *(("note", note) for note in network.notes),
-    ):
-        if value:
-            about.add_row(title, value)
-    parts: list[RenderableType] = [about]
-    if counted:
-        parts.append(_cost_table(counted))
-    parts.append(_weights_table(entries))
-    return [Group(*_spaced(parts))]
+    about = [
+        (title, value)
+        for title, value in (
+            ("network", network.name),
+            ("what", network.summary),
+            ("paper", _paper(network)),
+            ("link", network.link),
+            ("code", f"{network.code} @ {network.commit[:10]}" if network.commit else network.code),
+            ("code licence", network.code_license or "none stated"),
+            ("weights licence", network.weights_license or "none stated"),
+            ("commercial use", network.commercial_use),
+            ("weights from", network.weights_home),
+            ("results are", network.results_measure),
+            *(("note", note) for note in network.notes),
+        )
+        if value
+    ]
+    notes = dict.fromkeys(note for entry in entries for note in entry.notes)
+    about_weights = [("note", note) for note in notes]
+    parts = [about, _cost_table(counted) if counted else None, _weights_table(entries), about_weights]
+    return [part for part in parts if part]
 
 
 def _paper(network: NetworkInfo) -> str:
@@ -126,58 +144,64 @@ def _paper(network: NetworkInfo) -> str:
     return f"{network.title} ({origin})" if origin else network.title
 
 
-def _cost_table(counted: Sequence[Cost]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("parameters", "GMAC per MP of input", "overlap", "side multiple", "range"):
-        table.add_column(title, justify="right")
-    table.add_column("precisions")
-    table.add_column("models")
-    for cost in counted:
-        names = f"{cost.models[0]} …" if len(cost.models) > 2 else ", ".join(cost.models)
-        table.add_row(
+def _cost_table(counted: Sequence[Cost]) -> Grid:
+    columns = (
+        Column("parameters", right=True),
+        Column("GMAC per MP of input", right=True),
+        Column("overlap", 1, right=True),
+        Column("side multiple", 3, right=True),
+        Column("range", 2, right=True),
+        Column("precisions", 2),
+        Column("models"),
+    )
+    rows = [
+        (
             f"{cost.parameters:,}",
             f"{cost.gmac_per_megapixel:,.0f}",
             str(cost.tile_overlap),
             str(cost.side_multiple),
             f"0–{cost.value_range:g}",
             cost.precisions,
-            names,
+            f"{cost.models[0]} …" if len(cost.models) > 2 else ", ".join(cost.models),
         )
-    return table
+        for cost in counted
+    ]
+    return Grid(columns, rows)
 
 
-def _weights_table(entries: Sequence[ModelEntry]) -> Table:
+def _weights_table(entries: Sequence[ModelEntry]) -> Grid:
     from restorecli.models.cache import cached
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("model", "for", "file", "here", "published results"):
-        table.add_column(title)
+    columns = (
+        Column("model"),
+        Column("for"),
+        Column("file", 2),
+        Column("here"),
+        Column("published results", 1),
+    )
+    rows = []
     for entry in entries:
         results = ", ".join(
             f"{name} {'/'.join(f'{value:g}' for value in values)}" for name, values in entry.results.items()
         )
         file = entry.file if entry.verified else f"{entry.file} (name not confirmed)"
-        here = "yes" if cached(entry) else "no"
-        table.add_row(entry.name, made_for(entry), file, here, results)
-        for note in entry.notes:
-            table.add_row("", f"[dim]{note}[/dim]")
-    return table
+        rows.append((entry.name, made_for(entry), file, "yes" if cached(entry) else "no", results))
+    return Grid(columns, rows)
 
 
-def _spaced(parts: Sequence[RenderableType]) -> Iterator[RenderableType]:
+def show(*parts: Part) -> None:
+    """Print tables, and titles with texts, to standard output; nothing is cut where that is no terminal."""
+    console = Console(highlight=False)
     for index, part in enumerate(parts):
         if index:
-            yield ""
-        yield part
-
-
-def show(*parts: RenderableType) -> None:
-    """Print tables to standard output; where that is no terminal, lines are not folded."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=400)
-    for part in parts:
-        console.print(part)
+            sys.stdout.write("\n")
+        if isinstance(part, Grid):
+            width = terminal_width(console.is_terminal)
+            sys.stdout.writelines(line + "\n" for line in lines(part.columns, part.rows, width))
+            continue
+        room = max(len(title) for title, _ in part) + GAP
+        for title, text in part:
+            console.print(labelled(console, title.ljust(room), text), soft_wrap=True)
 
 
 def say(*lines: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -125,7 +126,7 @@ def _fetch_with_retries(http: requests.Session, url: str, part: _Part, progress:
             reason, wait = str(error), getattr(error, "wait", 0.0)
         except (requests.ConnectionError, requests.Timeout) as error:
             # nobody there: a second attempt is enough; a connection that was cut deserves them all
-            reason, wait = cause(error), 0.0
+            reason, wait = cause(error, url), 0.0
             limit = ATTEMPTS if part.size() else 2
         except requests.RequestException as error:
             raise DownloadError(f"{url} could not be fetched: {error}") from error
@@ -214,6 +215,11 @@ def _raise_for_status(response: requests.Response, url: str) -> None:
         stated = response.headers.get("Retry-After", "")
         wait = float(stated) if stated.isdigit() else 0.0
         raise _TryAgainError(f"the server answers {status} {response.reason}", wait)
+    if status == requests.codes.proxy_authentication_required:
+        raise DownloadError(
+            f"{url}: the proxy of the environment answers {status} {response.reason}",
+            "set https_proxy or http_proxy to http://USER:PASSWORD@HOST:PORT",
+        )
     if status >= 400:
         raise DownloadError(f"{url}: the server answers {status} {response.reason}")
 
@@ -253,14 +259,38 @@ def _check_space(part: _Part, total: int | None, start: int) -> None:
         raise _no_space(part, f": {total - start} bytes are needed, {free} are free")
 
 
-def cause(error: BaseException) -> str:
-    """Return the innermost reason of a connection error, which alone is fit for a message."""
-    while (inner := getattr(error, "reason", None) or (error.args[0] if error.args else None)) is not None:
-        if not isinstance(inner, BaseException):
-            break
-        error = inner
-    text = str(error)
-    return text.rpartition(": ")[2] or text
+def cause(error: BaseException, url: str = "") -> str:
+    """Return the reason of a connection error in words, and whether it was a proxy's.
+
+    Args:
+        error: of requests or urllib3, which wrap the reason several times.
+        url: what was to be fetched.
+    """
+    chain = [error]
+    while (inner := _inner(chain[-1])) is not None and inner not in chain:
+        chain.append(inner)
+    last = chain[-1]
+    text = (
+        (last.strerror if isinstance(last, OSError) else None) or str(last).rpartition(": ")[2] or str(last)
+    )
+    if not any(type(each).__name__ == "ProxyError" for each in chain):
+        return text
+    proxy = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url)) or ""
+    place = re.sub(r"//[^/@]*@", "//", proxy)  # without its password
+    return (
+        f"the proxy {place} of the environment lets nothing through: {text}"
+        if place
+        else f"the proxy: {text}"
+    )
+
+
+def _inner(error: BaseException) -> BaseException | None:
+    """Return what an error wraps, if anything."""
+    reasons = (getattr(error, "reason", None), getattr(error, "original_error", None), *error.args)
+    wrapped = next((each for each in reasons if isinstance(each, BaseException)), None)
+    return wrapped or (
+        error.__cause__ if type(error).__module__.startswith(("urllib3", "requests")) else None
+    )
 
 
 def _disk_error(error: OSError, part: _Part) -> DownloadError:

@@ -66,6 +66,7 @@ class Missing:
     task: str
     name: str
     reason: str
+    hint: str = ""
 
 
 def find_subjects(
@@ -123,7 +124,7 @@ def _subject(
             raise
         return Missing(task, name, error.message)
     except RestoreError as error:
-        return Missing(task, name, error.message)
+        return Missing(task, name, error.message, error.hint)
 
 
 def _found(request: ModelRequest) -> Subject:
@@ -143,7 +144,8 @@ def _found(request: ModelRequest) -> Subject:
     except WeightsError as error:
         if entry.network in NETWORKS:
             return subject
-        raise WeightsError(f"{entry.name}: {error.message}", error.hint) from error
+        message = error.message.removeprefix(entry.name).lstrip(": ")
+        raise WeightsError(f"{entry.name} {message}", error.hint) from error
     return Subject(
         request.task, entry.name, entry.network, entry.variant, entry.variant, request, entry, found
     )

@@ -24,9 +24,5 @@ def wrapped(console: Console, text: str, indent: int = 0) -> list[str]:
 
 def labelled(console: Console, label: str, text: str, style: str = "") -> Text:
     """Return a line of talk: a coloured label in front, further lines indented below the first."""
-    first, *more = wrapped(console, text, len(label))
-    said = Text(label, style=style)
-    said.append(first, style="default")
-    for line in more:
-        said.append("\n" + " " * len(label) + line, style="default")
-    return said
+    lines = wrapped(console, text, len(label))
+    return Text.assemble((label, style), ("\n" + " " * len(label)).join(lines))

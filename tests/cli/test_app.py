@@ -3,12 +3,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
 from restorecli.cli.app import app
+from restorecli.cli.doctor import check_caches
 from restorecli.commands.options import SharedOptions
 from restorecli.errors import ExitCode, RestoreError
 from tests.conftest import Done
@@ -122,3 +124,13 @@ def test_doctor_names_a_folder_that_cannot_be_written(
     done = restore("doctor")
     assert done.code == 1
     assert "RESTORE_WEIGHTS_DIR" in done.out
+
+
+def test_a_cache_folder_that_is_not_there_yet_is_no_fault_and_is_not_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for variable in ("RESTORE_WEIGHTS_DIR", "RESTORE_CACHE_DIR"):
+        monkeypatch.setenv(variable, str(tmp_path / "not" / "yet"))
+    findings = check_caches()
+    assert all(finding.well and "made when it is needed" in finding.state for finding in findings)
+    assert list(tmp_path.iterdir()) == []

@@ -176,6 +176,21 @@ def test_a_proxy_that_lets_nothing_through_is_said_in_one_sentence(
     with pytest.raises(DownloadError, match=r"https://far\.invalid/w\.pt .*501") as caught:
         download("https://far.invalid/w.pt", tmp_path / "w.pt")
     assert "HTTPSConnectionPool" not in caught.value.message
+    assert f"the proxy {web.url} of the environment lets nothing through" in caught.value.message
+
+
+def test_a_proxy_that_is_not_there_is_blamed_and_not_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv("HTTPS_PROXY", "http://someone:secret@127.0.0.1:9")
+    with pytest.raises(DownloadError) as caught:
+        download("https://far.invalid/w.pt", tmp_path / "w.pt")
+    message = caught.value.message
+    assert message.endswith(
+        "the proxy http://127.0.0.1:9 of the environment lets nothing through: Connection refused"
+    )
+    assert "secret" not in message
 
 
 def test_a_proxy_that_wants_a_password_is_said(
@@ -184,7 +199,7 @@ def test_a_proxy_that_wants_a_password_is_said(
     monkeypatch.delenv("NO_PROXY")
     monkeypatch.setenv("HTTP_PROXY", web.url)
     web.answer = lambda path: Page(failures=[407])
-    with pytest.raises(DownloadError, match="407 Proxy Authentication Required"):
+    with pytest.raises(DownloadError, match=r"the proxy .* answers 407 Proxy Auth"):
         download("http://far.invalid/w.pt", tmp_path / "w.pt")
 
 

@@ -140,7 +140,10 @@ def report_missing(options: BenchOptions, missing: Sequence[Missing]) -> None:
 def missing_error(missing: Sequence[Missing]) -> RestoreError:
     """Return the error for a run without a row."""
     reason = missing[0].reason if missing else "no network fits"
-    return NothingToDoError(f"nothing was measured: {reason}", "choose another --model, --task or --size")
+    hint = next((entry.hint for entry in missing if entry.hint), "")
+    return NothingToDoError(
+        f"nothing was measured: {reason}", hint or "choose another --model, --task or --size"
+    )
 
 
 def calibration_lines(calibrations: Sequence[Calibration] | Any) -> list[str]:

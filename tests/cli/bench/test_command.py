@@ -347,3 +347,13 @@ def test_a_stopped_measurement_shows_what_it_has(restore: Restore, monkeypatch: 
     assert asked == ["nlsn-light-x2", "nlsn-light-x3"]
     assert "| nlsn-light-x2 | light |" in done.out
     assert "nlsn-light-x3" not in done.out
+
+
+def test_a_network_that_needs_spandrel_says_how_to_get_it(
+    restore: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("restorecli.models.resolve.find_spec", lambda name: None)
+    done = restore("bench", "--model", "swinir", "--task", "upscale")
+    assert done.code != 0
+    assert "swinir-x4 needs the optional package spandrel" in done.err
+    assert "hint: pip install 'restorecli[spandrel]'" in done.err
