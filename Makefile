@@ -16,7 +16,7 @@ DOCS_READY := $(DOCS_VENV)/.ready
 PIP := -m pip install --quiet --disable-pip-version-check
 PYTEST := -m pytest -n 2 --dist loadfile
 
-.PHONY: help demo test check format test-cpus test-lowest docs lint-project bench-networks gallery reference clean
+.PHONY: help demo test check format test-cpus test-lowest docs lint-project bench-networks gpu-check gallery reference clean
 
 help:
 	@echo "make demo            restore the sample photos into .demo/"
@@ -26,6 +26,7 @@ help:
 	@echo "make docs            the documents as a site, in .site/"
 	@echo "make lint-project    check the container file, the workflows, the issue forms and the citation"
 	@echo "make bench-networks  speed of the five networks against their straightforward formulations"
+	@echo "make gpu-check       parity, speed and memory on a CUDA GPU; the report goes to gpu-check.md"
 	@echo "make gallery         draw the before/after pictures of the documentation again"
 	@echo "make reference       write the pages and tables that come from the program again"
 	@echo "make clean           remove the environments and what the commands made"
@@ -86,6 +87,10 @@ lint-project: $(DOCS_READY)
 
 bench-networks: $(READY)
 	$(BIN)/python -m benchmarks.networks
+
+# FAKE=--fake runs a little of everything on a make-believe GPU.
+gpu-check: $(READY)
+	$(BIN)/python -m benchmarks.gpu_check gpu-check.md $(FAKE)
 
 gallery: $(READY)
 	$(BIN)/python -m benchmarks.gallery

@@ -1,7 +1,8 @@
-"""The host's memory, as far as this process may use it: limits of a container and of the shell count too."""
+"""The host's memory and cores, as far as this process may use them: limits of containers and shells count."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,13 @@ def available_bytes(groups: Path = GROUPS, own: Path = OWN_GROUP) -> int:
     """Return how much can be allocated now without swapping, being refused, or being killed for it."""
     left = [limit - used for limit, used in (*_groups(groups, own), *_resource_limits())]
     return max(0, min([int(psutil.virtual_memory().available), *left]))
+
+
+def usable_cores() -> int:
+    """Return how many CPU cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _groups(root: Path, own: Path) -> Iterator[tuple[int, int]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ from restorecli.commands.options import SharedOptions
 from restorecli.commands.ready import Ready, make_ready
 from restorecli.commands.values import number
 from restorecli.errors import ExitCode
+from restorecli.host import usable_cores
 from restorecli.photos.inputs import Found, shard
 from restorecli.photos.naming import plan_names
 from restorecli.photos.planned import Plan, PlannedPhoto
@@ -112,6 +112,10 @@ def reporter(options: SharedOptions) -> Reporter:
     return ConsoleReporter(-1 if options.quiet else options.verbose)
 
 
+MOST_READERS = 4
+"""Decoding a photo takes a fraction of the time that encoding its result does."""
+
+
 def run_interruptibly(
     photos: Sequence[PlannedPhoto],
     setup: Setup,
@@ -126,7 +130,8 @@ def run_interruptibly(
         photos: what to do.
         setup: what they share.
         report: gets every event.
-        jobs: reader and writer threads; None for as many as suit this machine.
+        jobs: reader and writer threads; None for a few readers, and a writer for each core but one, since
+            encoding takes the most time of all that is done on the host.
         fail_fast: stop at the first photo that fails.
     """
 
@@ -136,8 +141,16 @@ def run_interruptibly(
             report.note("stopping: files being written are finished first; once more to stop at once")
 
     with stopped_by(stop):
-        jobs = jobs or min(4, os.cpu_count() or 1)
-        return threads.run(photos, setup, report, interrupted, jobs=jobs, fail_fast=fail_fast)
+        cores = usable_cores()
+        return threads.run(
+            photos,
+            setup,
+            report,
+            interrupted,
+            jobs=jobs or min(MOST_READERS, cores),
+            writers=jobs or max(1, cores - 1),
+            fail_fast=fail_fast,
+        )
 
 
 def exit_code(tally: Tally) -> ExitCode:

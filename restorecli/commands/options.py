@@ -282,7 +282,14 @@ class SharedOptions:
         str, option("--batch", help="Tiles per forward pass.", panel=ENGINE, metavar="auto|N")
     ] = "auto"
     jobs: Annotated[
-        str, option("--jobs", "-j", help="Reader and writer threads.", panel=ENGINE, metavar="auto|N")
+        str,
+        option(
+            "--jobs",
+            "-j",
+            help="Reader and writer threads; auto: up to 4 readers, and a writer for each core but one.",
+            panel=ENGINE,
+            metavar="auto|N",
+        ),
     ] = "auto"
     seed: Seed = 0
     dry_run: Annotated[

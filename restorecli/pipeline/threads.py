@@ -68,6 +68,7 @@ def run(
     cancelled: Flag,
     *,
     jobs: int = 2,
+    writers: int | None = None,
     fail_fast: bool = False,
 ) -> Tally:
     """Restore ``photos`` and report what happens.
@@ -78,7 +79,8 @@ def run(
         report: gets every event, from this thread.
         cancelled: when set, the run stops at the next tile, finishes the files it is writing and says how
             far it got.
-        jobs: reader threads, and as many writer threads.
+        jobs: reader threads.
+        writers: writer threads; as many by default.
         fail_fast: stop at the first photo that fails.
 
     Returns:
@@ -93,7 +95,8 @@ def run(
         tally.add(event)
         report.event(event)
 
-    line = _Line(setup, emit, cancelled, jobs)
+    writers = jobs if writers is None else writers
+    line = _Line(setup, emit, cancelled, jobs, writers)
     try:
         for reading in line.decoding_ahead(photos):
             if cancelled.is_set():
@@ -104,7 +107,7 @@ def run(
                 line.restore(reading, report)
             else:
                 emit(reading)
-            line.collect(may_wait=jobs)
+            line.collect(may_wait=writers)
             if fail_fast and tally.failed:
                 break
     except (KeyboardInterrupt, Cancelled):
@@ -125,9 +128,9 @@ def run(
 class _Line:
     """The photos of one run on their way from readers to writers."""
 
-    def __init__(self, setup: Setup, emit: Emit, cancelled: Flag, jobs: int) -> None:
+    def __init__(self, setup: Setup, emit: Emit, cancelled: Flag, jobs: int, writers: int) -> None:
         self._setup, self._emit, self._cancelled, self._jobs = setup, emit, cancelled, jobs
-        self._readers, self._writers = Workers(jobs, "read"), Workers(jobs, "write")
+        self._readers, self._writers = Workers(jobs, "read"), Workers(writers, "write")
         self._gate = Gate(free_bytes)
         self._writings: deque[_Writing] = deque()
 

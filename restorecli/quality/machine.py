@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import subprocess
@@ -14,7 +13,7 @@ import torch
 from restorecli import __version__
 from restorecli.engine.device import describe
 from restorecli.engine.memory import total_memory
-from restorecli.host import total_bytes
+from restorecli.host import total_bytes, usable_cores
 
 
 def machine(device: torch.device) -> dict[str, Any]:
@@ -57,13 +56,6 @@ def header(facts: dict[str, Any]) -> str:
     if facts.get("runtime"):
         words.append(facts["runtime"])
     return ", ".join(words)
-
-
-def usable_cores() -> int:
-    """Return how many CPU cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _cpu_clock() -> dict[str, float]:

@@ -25,8 +25,8 @@ from restorecli.engine.run import run
 from restorecli.engine.settings import RunSettings
 from restorecli.engine.tuned import REASON, remember_threads, remember_tuned
 from restorecli.errors import DeviceError, OutOfMemoryError, RestoreError, UsageError, unknown_value
+from restorecli.host import usable_cores
 from restorecli.networks.network import Network
-from restorecli.quality.machine import usable_cores
 from restorecli.quality.runtime import Bench, Row, Setup, sample_input
 from restorecli.quality.subjects import Subject
 from restorecli.quality.timing import repeat

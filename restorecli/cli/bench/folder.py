@@ -35,6 +35,15 @@ MEANING = {
 }
 
 
+BOTTLENECKS = {
+    "decoding": "more --jobs, more cores or a faster disk would help",
+    "encoding": "more cores, more --jobs, or a format that is quicker to write (PNG, TIFF, JPEG) would help",
+    "the device": "a faster one, a lighter model or a lower precision would help",
+    "the main thread": "what is done to a photo before and after the network takes longer than the network",
+}
+"""What can hold a folder back, and what helps."""
+
+
 @dataclass(frozen=True)
 class FolderRow:
     """What came of a folder.
@@ -61,6 +70,18 @@ class FolderRow:
         """Restored files per minute."""
         return 60 * self.files / self.seconds
 
+    @property
+    def bottleneck(self) -> str:
+        """What the rest waited for most: one of `BOTTLENECKS`."""
+        spent = {kind: self.spent.get(kind, 0.0) for kind in MEANING}
+        shares = {
+            "decoding": spent["wait for decoding"],
+            "encoding": spent["wait for encoding"],
+            "the device": spent["device"],
+            "the main thread": spent["restore"] - spent["device"],
+        }
+        return max(shares, key=lambda name: shares[name])
+
 
 def measure_folder(options: BenchOptions) -> None:
     """Restore the folder to a temporary place, print and write what it took.
@@ -84,8 +105,11 @@ def measure_folder(options: BenchOptions) -> None:
         + (f"; {row.failed} failed" if row.failed else ""),
         "",
         Table(("what", "seconds", "of the run", ""), _spent(row)).markdown(),
+        "",
+        f"Bottleneck: {row.bottleneck}: {BOTTLENECKS[row.bottleneck]}.",
     ]
-    show(options, "folder", lines, [{**asdict(row), "files_per_minute": row.files_per_minute}], machine=facts)
+    told = {**asdict(row), "files_per_minute": row.files_per_minute, "bottleneck": row.bottleneck}
+    show(options, "folder", lines, [told], machine=facts)
 
 
 def run_folder(description: RunDescription, say: Callable[[str], None]) -> tuple[FolderRow, str]:

@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 
 from restorecli.cli.bench.command import APPLIES
+from restorecli.cli.bench.folder import FolderRow
 from restorecli.cli.bench.options import BenchOptions
 from restorecli.quality import calibrate, sweep
 from restorecli.quality.runtime import Bench
@@ -270,6 +271,7 @@ def test_a_folder_is_measured_end_to_end_and_left_alone(restore: Restore, tmp_pa
     assert row["megapixels"] == pytest.approx(3 * 96 * 80 / 1e6)
     assert row["spent"]["device"] <= row["spent"]["restore"] <= row["seconds"]
     assert {"decode", "encode", "wait for decoding", "wait for encoding"} <= set(row["spent"])
+    assert row["bottleneck"] in ("decoding", "encoding", "the device", "the main thread")
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.png", "b.png", "c.png", "in"]
 
 
@@ -357,3 +359,16 @@ def test_a_network_that_needs_spandrel_says_how_to_get_it(
     assert done.code != 0
     assert "swinir-x4 needs the optional package spandrel" in done.err
     assert "hint: pip install 'restorecli[spandrel]'" in done.err
+
+
+@pytest.mark.parametrize(
+    ("spent", "named"),
+    [
+        ({"restore": 9.0, "device": 8.0, "encode": 30.0, "wait for encoding": 1.0}, "the device"),
+        ({"restore": 3.0, "device": 2.5, "wait for encoding": 6.0, "wait for decoding": 0.1}, "encoding"),
+        ({"restore": 3.0, "device": 2.5, "wait for encoding": 0.1, "wait for decoding": 5.0}, "decoding"),
+        ({"restore": 9.0, "device": 2.0}, "the main thread"),
+    ],
+)
+def test_what_holds_a_folder_back_is_named(spent: dict[str, float], named: str) -> None:
+    assert FolderRow("denoise", "some", 3, 0, 10.0, 5.0, spent).bottleneck == named
