@@ -13,6 +13,8 @@ from restorecli.tasks.base import Job, Need
 from restorecli.tasks.estimate.noise import NoiseEstimate, noise_sigma
 from restorecli.tasks.same_size import picture_inputs, put_back
 
+Details = dict[str, str | float]
+
 
 @dataclass(frozen=True)
 class Denoise:
@@ -21,7 +23,8 @@ class Denoise:
     Attributes:
         sigma: standard deviation of the noise on the 0–255 scale; None to estimate it for each photo.
         noise: "gaussian": only white noise counts, for weights that know no other and harm what has none;
-            "real": any noise that could be seen counts, for weights that leave clean photos alone.
+            "real": any noise that could be seen counts, for weights that leave clean photos alone; what is
+            barely seen is taken out in part.
         strength: 1 takes the noise out; below, so much of what the network changes is kept; above, a second
             run changes what the first left, and so much of that is kept.
     """
@@ -34,12 +37,12 @@ class Denoise:
     @property
     def judges(self) -> bool:
         """Whether a photo may turn out to need nothing."""
-        return self.sigma is None
+        return self.sigma is None or self.strength == 0
 
     def examine(self, photo: Photo) -> Need:
         """Ask for weights of the photo's noise, and leave it alone where there is none."""
         channels = 1 if photo.is_gray else 3
-        strength: dict[str, str | float] = {} if self.strength == 1 else {"strength": self.strength}
+        strength: Details = {} if self.strength == 1 else {"strength": self.strength}
         if self.strength == 0:
             return Need(channels, leave="strength 0 changes nothing", details=strength)
         shares = (1.0, self.strength - 1) if self.strength > 1 else (self.strength,)
@@ -52,11 +55,25 @@ class Denoise:
             return Need(channels, leave="it is too small to measure its noise; give it with --sigma N")
         if estimate is None:  # nothing is known, and nothing can be harmed
             return Need(channels, details=strength, shares=shares)
+        return self._found(estimate, channels, strength, shares)
+
+    def _found(
+        self, estimate: NoiseEstimate, channels: int, told: Details, shares: tuple[float, ...]
+    ) -> Need:
+        """Say what was found; of real noise that is barely seen a part of the change is kept."""
         sigma, coarse = round(estimate.sigma, 1), round(estimate.coarse, 1)
-        details = {"sigma": sigma, "sigma_coarse": coarse, "sigma_source": "estimated", **strength}
-        notes = (f"sigma {sigma:g} pixel by pixel, {coarse:g} at half size, estimated from the pixels",)
-        level = sigma if self.noise == "gaussian" else round(estimate.strongest, 1)
-        return Need(channels, level, self._leave(estimate), notes, details, shares=shares)
+        details = {"sigma": sigma, "sigma_coarse": coarse, "sigma_source": "estimated", **told}
+        notes = [f"sigma {sigma:g} pixel by pixel, {coarse:g} at half size, estimated from the pixels"]
+        leave = self._leave(estimate)
+        if self.noise == "gaussian":
+            return Need(channels, sigma, leave, tuple(notes), details, shares=shares)
+        effect = estimate.visibility
+        if not leave and effect < 1:
+            details["effect"] = round(effect, 2)
+            notes.append(f"so faint that {100 * effect:.0f} % of it is taken out")
+        parts = tuple(share * effect for share in shares)
+        level = round(estimate.strongest, 1)
+        return Need(channels, level, leave, tuple(notes), details, shares=parts)
 
     def _leave(self, estimate: NoiseEstimate) -> str:
         """Return why a photo with this noise is best left as it is; empty where it is not."""

@@ -141,6 +141,19 @@ def test_smoothed_noise_counts_as_real_and_not_as_white() -> None:
     assert "--noise real" in Denoise(noise="gaussian").examine(photo).leave
 
 
+@pytest.mark.parametrize("strength", [0.5, 1.0, 2.0])
+def test_noise_that_is_barely_seen_is_taken_out_in_part(strength: float) -> None:
+    task = Denoise(strength=strength)
+    effects = []
+    for sigma in (1.8, 2.2, 2.6, 5.0):
+        need = task.examine(grainy(sigma))
+        effects.append(need.details.get("effect", 1.0))
+        full = Denoise(25, strength=strength).examine(grainy(sigma)).shares
+        np.testing.assert_allclose(need.shares, [effects[-1] * share for share in full], atol=0.006)
+    assert 0 < effects[0] < effects[1] < effects[2] < effects[3] == 1
+    assert "effect" not in Denoise(noise="gaussian").examine(grainy(12)).details
+
+
 def test_noise_is_sought_where_the_photo_is_not_hidden() -> None:
     photo = grainy(12)
     alpha = np.ones((96, 96), np.float32)
