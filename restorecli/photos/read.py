@@ -57,10 +57,10 @@ def read(
         kind = _kind(stream, name)
         try:
             extents = _extents(stream, kind, name)
+            check_extents(extents, _length(stream), name, max_pixels)
             animated = _count_frames(stream, kind, name) if frames else 0
             if frames == "each" and animated:
-                extents *= animated
-            check_extents(extents, _length(stream), name, max_pixels)
+                check_extents(extents * animated, _length(stream), name, max_pixels)
             stream.seek(0)
             if kind == "raw":
                 pages: tuple[Photo, ...] = (raw.decode(stream, name),)

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from restorecli.errors import TooLargeError, UnsupportedError
+from restorecli.photos.formats import others
 from restorecli.photos.read import read
 from restorecli.photos.write import write
 
@@ -70,6 +71,12 @@ def test_all_frames_count_for_the_limit():
     assert read(animated("GIF"), frames="first", max_pixels=400).pages
     with pytest.raises(TooLargeError, match="3 pages"):
         read(animated("GIF"), frames="each", max_pixels=400)
+
+
+def test_a_canvas_beyond_the_limit_is_refused_before_its_frames_are_counted(monkeypatch):
+    monkeypatch.setattr(others, "count_frames", lambda *_: pytest.fail("counted"))
+    with pytest.raises(TooLargeError):
+        read(animated("GIF"), frames="first", max_pixels=200)
 
 
 def test_stills_are_not_touched_by_the_option():
