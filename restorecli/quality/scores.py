@@ -29,7 +29,7 @@ def psnr(image: NDArray[np.generic], truth: NDArray[np.generic], *, border: int)
     first, second = _inside(image, border), _inside(truth, border)
     if np.array_equal(first, second):
         return float("inf")
-    return float(peak_signal_noise_ratio(second, first, data_range=255))
+    return float(peak_signal_noise_ratio(second, first, data_range=255))  # type: ignore[no-untyped-call]
 
 
 def ssim(image: NDArray[np.generic], truth: NDArray[np.generic], *, border: int) -> float:
@@ -44,7 +44,7 @@ def ssim(image: NDArray[np.generic], truth: NDArray[np.generic], *, border: int)
     """
     from skimage.metrics import structural_similarity
 
-    value = structural_similarity(
+    value = structural_similarity(  # type: ignore[no-untyped-call]
         _inside(truth, border),
         _inside(image, border),
         data_range=255,
