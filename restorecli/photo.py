@@ -107,6 +107,24 @@ class Raw:
     camera: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class Rounded:
+    """What a result is beyond its pixels that is rounded for its file already, to take less memory.
+
+    Attributes:
+        format, depth: that it was rounded for.
+        profile: ICC profile to embed.
+        cicp: primaries and transfer by ITU-T H.273, to be written beside it.
+        warnings: what the file could not keep of the colours.
+    """
+
+    format: str
+    depth: Depth
+    profile: bytes | None = None
+    cicp: tuple[int, int] | None = None
+    warnings: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Photo:
     """One picture (one page of a file), upright, ready for a network.
@@ -121,6 +139,7 @@ class Photo:
         warnings: what could not be kept or had to be assumed, one sentence each.
         quantisation: a JPEG file's tables; None for other formats.
         raw: set for camera RAW that is not developed yet, whose pixels are then as `Raw` says.
+        rounded: set for a result whose pixels are unsigned integers, the samples of the file it will be.
     """
 
     pixels: FloatArray
@@ -131,6 +150,7 @@ class Photo:
     warnings: tuple[str, ...] = ()
     quantisation: Quantisation | None = None
     raw: Raw | None = None
+    rounded: Rounded | None = None
 
     @property
     def height(self) -> int:

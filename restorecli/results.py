@@ -7,11 +7,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from restorecli.photo import Depth, Document
-from restorecli.photos.formats.table import is_kept_as
+import torch
+
+from restorecli.engine.blend import allocate
+from restorecli.photo import Depth, Document, Photo
+from restorecli.photos.formats.rounding import Rounding
+from restorecli.photos.formats.table import RAW_ONLY, is_kept_as, kept_format, nearest_depth
 from restorecli.photos.planned import PlannedPhoto
 from restorecli.photos.records import Record
 from restorecli.photos.write import WrittenInfo, write, write_copy
+from restorecli.rows import MakeRounding
 from restorecli.stages import Details, Passed
 
 
@@ -34,6 +39,25 @@ class Encoding:
     keep_dates: bool = False
     provenance: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
+
+
+def rounding_for(page: Photo, planned: PlannedPhoto, encoding: Encoding) -> MakeRounding | None:
+    """Return what rounds the result of ``page`` for its file while it is made.
+
+    Returns:
+        None where something is transparent, or the samples stay floating-point numbers.
+    """
+    wanted = encoding.depth or page.depth
+    name = kept_format(page.format, wanted) if planned.format == "keep" else planned.format
+    depth = nearest_depth(wanted, name)
+    if page.alpha is not None or name in RAW_ONLY or depth is Depth.FLOAT32:
+        return None
+    kind = torch.uint8 if depth is Depth.UINT8 else torch.uint16
+
+    def make(photo: Photo, height: int, width: int) -> Rounding:
+        return Rounding(name, depth, allocate((height, width, photo.pixels.shape[2]), kind).numpy())
+
+    return make
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from restorecli.models.choose import ModelRequest
 from restorecli.models.resolved import Resolved
 from restorecli.networks.network import Network
 from restorecli.photo import Photo
+from restorecli.rows import MakeRounding, RowsOfResult, may_round
 from restorecli.tasks.base import Need, Task, partly
 
 Details = Mapping[str, str | float]
@@ -72,6 +73,7 @@ def pass_through(
     *,
     progress: Callable[[int, int], None] | None = None,
     cancelled: threading.Event | None = None,
+    rounding: MakeRounding | None = None,
 ) -> Passed:
     """Take ``photo`` through ``stages``.
 
@@ -81,6 +83,8 @@ def pass_through(
         networks: where the networks come from.
         progress: called with finished and all tiles, per run of a network.
         cancelled: when set, the run stops at the next tile.
+        rounding: where given, the result of the last stage may be rounded row by row for its file, which
+            takes a fraction of the memory.
 
     Raises:
         PhotoError: this photo cannot be restored.
@@ -90,7 +94,8 @@ def pass_through(
     passed = Passed(photo)
     for stage in stages:
         if not stage.only_raw or passed.photo.raw is not None:
-            passed = _through(passed, stage, networks, progress, cancelled)
+            last = rounding if stage is stages[-1] else None
+            passed = _through(passed, stage, networks, progress, cancelled, last)
     return passed
 
 
@@ -100,6 +105,7 @@ def _through(
     networks: Networks,
     progress: Callable[[int, int], None] | None,
     cancelled: threading.Event | None,
+    rounding: MakeRounding | None,
 ) -> Passed:
     need = stage.task.examine(passed.photo)
     if stage.only_raw:
@@ -114,16 +120,23 @@ def _through(
         return replace(passed, photo=made, notes=notes, details=details)
     loaded = networks.get(request_for(stage.request, need), stage.run)
     photo, tiles, seconds, warnings = passed.photo, 0, 0.0, list(loaded.resolved.warnings)
-    for share in need.shares:
+    for number, share in enumerate(need.shares, 1):
         job = stage.task.prepare(photo, need, loaded.network)
+        rows = None
+        if rounding is not None and number == len(need.shares) and may_round(stage.task, job):
+            rows = RowsOfResult(stage.task, job, share, rounding, loaded.network.scale)
+        deliver = None if rows is None else rows.take
         outputs = []
         for tensor in job.inputs:
-            result = run_engine(loaded.prepared, tensor, progress=progress, cancelled=cancelled)
+            result = run_engine(
+                loaded.prepared, tensor, progress=progress, cancelled=cancelled, deliver=deliver
+            )
             outputs.append(result.output)
             tiles += result.tiles
             seconds += result.seconds
             warnings += result.warnings
-        photo = partly(photo, stage.task.finish(job, outputs), share)
+        made = stage.task.finish(job, outputs) if rows is None else rows.photo()
+        photo = partly(photo, made, share) if rows is None else made
     return Passed(
         photo=photo,
         tiles=passed.tiles + tiles,

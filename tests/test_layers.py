@@ -22,7 +22,7 @@ LAYERS = (
     {"photos", "networks", "engine", "report"},
     {"networks.grl", "networks.panet", "tasks.estimate"},
     {"tasks", "models"},
-    {"loading"},
+    {"loading", "rows"},
     {"stages"},
     {"results"},
     {"pipeline"},

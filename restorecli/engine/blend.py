@@ -7,9 +7,11 @@ over the ramp; the sum over tiles telescopes to 1, so no array of weights is kep
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import tempfile
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -17,6 +19,7 @@ from torch import Tensor
 
 from restorecli.engine.cache import cache_dir
 from restorecli.engine.tiles import Axis, Box, Grid, ramps
+from restorecli.errors import OutOfMemoryError
 from restorecli.host import available_bytes
 
 IN_MEMORY_SHARE = 0.25
@@ -40,6 +43,10 @@ def _climb(x: Tensor, centre: float, width: float) -> Tensor:
     if width <= 0:
         return (x > centre).to(x.dtype)
     return ((x - centre) / width + 0.5).clamp(0, 1)
+
+
+Deliver = Callable[[int, Tensor], None]
+"""Takes finished rows: the number of the first, and C×rows×sW float32, which are overwritten after."""
 
 
 class Canvas:
@@ -76,6 +83,73 @@ class Canvas:
         target[:, rows, columns].addcmul_(tile[:, rows, columns], weight[rows, columns])
 
 
+class Bands:
+    """An output under construction, float32 in host memory; only the rows that tiles still add to are held.
+
+    Args:
+        grid: the tiles, which come row by row.
+        channels: C, channels of the output.
+        scale: s, output side ÷ input side.
+        deliver: takes the rows, each once, from top to bottom.
+    """
+
+    def __init__(self, grid: Grid, channels: int, scale: int, deliver: Deliver) -> None:
+        height = min(grid.rows.tile, grid.rows.length) * scale
+        self._held = torch.zeros(channels, height, grid.columns.length * scale)
+        self._top = 0  # the first row that is held
+        self._deliver = deliver
+        self._grid = grid
+        self._scale = scale
+        self._rows = [weight.float() for weight in axis_weights(grid.rows, scale)]
+        self._columns = [weight.float() for weight in axis_weights(grid.columns, scale)]
+
+    def finish(self) -> Tensor:
+        """Return the output; every tile has been added."""
+        return self.output
+
+    def add(self, box: Box, tile: Tensor) -> None:
+        """Add one tile's output, C×(s·tile height)×(s·tile width) float32 on the CPU; padding is cut off."""
+        top, left = box.top * self._scale, box.left * self._scale
+        if top > self._top:
+            self._hand_out(top)
+        end = min(tile.shape[-2], self._grid.rows.length * self._scale - top)
+        target = self._held[:, :end, left : left + tile.shape[-1]]
+        height, width = target.shape[-2:]
+        if self._grid.count == 1:
+            self._deliver(0, tile[:, :height, :width])
+            return
+        weight = self._rows[box.row][:height, None] * self._columns[box.column][None, :width]
+        # Context pixels weigh nothing: leaving them out saves touching (and reading from disk) their memory.
+        rows, columns = _support(self._rows[box.row][:height]), _support(self._columns[box.column][:width])
+        target[:, rows, columns].addcmul_(tile[:, rows, columns], weight[rows, columns])
+
+    def finish(self) -> Tensor:
+        """Deliver the last rows; every tile has been added."""
+        if self._grid.count > 1:
+            self._hand_out(self._grid.rows.length * self._scale)
+        return torch.empty(0)
+
+    def _hand_out(self, end: int) -> None:
+        """Deliver the rows above ``end``, which no further tile reaches, and hold those from there on."""
+        finished = end - self._top
+        self._deliver(self._top, self._held[:, :finished])
+        rest = self._held[:, finished:].clone()
+        self._held.zero_()
+        self._held[:, : rest.shape[1]] = rest
+        self._top = end
+
+
+def inside(margin: int, height: int, width: int, deliver: Deliver) -> Deliver:
+    """Return what takes the rows of a picture with a margin and delivers those of the picture alone."""
+
+    def take(top: int, rows: Tensor) -> None:
+        first, end = max(0, margin - top), min(rows.shape[1], margin + height - top)
+        if first < end:
+            deliver(top + first - margin, rows[:, first:end, margin : margin + width])
+
+    return take
+
+
 def _support(weights: Tensor) -> slice:
     used = weights.nonzero()
     if not len(used):
@@ -83,29 +157,65 @@ def _support(weights: Tensor) -> slice:
     return slice(int(used[0]), int(used[-1]) + 1)
 
 
-def allocate(shape: tuple[int, ...]) -> Tensor:
-    """Return zeros, float32: in memory, or mapped from a temporary file where memory would be short.
+def allocate(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return zeros: in memory, or mapped from a temporary file where memory would be short.
 
     The file is deleted at once where the system lets open files be deleted, else with the tensor.
+
+    Raises:
+        OutOfMemoryError: neither the memory nor a disk has the space.
     """
-    size = 4
-    for side in shape:
-        size *= side
+    count = math.prod(shape)
+    size = count * dtype.itemsize
     if size <= IN_MEMORY_SHARE * available_bytes():
-        return torch.zeros(shape)
-    folder = (
-        cache_dir() / "scratch"
-    )  # the cache lies on a disk; the system's temporary folder is often memory
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(suffix=".pixels", dir=folder)
-    os.close(handle)
-    path = Path(name)
-    flat = torch.from_file(str(path), shared=True, size=size // 4, dtype=torch.float32)
+        return torch.zeros(shape, dtype=dtype)
+    path = _scratch_file(size)
+    if path is None:
+        if size > available_bytes():
+            raise OutOfMemoryError(
+                f"a result of {size / 2**20:.0f} MiB fits neither into the memory nor on a disk",
+                "free space, or set RESTORE_CACHE_DIR to a folder that has it",
+            )
+        return torch.zeros(shape, dtype=dtype)
+    flat = torch.from_file(str(path), shared=True, size=count, dtype=dtype)
     try:
         path.unlink()
     except OSError:  # Windows: in use
         weakref.finalize(flat.untyped_storage(), _unlink, path)
     return flat.view(shape)
+
+
+def _scratch_file(size: int) -> Path | None:
+    """Return a file of ``size`` zeros whose space is reserved; None where no folder has it.
+
+    Space that is only promised would end the process by SIGBUS once the disk is full.
+    """
+    # The cache lies on a disk; the system's temporary folder is often memory.
+    for folder in (cache_dir() / "scratch", Path(tempfile.gettempdir())):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(suffix=".pixels", dir=folder)
+        except OSError:  # read-only, say
+            continue
+        try:
+            _reserve(handle, size)
+        except OSError:
+            _unlink(Path(name))
+            continue
+        finally:
+            os.close(handle)
+        return Path(name)
+    return None
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Have the disk set ``size`` bytes aside, zeros. Raises `OSError` where it has not so many."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+        return
+    block = bytes(1 << 20)
+    for start in range(0, size, len(block)):
+        os.write(descriptor, block[: size - start])
 
 
 def _unlink(path: Path) -> None:

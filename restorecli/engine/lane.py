@@ -261,21 +261,31 @@ class Lane:
         return self.restore(tile, "fp32", notes)
 
 
-def cut(image: Tensor, top: int, left: int, tile: tuple[int, int]) -> Tensor:
-    """Return 1×C×h×w at (top, left) of ``image`` (1×C×H×W), reflected where it reaches beyond it."""
+def cut(image: Tensor, top: int, left: int, tile: tuple[int, int], border: int = 0) -> Tensor:
+    """Return 1×C×h×w at (top, left) of ``image`` (1×C×H×W), reflected where it reaches beyond it.
+
+    With a ``border``, (top, left) is a place in the image that is continued so far by reflection, all round.
+    """
     height, width = tile
-    if min(top, left) >= 0 and top + height <= image.shape[-2] and left + width <= image.shape[-1]:
-        return image[..., top : top + height, left : left + width]
-    rows = reflected(top, height, image.shape[-2])
-    columns = reflected(left, width, image.shape[-1])
+    above, before = top - border, left - border
+    if min(above, before) >= 0 and above + height <= image.shape[-2] and before + width <= image.shape[-1]:
+        return image[..., above : above + height, before : before + width]
+    rows = reflected(top, height, image.shape[-2], border)
+    columns = reflected(left, width, image.shape[-1], border)
     return image[..., rows, :][..., columns]
 
 
-def reflected(start: int, count: int, length: int) -> Tensor:
+def reflected(start: int, count: int, length: int, border: int = 0) -> Tensor:
     """Return the indices start … start + count − 1 folded back into 0 … length − 1, ends not repeated.
 
     Any distance beyond either end works, also for one pixel; the parity of an index (a Bayer phase) is kept.
+    With a ``border``, indices count from there, and what lies beyond it is folded at its edge first.
     """
+    within = _folded(torch.arange(start, start + count), length + 2 * border)
+    return _folded(within - border, length) if border else within
+
+
+def _folded(indices: Tensor, length: int) -> Tensor:
     period = max(1, 2 * (length - 1))
-    position = torch.arange(start, start + count) % period
+    position = indices % period
     return torch.where(position < length, position, period - position)

@@ -13,13 +13,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from restorecli.engine.blend import Canvas
+from restorecli.engine.blend import Bands, Canvas, Deliver, inside
 from restorecli.engine.faults import device_lost, is_device_lost, is_out_of_memory
 from restorecli.engine.lane import Lane, Notes, Pending, cut
 from restorecli.engine.prepare import Prepared
 from restorecli.engine.strips import Strips
 from restorecli.engine.tiles import Box, Grid
 from restorecli.errors import NonFiniteError, OutOfMemoryError
+
+ROWS = 64
+"""Rows that are looked at together."""
 
 AHEAD = 3
 """Batches a device may be ahead of the blending: one computing, one waiting, one being blended."""
@@ -35,7 +38,7 @@ class RunResult:
 
     Attributes:
         output: 1×C'×sH×sW float32 on the host, 0–1 but not clipped; mapped from a deleted file
-            where memory would be short.
+            where memory would be short; empty where the rows were delivered.
         tiles: how many tiles it took.
         tile: their height and width in input pixels.
         overlap: pixels neighbours share at least.
@@ -61,6 +64,7 @@ class _Job:
     """
 
     image: Tensor
+    border: int
     grid: Grid
     batches: list[tuple[Box, ...]]
     size: int
@@ -73,7 +77,7 @@ class _Job:
     def tiles(self, index: int) -> Tensor:
         """Return batch ``index``, B×C×h×w float32 in 0–1; the last tile is repeated to fill it."""
         boxes = self.batches[index]
-        tiles = [cut(self.image, box.top, box.left, self.grid.tile) for box in boxes]
+        tiles = [cut(self.image, box.top, box.left, self.grid.tile, self.border) for box in boxes]
         return torch.cat([*tiles, *tiles[-1:] * (self.padded(len(boxes)) - len(boxes))])
 
     def padded(self, count: int) -> int:
@@ -88,6 +92,7 @@ def run(
     *,
     progress: Callable[[int, int], None] | None = None,
     cancelled: threading.Event | None = None,
+    deliver: Deliver | None = None,
 ) -> RunResult:
     """Put one image through a network.
 
@@ -99,6 +104,8 @@ def run(
         image: 1×C×H×W float32 in 0–1, on the host.
         progress: called with (tiles done, tiles in all) in the calling thread.
         cancelled: once set, work stops after the tiles under way.
+        deliver: gets the output's rows as they are finished, from top to bottom, so that they need not all be
+            held in float32.
 
     Raises:
         OutOfMemoryError: the smallest tile does not fit.
@@ -106,19 +113,24 @@ def run(
         Cancelled: ``cancelled`` was set.
     """
     started = time.perf_counter()
-    if not bool(torch.isfinite(image).all()):
+    # Part by part: for the whole image it would take several copies of it.
+    if not all(bool(torch.isfinite(rows).all()) for rows in torch.split(image, ROWS, dim=2)):
         raise NonFiniteError("the picture has NaN or infinite samples", "repair the file in an image editor")
     prepared.budget()
     facts = prepared.facts
     height, width = (side + 2 * facts.border for side in image.shape[-2:])
     grid = prepared.grid(height, width)
-    image = cut(image, -facts.border, -facts.border, (height, width))
     boxes = grid.boxes
     size = prepared.batch_of(grid)
     batches = [boxes[start : start + size] for start in range(0, len(boxes), size)]
-    canvas = _canvas(prepared, grid)
+    take = None
+    if deliver is not None:
+        margin, (rows, columns) = facts.border * facts.scale, image.shape[-2:]
+        take = inside(margin, rows * facts.scale, columns * facts.scale, deliver)
+    canvas = _canvas(prepared, grid, take)
     job = _Job(
         image,
+        facts.border,
         grid,
         batches,
         size,
@@ -140,7 +152,9 @@ def run(
     prepared.learn()
     added = facts.border * facts.scale
     return RunResult(
-        output[..., added : output.shape[-2] - added, added : output.shape[-1] - added],
+        output
+        if deliver is not None
+        else output[..., added : output.shape[-2] - added, added : output.shape[-1] - added],
         len(boxes),
         grid.tile,
         prepared.overlap,
@@ -171,16 +185,18 @@ def _device_errors(prepared: Prepared) -> Iterator[None]:
         raise
 
 
-def _canvas(prepared: Prepared, grid: Grid) -> Canvas | Strips:
+def _canvas(prepared: Prepared, grid: Grid, take: Deliver | None) -> Canvas | Bands | Strips:
     """Return where tiles are put together: on a GPU that works alone, if it has the memory."""
     facts, lane = prepared.facts, prepared.lanes[0]
     alone = len(prepared.lanes) == 1 and lane.asynchronous and grid.count > 1
     if alone and Strips.suit(grid, facts.out_channels, facts.scale, lane.device):
         try:
-            return Strips(grid, facts.out_channels, facts.scale, lane.device)
+            return Strips(grid, facts.out_channels, facts.scale, lane.device, take)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
+    if take is not None:
+        return Bands(grid, facts.out_channels, facts.scale, take)
     return Canvas(grid, facts.out_channels, facts.scale)
 
 
@@ -191,7 +207,7 @@ def _warnings(prepared: Prepared, job: _Job) -> Iterator[str]:
         yield f"{job.precision} gave NaN or infinity on {tiles} redone in fp32"
     for lane in prepared.lanes:
         yield from lane.messages()
-    height, width = job.image.shape[-2:]
+    height, width = (side + 2 * job.border for side in job.image.shape[-2:])
     planned = max(prepared.planned_grid(height, width).tile)
     used = min(max(job.grid.tile), job.notes.smallest or planned)
     if used < planned:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from restorecli.engine.blend import allocate, axis_weights
+from restorecli.engine.blend import Deliver, allocate, axis_weights
 from restorecli.engine.memory import total_memory
 from restorecli.engine.tiles import Box, Grid
 from restorecli.engine.transfer import download, upload
@@ -28,14 +28,24 @@ class Strips:
         channels: C, channels of the output.
         scale: s, output side ÷ input side.
         device: where tiles are.
+        deliver: takes the rows instead of an output on the host.
 
     Raises:
         torch.OutOfMemoryError: two strips do not fit.
     """
 
-    def __init__(self, grid: Grid, channels: int, scale: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        channels: int,
+        scale: int,
+        device: torch.device,
+        deliver: Deliver | None = None,
+    ) -> None:
         height, width = grid.rows.length * scale, grid.columns.length * scale
-        self._output = allocate((1, channels, height, width))
+        self._output = torch.empty(0) if deliver else allocate((1, channels, height, width))
+        self._height = height
+        self._deliver = deliver or self._keep
         self._starts = [start * scale for start in grid.rows.starts]
         self._scale = scale
         shape = (channels, min(grid.rows.tile * scale, height), width)
@@ -60,7 +70,7 @@ class Strips:
         left = box.left * self._scale
         strip = self._strips[0]
         target = strip[:, : tile.shape[-2], left : left + tile.shape[-1]]
-        height = min(target.shape[-2], self._output.shape[2] - self._starts[box.row])
+        height = min(target.shape[-2], self._height - self._starts[box.row])
         width = target.shape[-1]
         weight = self._rows[box.row][:height, None] * self._columns[box.column][None, :width]
         target[:, :height].addcmul_(tile.to(strip.device)[:, :height, :width], weight)
@@ -76,7 +86,7 @@ class Strips:
         """Send the rows that no later tile reaches, and begin the next row of tiles."""
         here = self._starts[self._row]
         last = self._row + 1 == len(self._starts)
-        end = self._output.shape[2] if last else self._starts[self._row + 1]
+        end = self._height if last else self._starts[self._row + 1]
         strip, free = self._strips
         copies, wait = download((strip[:, : end - here].contiguous(),))
         self._take()  # the earlier rows, while these are on their way
@@ -92,5 +102,8 @@ class Strips:
         if self._arriving is not None:
             top, rows, wait = self._arriving
             wait()
-            self._output[0, :, top : top + rows.shape[1]] = rows
+            self._deliver(top, rows)
             self._arriving = None
+
+    def _keep(self, top: int, rows: Tensor) -> None:
+        self._output[0, :, top : top + rows.shape[1]] = rows

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event as Flag
 from typing import BinaryIO
+
+import numpy as np
 
 from restorecli.errors import OutOfMemoryError, PhotoError, RestoreError, UnreadableError
 from restorecli.photos.planned import PlannedPhoto
@@ -22,8 +24,10 @@ from restorecli.pipeline.needs import free_bytes, needed_bytes
 from restorecli.report.events import FileDone, FileFailed, FileSkipped, Reporter
 from restorecli.report.stopwatch import Stopwatch
 from restorecli.report.streams import binary_output
-from restorecli.results import Encoding, Result, Source, destination, write_result
-from restorecli.stages import Networks, Stage, pass_through
+from restorecli.results import Encoding, Result, Source, destination, rounding_for, write_result
+from restorecli.stages import Networks, Passed, Stage, pass_through
+
+_NOTHING = np.zeros((0, 0, 3), np.float32)
 
 Outcome = FileDone | FileSkipped | FileFailed
 Admit = Callable[[int, str], None]
@@ -178,10 +182,18 @@ def restore_photo(
                 setup.networks,
                 progress=lambda done, total: report.tiles(planned.name, done, total),
                 cancelled=cancelled,
+                rounding=rounding_for(page, planned, setup.encoding),
             )
         setup.watch.add("device", passed.seconds)
         pages.append(passed)
-    return Restored(planned, Result(source, tuple(pages)), began)
+    return Restored(planned, Result(_without_pixels(source, pages), tuple(pages)), began)
+
+
+def _without_pixels(source: Source, passed: Sequence[Passed]) -> Source:
+    """Let go of the input's pixels where they were restored: they need not wait for the result's file."""
+    pairs = zip(source.document.pages, passed, strict=True)
+    pages = (page if page is one.photo else replace(page, pixels=_NOTHING, alpha=None) for page, one in pairs)
+    return replace(source, document=replace(source.document, pages=tuple(pages)))
 
 
 def write_photo(restored: Restored, setup: Setup) -> FileDone | FileSkipped:

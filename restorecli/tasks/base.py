@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -68,6 +68,14 @@ class Task(Protocol):
 
     def finish(self, job: Job, outputs: Sequence[Tensor]) -> Photo:
         """Turn the network's outputs (one per input, 1×C'×sH×sW, not clipped) into the restored photo."""
+
+
+@runtime_checkable
+class ByRows(Protocol):
+    """A task whose results can be finished in bands of rows, so that they need not be held in float32."""
+
+    def by_rows(self, job: Job) -> bool:
+        """Whether `Task.finish` of a job of some rows alone gives these rows of the whole."""
 
 
 def partly(before: Photo, after: Photo, share: float) -> Photo:

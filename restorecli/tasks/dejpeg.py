@@ -80,6 +80,10 @@ class Dejpeg:
         leave = "hardly anything was lost" if quality >= clean else ""
         return Need(channels, quality, leave, notes, details)
 
+    def by_rows(self, job: Job) -> bool:
+        """Whether rows can be finished apart: where nothing is transparent."""
+        return job.photo.alpha is None
+
     def prepare(self, photo: Photo, need: Need, network: Network) -> Job:
         """Give a colour network the colours; give a luma network what it was trained to see of them.
 

@@ -85,6 +85,10 @@ class Denoise:
             return "it shows no white noise; that of a camera, or texture, is left: --noise real takes it out"
         return "it has no more noise than a clean photo"
 
+    def by_rows(self, job: Job) -> bool:
+        """Whether rows can be finished apart: where nothing is transparent."""
+        return job.photo.alpha is None
+
     def prepare(self, photo: Photo, need: Need, network: Network) -> Job:
         """Give the network the colours, or gray in as many channels as it takes, and the noise level."""
         maps = {} if need.level is None else {"noise map": need.level / 255}

@@ -32,6 +32,10 @@ class SameSize:
         """Ask for gray weights for gray photos."""
         return Need(channels=1 if photo.is_gray else 3)
 
+    def by_rows(self, job: Job) -> bool:
+        """Whether rows can be finished apart: where nothing is transparent."""
+        return job.photo.alpha is None
+
     def prepare(self, photo: Photo, need: Need, network: Network) -> Job:
         """Give the network the colours, or gray in as many channels as it takes."""
         return Job(photo, picture_inputs(photo, network))

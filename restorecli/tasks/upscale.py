@@ -40,6 +40,10 @@ class Upscale:
         """Ask for nothing special; no network has gray weights of its own."""
         return Need(channels=1 if photo.is_gray else 3)
 
+    def by_rows(self, job: Job) -> bool:
+        """Whether rows can be finished apart: where nothing is transparent, beyond 0–1 or resized after."""
+        return self.then == 1 and job.photo.alpha is None and not is_beyond(job.photo.pixels)
+
     def prepare(self, photo: Photo, need: Need, network: Network) -> Job:
         """Give the network the colours, equal channels of gray, and alpha where it varies.
 

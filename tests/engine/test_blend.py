@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from restorecli.engine import blend
-from restorecli.engine.blend import Canvas, allocate, axis_weights
+from restorecli.engine.blend import Bands, Canvas, allocate, axis_weights, inside
 from restorecli.engine.tiles import plan_axis, plan_grid
 
 
@@ -40,6 +40,28 @@ def test_tiles_of_a_picture_blend_back_to_it(height, width, tile, overlap, scale
         columns = slice(box.left * scale, (box.left + grid.tile[1]) * scale)
         canvas.add(box, picture[:, rows, columns])
     assert (canvas.output[0] - picture).abs().max() <= 1e-6
+
+
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(4, 40), st.integers(0, 39), st.integers(0, 3))
+@settings(max_examples=60, deadline=None)
+def test_bands_are_the_rows_of_a_canvas_in_their_order(height, width, tile, overlap, margin):
+    grid = plan_grid(height + 2 * margin, width + 2 * margin, tile, overlap)
+    found = torch.full((2, height, width), torch.nan)
+    tops = []
+
+    def take(top, rows):
+        tops.append(top)
+        found[:, top : top + rows.shape[1]] = rows
+
+    canvas, bands = Canvas(grid, 2, 1), Bands(grid, 2, 1, inside(margin, height, width, take))
+    for box in grid.boxes:
+        made = torch.rand(2, *grid.tile)
+        canvas.add(box, made)
+        bands.add(box, made)
+    bands.finish()
+    whole = canvas.output[0, :, margin : margin + height, margin : margin + width]
+    assert torch.equal(found, whole)
+    assert tops == sorted(set(tops))
 
 
 def test_a_giant_output_lies_in_a_file_that_is_gone_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -12,7 +12,8 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from restorecli.photo import Depth, Metadata, Photo
+from restorecli.imaging.cicp import Cicp
+from restorecli.photo import Depth, Metadata, Photo, Rounded
 from restorecli.photos.formats import png, png_write
 from restorecli.photos.formats.boxed import jpeg2000
 from restorecli.photos.formats.page import SAMPLE_TYPES, Page, quantized
@@ -36,6 +37,8 @@ def prepare(photo: Photo, name: str, depth: Depth, strip: bool, provenance: Mapp
         from restorecli.photos.formats import dng
 
         return dng.prepare(photo, strip, provenance)
+    if photo.rounded is not None:
+        return _rounded_page(photo, photo.rounded, name, strip, provenance)
     form = FORMATS[name]
     coloured = colours.from_working(photo, form.metadata, depth)
     colour, warnings = coloured.pixels, [f"{name}: {text}" for text in coloured.warnings]
@@ -59,6 +62,16 @@ def prepare(photo: Photo, name: str, depth: Depth, strip: bool, provenance: Mapp
         duration=photo.metadata.duration,
         warnings=warnings,
     )
+    if not strip:
+        _describe(page, photo, name, provenance)
+    return page
+
+
+def _rounded_page(
+    photo: Photo, rounded: Rounded, name: str, strip: bool, provenance: Mapping[str, str]
+) -> Page:
+    cicp = None if rounded.cicp is None else Cicp(*rounded.cicp)
+    page = Page(photo.pixels, False, icc=rounded.profile, cicp=cicp, warnings=list(rounded.warnings))
     if not strip:
         _describe(page, photo, name, provenance)
     return page

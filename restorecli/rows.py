@@ -1,0 +1,74 @@
+"""The rows of a result on their way from the engine to the samples of its file, a band at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from restorecli.photo import Photo
+from restorecli.tasks.base import ByRows, Job, Task, partly
+
+
+class Rounding(Protocol):
+    """Takes a result's rows and keeps them as the samples of a file; `photos.formats.rounding` is one."""
+
+    def put(self, top: int, rows: Photo) -> None:
+        """Take a band whose first row is ``top``."""
+
+    def photo(self, like: Photo, warnings: tuple[str, ...]) -> Photo:
+        """Return the whole result, with the metadata of ``like``."""
+
+
+MakeRounding = Callable[[Photo, int, int], Rounding]
+"""From a photo and its result's height and width to what takes the result's rows."""
+
+
+def may_round(task: Task, job: Job) -> bool:
+    """Whether the result of ``job`` can be finished row by row."""
+    return len(job.inputs) == 1 and isinstance(task, ByRows) and task.by_rows(job)
+
+
+class RowsOfResult:
+    """Finishes a photo band by band as the engine delivers its rows, and has each rounded.
+
+    Args:
+        task: whose `by_rows` holds for ``job``.
+        job: what the network was given, one input.
+        share: of what the network changes that is kept, see `Need.shares`.
+        make: makes what takes the finished rows.
+        scale: output side ÷ input side of the network.
+    """
+
+    def __init__(self, task: Task, job: Job, share: float, make: MakeRounding, scale: int) -> None:
+        self._task, self._job, self._share = task, job, share
+        height, width = (side * scale for side in job.inputs[0].shape[-2:])
+        self._scale = height // job.photo.height
+        self._rounding = make(job.photo, height, width)
+        self._warnings: dict[str, None] = {}
+        self._waiting: Tensor | None = None
+        self._top = 0
+
+    def take(self, top: int, rows: Tensor) -> None:
+        """Finish C×rows×W float32 that come from top to bottom; what is no whole row of the photo waits."""
+        rows = rows.clone() if self._waiting is None else torch.cat([self._waiting, rows], dim=1)
+        usable = rows.shape[1] // self._scale * self._scale
+        self._waiting = rows[:, usable:].clone() if usable < rows.shape[1] else None
+        if usable:
+            self._finish(rows[None, :, :usable])
+            self._top += usable
+
+    def _finish(self, output: Tensor) -> None:
+        photo, first = self._job.photo, self._top // self._scale
+        band = replace(photo, pixels=photo.pixels[first : first + output.shape[2] // self._scale])
+        finished = self._task.finish(replace(self._job, photo=band, inputs=()), [output])
+        finished = partly(band, finished, self._share)
+        self._warnings |= dict.fromkeys(finished.warnings)
+        self._rounding.put(self._top, finished)
+
+    def photo(self) -> Photo:
+        """Return the whole result."""
+        return self._rounding.photo(self._job.photo, tuple(self._warnings))

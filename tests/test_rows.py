@@ -1,0 +1,125 @@
+"""A result that is rounded row by row is, byte for byte, the one that is rounded at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms
+from torch import Tensor, nn
+from torch.nn import functional
+
+from restorecli.engine.prepare import prepare
+from restorecli.engine.settings import RunSettings
+from restorecli.loading import Loaded
+from restorecli.models.choose import ModelRequest
+from restorecli.models.resolved import Resolved
+from restorecli.networks.network import Network
+from restorecli.photo import Depth, Metadata, Photo
+from restorecli.photos.inputs import Found
+from restorecli.photos.planned import PlannedPhoto
+from restorecli.photos.write import write
+from restorecli.results import Encoding, rounding_for
+from restorecli.stages import Stage, pass_through
+from restorecli.tasks.base import Task
+from restorecli.tasks.dejpeg import Dejpeg
+from restorecli.tasks.same_size import SameSize
+from restorecli.tasks.upscale import Upscale
+
+
+@dataclass(frozen=True)
+class One:
+    """The same network for everybody."""
+
+    network: Network
+
+    def get(self, request: ModelRequest, run: object) -> Loaded:
+        prepared = prepare(self.network, RunSettings(device="cpu", precision="fp32", tile=24, overlap=8))
+        return Loaded(Resolved("convs", "test", "convs", None, None), self.network, prepared)
+
+
+class Convs(Network):
+    """Two convolutions and a pixel shuffle."""
+
+    def __init__(self, channels: int, scale: int) -> None:
+        super().__init__()
+        self.in_channels = self.out_channels = channels
+        self.scale, self.tile_overlap, self.settings = scale, 8, {}
+        self.first = nn.Conv2d(channels, 8, 3, padding=1)
+        self.last = nn.Conv2d(8, channels * scale**2, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.pixel_shuffle(self.last(functional.relu(self.first(x))), self.scale)
+
+
+def network(channels: int, scale: int, border: int) -> Network:
+    torch.manual_seed(5)
+    made = Convs(channels, scale).requires_grad_(False)
+    made.border = border
+    return made
+
+
+def photo(channels: int, beyond: bool, profile: bytes | None) -> Photo:
+    pixels = np.random.default_rng(2).random((61, 47, channels), dtype=np.float32)
+    if beyond:
+        pixels[3:9] += 1
+    return Photo(pixels, metadata=Metadata(profile=profile, working="srgb"), warnings=("a warning",))
+
+
+P3 = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+TASKS: dict[str, tuple[Task, int]] = {
+    "same size": (SameSize("x"), 1),
+    "luma": (Dejpeg(40.0), 1),
+    "upscale": (Upscale(2), 2),
+    "upscale by a network of the same size": (Upscale(2), 1),
+}
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("depth", [Depth.UINT8, Depth.UINT16])
+@pytest.mark.parametrize(("channels", "beyond", "border"), [(3, False, 4), (1, False, 0), (3, True, 0)])
+def test_rows_give_the_same_file(
+    tmp_path: Path, name: str, depth: Depth, channels: int, beyond: bool, border: int
+) -> None:
+    task, scale = TASKS[name]
+    stages = (Stage(task, ModelRequest("denoise")),)
+    source = replace(photo(channels, beyond, P3 if channels == 3 else None), depth=depth)
+    planned = PlannedPhoto(Found(tmp_path / "a.png", tmp_path), tmp_path / "b.png", "png")
+    networks = One(network(1 if name == "luma" else 3, scale, border))
+    results = []
+    for rounding in (None, rounding_for(source, planned, Encoding())):
+        passed = pass_through(source, stages, networks, rounding=rounding)
+        path = tmp_path / f"{len(results)}.png"
+        write([passed.photo], path, format="png")
+        results.append((path.read_bytes(), passed.photo.warnings, passed.photo.pixels.dtype))
+    assert results[0][:2] == results[1][:2]
+    rounded = (beyond and task is TASKS["upscale"][0]) or None
+    assert results[1][2] == (np.float32 if rounded or (beyond and "upscale" in name) else depth_type(depth))
+
+
+def depth_type(depth: Depth) -> type:
+    return np.uint8 if depth is Depth.UINT8 else np.uint16
+
+
+def test_what_is_transparent_or_floating_is_not_rounded_early(tmp_path: Path) -> None:
+    planned = PlannedPhoto(Found(tmp_path / "a.png", tmp_path), tmp_path / "b.png", "tiff")
+    opaque = photo(3, False, None)
+    assert rounding_for(opaque, planned, Encoding()) is not None
+    assert rounding_for(replace(opaque, alpha=opaque.pixels[:, :, 0]), planned, Encoding()) is None
+    assert rounding_for(opaque, planned, Encoding(depth=Depth.FLOAT32)) is None
+
+
+def test_jpeg_results_are_the_same_too(tmp_path: Path) -> None:
+    source = photo(3, False, None)
+    planned = PlannedPhoto(Found(tmp_path / "a.jpg", tmp_path), tmp_path / "b.jpg", "jpg")
+    stages = (Stage(SameSize("x"), ModelRequest("denoise")),)
+    shown = []
+    for rounding in (None, rounding_for(source, planned, Encoding())):
+        passed = pass_through(source, stages, One(network(3, 1, 0)), rounding=rounding)
+        write([passed.photo], tmp_path / "b.jpg", format="jpg")
+        with Image.open(tmp_path / "b.jpg") as image:
+            shown.append(np.asarray(image))
+    assert np.array_equal(*shown)
