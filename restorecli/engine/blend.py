@@ -103,10 +103,6 @@ class Bands:
         self._rows = [weight.float() for weight in axis_weights(grid.rows, scale)]
         self._columns = [weight.float() for weight in axis_weights(grid.columns, scale)]
 
-    def finish(self) -> Tensor:
-        """Return the output; every tile has been added."""
-        return self.output
-
     def add(self, box: Box, tile: Tensor) -> None:
         """Add one tile's output, C×(s·tile height)×(s·tile width) float32 on the CPU; padding is cut off."""
         top, left = box.top * self._scale, box.left * self._scale

@@ -150,7 +150,9 @@ def run(
                     progress(done, len(boxes))
         output = canvas.finish()
     prepared.learn()
-    added = facts.border * facts.scale
+    if deliver is None:
+        added = facts.border * facts.scale
+        output = output[..., added : output.shape[-2] - added, added : output.shape[-1] - added]
     return RunResult(
         output
         if deliver is not None
