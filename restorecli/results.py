@@ -11,10 +11,10 @@ import torch
 
 from restorecli.engine.blend import allocate
 from restorecli.photo import Depth, Document, Photo
-from restorecli.photos.formats.rounding import Rounding
 from restorecli.photos.formats.table import RAW_ONLY, is_kept_as, kept_format, nearest_depth
 from restorecli.photos.planned import PlannedPhoto
 from restorecli.photos.records import Record
+from restorecli.photos.rounding import Rounding
 from restorecli.photos.write import WrittenInfo, write, write_copy
 from restorecli.rows import MakeRounding
 from restorecli.stages import Details, Passed

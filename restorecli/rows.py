@@ -14,7 +14,7 @@ from restorecli.tasks.base import ByRows, Job, Task, partly
 
 
 class Rounding(Protocol):
-    """Takes a result's rows and keeps them as the samples of a file; `photos.formats.rounding` is one."""
+    """Takes a result's rows and keeps them as the samples of a file; `photos.rounding` is one."""
 
     def put(self, top: int, rows: Photo) -> None:
         """Take a band whose first row is ``top``."""

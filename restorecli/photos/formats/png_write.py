@@ -9,6 +9,7 @@ are about as small, since the average of left and above predicts nearly as well.
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,32 +28,47 @@ _SAMPLED = 8  # every so many rows are tried
 _NONE, _LEFT, _ABOVE, _AVERAGE = range(4)
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by channels: gray, gray and alpha, RGB, RGBA
 _LONGEST_CHUNK = 1 << 30
-_MOST_BYTES = 1 << 30
-"""Of samples; libpng, which needs no copy of them, writes more."""
+_MOST_BYTES = 192 << 20
+"""Of samples; more goes through zlib band by band, half as fast, without three copies of them."""
 
 
-def body(samples: Samples) -> tuple[bytes | bytearray, ...]:
-    """Return the signature and header, the pixels, and the end of a PNG file, without other chunks.
+def body(samples: Samples) -> Iterator[bytes]:
+    """Yield the signature and header, the pixels, and the end of a PNG file, without other chunks.
 
     Args:
         samples: height×width×channels of uint8 or uint16; 1 to 4 channels as PNG orders them.
     """
-    if samples.nbytes > _MOST_BYTES:
-        plain = samples[:, :, 0] if samples.shape[2] == 1 else samples
-        encoded = imagecodecs.png_encode(np.ascontiguousarray(plain), level=_LEVEL)
-        return png.insert_chunks(encoded, b"")
     height, width, channels = samples.shape
     bits = 8 * samples.itemsize
     header = struct.pack(">IIBBBBB", width, height, bits, _COLOUR_TYPES[channels], 0, 0, 0)
-    big_endian = np.ascontiguousarray(samples, dtype=">u2" if bits == 16 else np.uint8)
-    rows = big_endian.view(np.uint8).reshape(height, -1)
-    filtered: Any = _filtered(rows, channels * samples.itemsize)
-    packed = bytes(imagecodecs.deflate_encode(filtered, level=_LEVEL))
-    pixels = b"".join(
-        png.chunk(b"IDAT", packed[start : start + _LONGEST_CHUNK])
-        for start in range(0, len(packed), _LONGEST_CHUNK)
-    )
-    return png.SIGNATURE + png.chunk(b"IHDR", header), pixels, png.chunk(b"IEND", b"")
+    yield png.SIGNATURE + png.chunk(b"IHDR", header)
+    if samples.nbytes > _MOST_BYTES:
+        yield from _streamed(samples)
+    else:
+        filtered: Any = _filtered(_bytes_of(samples), channels * samples.itemsize)
+        packed = bytes(imagecodecs.deflate_encode(filtered, level=_LEVEL))
+        for start in range(0, len(packed), _LONGEST_CHUNK):
+            yield png.chunk(b"IDAT", packed[start : start + _LONGEST_CHUNK])
+    yield png.chunk(b"IEND", b"")
+
+
+def _bytes_of(samples: Samples) -> Bytes:
+    """Return the rows as they stand in the file, 16 bits big-endian."""
+    order = ">u2" if samples.itemsize == 2 else np.uint8
+    return np.ascontiguousarray(samples, dtype=order).view(np.uint8).reshape(len(samples), -1)
+
+
+def _streamed(samples: Samples) -> Iterator[bytes]:
+    """Yield the pixels as chunks, holding one band at a time."""
+    step = samples.shape[2] * samples.itemsize
+    machine = zlib.compressobj(_LEVEL)
+    for top, bottom in _bands(len(samples)):
+        first = max(0, top - 1)  # the row above is what the band is predicted from
+        filtered = _filtered(_bytes_of(samples[first:bottom]), step)[top - first :]
+        packed = machine.compress(np.ascontiguousarray(filtered).data)
+        if packed:
+            yield png.chunk(b"IDAT", packed)
+    yield png.chunk(b"IDAT", machine.flush())
 
 
 def _filtered(rows: Bytes, step: int) -> Bytes:

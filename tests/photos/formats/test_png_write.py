@@ -77,7 +77,7 @@ def test_bands_take_the_filter_that_suits_them():
     assert len(encoded(np.concatenate([rows, columns]))) < 3000
 
 
-def test_a_picture_beyond_the_limit_is_left_to_libpng(monkeypatch: pytest.MonkeyPatch):
+def test_a_picture_beyond_the_limit_is_written_band_by_band(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(png_write, "_MOST_BYTES", 100)
     samples = scene(40, 30, 3, np.uint16)
     assert np.array_equal(imagecodecs.png_decode(encoded(samples)), samples)
