@@ -16,7 +16,8 @@ from benchmarks.gallery import GALLERY, NOISY_CROPS, SAMPLES, label, side_by_sid
 from restorecli.engine.prepare import prepare
 from restorecli.engine.run import run
 from restorecli.engine.settings import RunSettings
-from restorecli.imaging.bayer import as_zeros, malvar, sample
+from restorecli.imaging.bayer import malvar
+from restorecli.imaging.cfa import as_zeros, sample
 from restorecli.models.load import load
 from restorecli.models.registry import ModelEntry, load_registry
 from restorecli.models.resolve import ModelRequest, resolve
@@ -51,6 +52,7 @@ def restored(entry: ModelEntry, given: NDArray[np.float32]) -> Bytes:
     network = load(resolve(ModelRequest(entry.task, model=entry.name, scale=entry.scale)))
     prepared = prepare(network, RunSettings(device="cpu", tile=256))
     x = torch.from_numpy(np.ascontiguousarray(given)).permute(2, 0, 1)[None]
+    x = torch.nn.functional.pad(x, (0, 0, 0, 0, 0, network.in_channels - x.shape[1]))  # no noise
     return to_bytes(run(prepared, x).output[0].permute(1, 2, 0).numpy())
 
 

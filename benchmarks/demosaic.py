@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from restorecli.engine.cache import cache_dir
-from restorecli.imaging import bayer
+from restorecli.imaging import bayer, cfa
 from restorecli.quality.degrade import Bytes, to_bytes
 from restorecli.quality.scores import psnr
 from tests.dng_maker import cfa_dng
@@ -115,7 +115,7 @@ class Scores:
         if key not in self.known:
             with Image.open(io.BytesIO(data)) as image:
                 truth = np.asarray(image.convert("RGB"))
-            result = interpolate(bayer.sample(truth, PATTERN))
+            result = interpolate(cfa.sample(truth, PATTERN))
             self.known[key] = psnr(result, truth, border=0)
             self.file.parent.mkdir(parents=True, exist_ok=True)
             self.file.write_text(json.dumps(self.known, indent=1))

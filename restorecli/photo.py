@@ -72,6 +72,39 @@ class Quantisation:
     subsampling: tuple[tuple[int, int], ...]
 
 
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class RawNoise:
+    """The noise of a sensor's samples: a sample that is x on average has the variance ``shot · x + read``.
+
+    Foi et al., "Practical Poissonian-Gaussian noise modeling and fitting for single-image raw-data", IEEE TIP
+    17 (2008), equation 3, with black at 0 and white at 1; the two numbers are S and O of a DNG's
+    NoiseProfile.
+
+    Attributes:
+        shot: variance per unit of light, of R, G and B samples.
+        read: variance without light, of R, G and B samples.
+        source: where the numbers come from, for the user.
+    """
+
+    shot: Triple
+    read: Triple
+    source: str = ""
+
+    def multiplied(self, factors: Triple) -> RawNoise:
+        """Return the noise after each colour's samples are multiplied by its factor."""
+        shot = [value * factor for value, factor in zip(self.shot, factors, strict=True)]
+        read = [value * factor**2 for value, factor in zip(self.read, factors, strict=True)]
+        return RawNoise((shot[0], shot[1], shot[2]), (read[0], read[1], read[2]), self.source)
+
+    def stronger(self, times: float) -> RawNoise:
+        """Return noise of ``times`` the standard deviation."""
+        shot, read = ([value * times**2 for value in values] for values in (self.shot, self.read))
+        return RawNoise((shot[0], shot[1], shot[2]), (read[0], read[1], read[2]), self.source)
+
+
 @dataclass(frozen=True, eq=False)
 class Raw:
     """What camera RAW is beyond its pixels.
@@ -81,7 +114,8 @@ class Raw:
     H×W×1 of the visible area for a mosaic, H×W×3 in camera RGB where the file holds no mosaic.
 
     Attributes:
-        pattern: colours of the top left 2×2 pixels, row by row ("RGGB"); "" where there is no mosaic.
+        pattern: colours of the top left 2×2 pixels, row by row ("RGGB"), or of the 6×6 of an X-Trans mosaic;
+            "" where there is no mosaic.
         gains: white balance → gains of R, G, B with G = 1: "camera" (as shot) and "daylight" where known.
         camera_from_xyz: 3×3, CIE XYZ under D65 → camera RGB before white balance (a DNG's ColorMatrix2);
             None where the camera is not known.
@@ -92,6 +126,13 @@ class Raw:
         balanced: the values are already white-balanced (some cameras' reduced RAW).
         pixel_aspect: width ÷ height of a pixel.
         camera: maker and model, as the file names them.
+        iso: speed the photo was taken at; 0 where the file does not tell.
+        auto_balance: the file asks for automatic white balance.
+        noise: as the file tells it, before ``lift``; None where it does not.
+        lift: H×W×1, by what the samples were multiplied to even out the lens's shading; None for nothing.
+        exposure: stops by which the maker wants the photo brightened (a DNG's BaselineExposure).
+        later_opcodes: a DNG's OpcodeList3: what is to be done after demosaicing.
+        denoised: the noise has been taken out.
     """
 
     pattern: str
@@ -105,6 +146,13 @@ class Raw:
     balanced: bool = False
     pixel_aspect: float = 1.0
     camera: str = ""
+    iso: float = 0.0
+    auto_balance: bool = False
+    noise: RawNoise | None = None
+    lift: FloatArray | None = None
+    exposure: float = 0.0
+    later_opcodes: bytes = b""
+    denoised: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,6 +55,7 @@ class Passed:
         details: the same for machines.
         warnings: what did not go as asked, beyond the photo's own warnings.
         seconds: spent in the engine.
+        covered: tasks that were done along with others.
     """
 
     photo: Photo
@@ -64,6 +65,7 @@ class Passed:
     details: Details = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
+    covered: frozenset[str] = frozenset()
 
 
 def pass_through(
@@ -93,7 +95,8 @@ def pass_through(
     """
     passed = Passed(photo)
     for stage in stages:
-        if not stage.only_raw or passed.photo.raw is not None:
+        wanted = not stage.only_raw or passed.photo.raw is not None
+        if wanted and stage.request.task not in passed.covered:
             last = rounding if stage is stages[-1] else None
             passed = _through(passed, stage, networks, progress, cancelled, last)
     return passed
@@ -145,13 +148,21 @@ def _through(
         details={**passed.details, **need.details, **_details(loaded.resolved)},
         warnings=(*passed.warnings, *warnings),
         seconds=passed.seconds + seconds,
+        covered=passed.covered.union(job.covers),
     )
 
 
 def request_for(request: ModelRequest, need: Need) -> ModelRequest:
-    """Fill in what a photo needs; the level it has is stronger than none, not than what was asked for."""
+    """Fill in what a photo needs; the level it has is stronger than none, not than what was asked for.
+
+    A photo of an unusual kind gets the weights for it, whichever network was asked for; a file that was given
+    is used all the same.
+    """
     level = request.level if need.level is None else need.level
-    return replace(request, channels=need.channels, level=level)
+    request = replace(request, channels=need.channels, level=level)
+    if not need.degradation or request.weights is not None:
+        return request
+    return replace(request, degradation=need.degradation, model=None, variant=None)
 
 
 def _notes(need: Need, resolved: Resolved) -> tuple[str, ...]:

@@ -16,7 +16,8 @@ from PIL import Image, ImageDraw, ImageFont
 from restorecli.engine.prepare import Prepared, prepare
 from restorecli.engine.run import run
 from restorecli.engine.settings import RunSettings
-from restorecli.imaging.bayer import malvar, sample
+from restorecli.imaging.bayer import malvar
+from restorecli.imaging.cfa import sample
 from restorecli.models.load import load
 from restorecli.models.registry import ModelEntry, load_registry
 from restorecli.models.resolve import ModelRequest, resolve
@@ -47,6 +48,8 @@ def restored(entry: ModelEntry, image: NDArray[np.generic]) -> Bytes:
     """Run the entry's weights on H×W×3, uint8 or float32 in 0–1."""
     light = image.astype(np.float32) / np.float32(255) if image.dtype == np.uint8 else image
     x = torch.from_numpy(np.ascontiguousarray(light)).permute(2, 0, 1)[None]
+    missing = prepared_network(entry.name).facts.in_channels - x.shape[1]  # a noise map: no noise
+    x = torch.nn.functional.pad(x, (0, 0, 0, 0, 0, missing))
     return to_bytes(run(prepared_network(entry.name), x).output[0].permute(1, 2, 0).numpy())
 
 

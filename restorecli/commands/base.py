@@ -51,6 +51,10 @@ class CommandOptions:
         """
         raise NotImplementedError
 
+    def raw_noise(self, shared: SharedOptions) -> tuple[float | None, float | None]:
+        """Return how camera RAW that is developed first is denoised: see `Demosaic.denoise` and ``sigma``."""
+        return None, None
+
     def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
         """Return what a photo goes through, but for the development of camera RAW.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from restorecli.commands.base import CommandOptions
 from restorecli.commands.options import MODEL, OUTPUT, SharedOptions, option
+from restorecli.commands.values import between, one_of
 from restorecli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from restorecli.models.choose import ModelRequest
     from restorecli.stages import Stage
 
+SWITCH = ("on", "off")
 DEVELOPED = {"--highlights": "clip", "--color-space": "srgb", "--exposure": 0.0}
 
 
@@ -37,9 +40,28 @@ class DemosaicOptions(CommandOptions):
             help="For mosaics stored as pictures: the colours of the top left 2×2 pixels, row by row. auto: "
             "as camera RAW says, and found in pictures that hold zeros for the colours a pixel lacks.",
             panel=MODEL,
-            metavar="auto|RGGB|GRBG|GBRG|BGGR",
+            metavar="auto|RGGB|GRBG|GBRG|BGGR|XTRANS",
         ),
     ] = "auto"
+    denoise: Annotated[
+        str,
+        option(
+            "--denoise",
+            help="Take noise out of the mosaic: auto: as much as the camera made; off; or a factor, 0.5 for "
+            "half of it. Mosaics stored as pictures keep theirs unless a factor is given.",
+            panel=MODEL,
+            metavar="auto|off|STRENGTH",
+        ),
+    ] = "auto"
+    hot_pixels: Annotated[
+        str,
+        option(
+            "--hot-pixels",
+            help="Find hot and dead pixels of camera RAW and replace them.",
+            panel=MODEL,
+            metavar="on|off",
+        ),
+    ] = "on"
     white_balance: Annotated[
         str,
         option(
@@ -81,6 +103,8 @@ class DemosaicOptions(CommandOptions):
     def __post_init__(self) -> None:
         if self.pattern != "auto":
             object.__setattr__(self, "pattern", self.pattern.upper())
+        one_of(self.hot_pixels, "--hot-pixels", SWITCH)
+        strength(self.denoise)
 
     def check(self, shared: SharedOptions) -> None:
         """Refuse what is none of the choices and, for DNG, what the program that opens it decides.
@@ -88,9 +112,10 @@ class DemosaicOptions(CommandOptions):
         Raises:
             UsageError: naming the options.
         """
-        from restorecli.imaging.choices import check_choices
+        from restorecli.imaging.choices import check_choices, check_strength
 
         check_choices(self.pattern, self.white_balance, self.highlights, self.color_space, self.exposure)
+        check_strength(strength(self.denoise))
         chosen = {
             "--highlights": self.highlights,
             "--color-space": self.color_space,
@@ -125,8 +150,21 @@ class DemosaicOptions(CommandOptions):
             self.color_space,
             self.exposure,
             camera_rgb=wants_dng(shared),
+            denoise=strength(self.denoise),
+            hot_pixels=self.hot_pixels == "on",
         )
         return [Stage(task, wanted, run=mosaic_run) for wanted in self.requests(shared)]
+
+
+def strength(denoise: str) -> float | None:
+    """Return how much of the noise --denoise takes out; None for as much as suits the photo.
+
+    Raises:
+        UsageError: it is neither auto, off nor a positive number.
+    """
+    if denoise in ("auto", "off"):
+        return None if denoise == "auto" else 0.0
+    return between(denoise, "--denoise", 0, math.inf, "neither auto, off nor a number")
 
 
 def wants_dng(shared: SharedOptions) -> bool:

@@ -81,6 +81,15 @@ class DenoiseOptions(CommandOptions):
             options["noise"] = "gaussian"
         return options
 
+    def raw_noise(self, shared: SharedOptions) -> tuple[float | None, float | None]:
+        """Take noise out of camera RAW's mosaic, unless this command's own network is asked for by name."""
+        if self.noise == "real" or shared.model or shared.variant or shared.weights:
+            return 0.0, None
+        sigma = level(self.sigma, "--sigma", 0, STRONGEST)
+        if sigma is not None:
+            return None, sigma * self.strength
+        return (None if self.strength == 1 else self.strength), None
+
     def requests(self, shared: SharedOptions) -> list[ModelRequest]:
         """Return the one request, with the noise level as a map where the network takes it."""
         from restorecli.commands.requests import request

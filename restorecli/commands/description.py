@@ -92,13 +92,19 @@ class RunDescription:
         stages = [stage for step in self.steps for stage in step.own.stages(self.shared_by(step), models)]
         if self.steps[0].own.develops_raw:
             return stages
-        return [_raw_stage(self.shared), *stages]
+        return [self._raw_stage(), *stages]
+
+    def _raw_stage(self) -> Stage:
+        denoising = (step for step in self.steps if step.own.command == "denoise")
+        first = next(denoising, self.steps[0])
+        return _raw_stage(self.shared, *first.own.raw_noise(self.shared_by(first)))
 
 
-def _raw_stage(shared: SharedOptions) -> Stage:
+def _raw_stage(shared: SharedOptions, strength: float | None, sigma: float | None) -> Stage:
     from restorecli.models.choose import ModelRequest
     from restorecli.stages import Stage
     from restorecli.tasks.demosaic import Demosaic, mosaic_run
 
     wanted = ModelRequest("demosaic", license_policy=shared.license_policy)
-    return Stage(Demosaic(), wanted, only_raw=True, run=mosaic_run)
+    task = Demosaic(denoise=strength, sigma=sigma)
+    return Stage(task, wanted, only_raw=True, run=mosaic_run)

@@ -7,16 +7,13 @@ Borders are continued by reflection without repeating the edge pixel, which keep
 from __future__ import annotations
 
 from itertools import product
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-PATTERNS = ("RGGB", "GRBG", "GBRG", "BGGR")
-COLOURS = "RGB"
+from restorecli.imaging.cfa import COLOURS, FloatArray, Sample, shifted, sites
 
-FloatArray = NDArray[np.float32]
-Sample = TypeVar("Sample", bound=np.generic)
+PATTERNS = ("RGGB", "GRBG", "GBRG", "BGGR")
 
 # How a colour missing at a pixel is found, by where the pixel's neighbours of that colour lie.
 # Malvar, He, Cutler: High-quality linear interpolation for demosaicing of Bayer-patterned color images,
@@ -37,42 +34,6 @@ _BILINEAR = {
     "row": [[0, 0, 0], [4, 0, 4], [0, 0, 0]],
     "diagonal": [[2, 0, 2], [0, 0, 0], [2, 0, 2]],
 }
-
-
-def sample(image: NDArray[Sample], pattern: str) -> NDArray[Sample]:
-    """Return the H×W mosaic of an H×W×3 image: at every pixel the one colour that the pattern has there."""
-    _check(pattern, image.shape)
-    mosaic = np.empty(image.shape[:2], image.dtype)
-    for row, column, channel in sites(pattern):
-        mosaic[row::2, column::2] = image[row::2, column::2, channel]
-    return mosaic
-
-
-def as_zeros(mosaic: NDArray[Sample], pattern: str) -> NDArray[Sample]:
-    """Return an H×W mosaic as H×W×3, where the two colours that a pixel does not hold are zero."""
-    _check(pattern, mosaic.shape)
-    image = np.zeros((*mosaic.shape, 3), mosaic.dtype)
-    for row, column, channel in sites(pattern):
-        image[row::2, column::2, channel] = mosaic[row::2, column::2]
-    return image
-
-
-def recognise_zeros(image: NDArray[np.generic]) -> str | None:
-    """Return the pattern of an H×W×3 image that is a mosaic written with zeros, or None if it is not one.
-
-    Every colour a pixel does not hold must be exactly zero, and each of the four sites hold something.
-    """
-    if image.ndim != 3 or image.shape[2] != 3 or min(image.shape[:2]) < 2:
-        return None
-    held = {
-        (row, column, channel): bool(np.any(image[row::2, column::2, channel]))
-        for row, column, channel in product(range(2), range(2), range(3))
-    }
-    for pattern in PATTERNS:
-        own = set(sites(pattern))
-        if all(value == (site in own) for site, value in held.items()):
-            return pattern
-    return None
 
 
 def to_phase(mosaic: NDArray[Sample], pattern: str, wanted: str) -> tuple[NDArray[Sample], tuple[int, int]]:
@@ -99,16 +60,6 @@ def shift(pattern: str, wanted: str) -> tuple[int, int]:
         if shifted(pattern, rows, columns) == wanted:
             return rows, columns
     raise ValueError(f"{pattern} and {wanted} are not phases of one pattern")
-
-
-def shifted(pattern: str, rows: int, columns: int) -> str:
-    """Return the pattern of a mosaic from which the first ``rows`` rows and ``columns`` columns are cut."""
-    return "".join(pattern[2 * ((y + rows) % 2) + (x + columns) % 2] for y, x in product(range(2), range(2)))
-
-
-def sites(pattern: str) -> list[tuple[int, int, int]]:
-    """Return row, column and channel (R 0, G 1, B 2) of the pattern's four pixels."""
-    return [(place // 2, place % 2, COLOURS.index(colour)) for place, colour in enumerate(pattern)]
 
 
 def malvar(mosaic: FloatArray, pattern: str) -> FloatArray:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restorecli.imaging import icc
-from restorecli.imaging.bayer import sites
+from restorecli.imaging.cfa import COLOURS, period, sites
 from restorecli.imaging.colour import linear_to_romm, linear_to_srgb
 from restorecli.photo import FloatArray, Raw
 
@@ -59,6 +59,9 @@ def balance(pixels: FloatArray, raw: Raw, wanted: str) -> Balance:
         return Balance(NEUTRAL, "none")
     if wanted == "auto":
         return Balance(gray_world(pixels, raw), "auto")
+    if wanted == "camera" and raw.auto_balance:
+        note = "the camera left white balance to the developer: the picture's mean is taken for gray"
+        return Balance(gray_world(pixels, raw), "auto", note)
     found = _usable(raw.gains.get("camera")) if wanted == "camera" else None
     if found is not None:
         return Balance(found, "camera")
@@ -87,7 +90,7 @@ def gray_world(pixels: FloatArray, raw: Raw) -> Gains:
     """Return the gains that make the picture's mean gray, without what is near clipping (Buchsbaum 1980).
 
     Args:
-        pixels: H×W×1 or H×W×3, as `Raw` says; a mosaic is taken in cells of 2×2.
+        pixels: H×W×1 or H×W×3, as `Raw` says; a mosaic is taken in cells of its pattern's size.
         raw: of the pixels.
     """
     colours = _cells(pixels, raw.pattern) if raw.pattern else pixels.reshape(-1, 3)
@@ -120,8 +123,9 @@ def balanced(pixels: FloatArray, pattern: str, factors: Gains) -> FloatArray:
     if not pattern:
         return pixels * np.array(factors, np.float32)
     result = np.empty_like(pixels)
+    side = period(pattern)
     for row, column, channel in sites(pattern):
-        result[row::2, column::2] = pixels[row::2, column::2] * np.float32(factors[channel])
+        result[row::side, column::side] = pixels[row::side, column::side] * np.float32(factors[channel])
     return result
 
 
@@ -226,10 +230,11 @@ def _usable(gains: Gains | None) -> Gains | None:
 
 
 def _cells(mosaic: FloatArray, pattern: str) -> FloatArray:
-    """Return N×3: the colours of each 2×2 cell of an H×W×1 mosaic, the two greens averaged."""
-    height, width = (side - side % 2 for side in mosaic.shape[:2])
-    total = np.zeros((height // 2, width // 2, 3), np.float32)
+    """Return N×3: the mean colours of each whole cell of the pattern in an H×W×1 mosaic."""
+    step = period(pattern)
+    height, width = (side - side % step for side in mosaic.shape[:2])
+    total = np.zeros((height // step, width // step, 3), np.float32)
     for row, column, channel in sites(pattern):
-        total[..., channel] += mosaic[row:height:2, column:width:2, 0]
-    total[..., 1] /= 2
+        total[..., channel] += mosaic[row:height:step, column:width:step, 0]
+    total /= np.array([pattern.count(colour) for colour in COLOURS], np.float32)
     return total.reshape(-1, 3)

@@ -53,7 +53,11 @@ class Layout:
             TypeError: an argument is unknown.
             ValueError: an argument's value is not possible.
         """
-        around = {name: settings.pop(name) for name in ("packing", "demosaic_input") if name in settings}
+        around = {
+            name: settings.pop(name)
+            for name in ("packing", "demosaic_input", "extra_input")
+            if name in settings
+        }
         inner = self.build(**settings)
         return Packed(inner, **around) if around else inner
 

@@ -194,6 +194,7 @@ class NLSN(Network):
         hashes: rounds of hashing.
         blocks_per_attention: an attention stands first and after every so many blocks.
         seed: seed of the hashing; attention i uses seed + i.
+        map_channels: with scale 1, channels after the picture's that tell of it, such as its noise.
     """
 
     tile_overlap = 32
@@ -212,6 +213,7 @@ class NLSN(Network):
         hashes: int = 4,
         blocks_per_attention: int = 8,
         seed: int = 0,
+        map_channels: int = 0,
     ) -> None:
         super().__init__()
         self.settings = {
@@ -225,9 +227,11 @@ class NLSN(Network):
             "blocks_per_attention": blocks_per_attention,
             "seed": seed,
         }
-        self.scale, self.in_channels, self.out_channels = scale, channels, channels
+        if map_channels:
+            self.settings["map_channels"] = map_channels
+        self.scale, self.in_channels, self.out_channels = scale, channels + map_channels, channels
         self.mean_shift = MeanShift() if scale > 1 else None
-        self.head = conv3(channels, features)
+        self.head = conv3(self.in_channels, features)
         body: list[nn.Module] = []
         for index in range(blocks + 1):
             if index % blocks_per_attention == 0:
@@ -250,7 +254,7 @@ class NLSN(Network):
         self.settings["seed"] = seed
 
     def forward(self, x: Tensor, rotations: Sequence[Tensor] | None = None) -> Tensor:
-        """Enlarge B×3×H×W in 0–1 to B×3×sH×sW; with scale 1 restore B×C×H×W.
+        """Enlarge B×3×H×W in 0–1 to B×3×sH×sW; with scale 1 restore the picture in B×C×H×W.
 
         Args:
             x: images.
@@ -266,7 +270,7 @@ class NLSN(Network):
                 deep = layer(deep)
         if self.mean_shift is None or self.tail is None:
             residual: Tensor = self.to_image(deep + shallow)
-            return x + residual
+            return x[:, : self.out_channels] + residual
         return self.mean_shift.add(self.tail(deep + shallow)).to(x.dtype)
 
 

@@ -24,11 +24,15 @@ class Packed(Network):
         inner: takes and gives C·packing² channels at the same size.
         packing: side of the square of pixels that becomes one position.
         demosaic_input: what the network takes where it demosaics; see `Network.demosaic_input`.
+        extra_input: what the channels after the picture's hold; see `Network.extra_input`.
     """
 
-    def __init__(self, inner: Network, *, packing: int, demosaic_input: str | None = None) -> None:
+    def __init__(
+        self, inner: Network, *, packing: int, demosaic_input: str | None = None, extra_input: str = ""
+    ) -> None:
         super().__init__()
-        if inner.scale != 1 or inner.in_channels != inner.out_channels or inner.in_channels % packing**2:
+        added = inner.in_channels - inner.out_channels
+        if inner.scale != 1 or bool(added) != bool(extra_input) or inner.in_channels % packing**2:
             raise ValueError(f"{type(inner).__name__} with these settings cannot work on packed pixels")
         self.inner = inner
         self.packing = packing
@@ -36,7 +40,11 @@ class Packed(Network):
         if demosaic_input is not None:
             self.settings["demosaic_input"] = demosaic_input
             self.demosaic_input = demosaic_input
-        self.in_channels = self.out_channels = inner.in_channels // packing**2
+        if extra_input:
+            self.settings["extra_input"] = extra_input
+            self.extra_input = extra_input
+        self.in_channels = inner.in_channels // packing**2
+        self.out_channels = inner.out_channels // packing**2
         self.side_multiple = packing * inner.side_multiple  # type: ignore[misc]  # per network, not per class
         self.value_range = inner.value_range  # type: ignore[misc]
         self.half_unsafe = tuple(f"inner.{name}" for name in inner.half_unsafe)  # type: ignore[misc]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -65,6 +66,39 @@ def plain_non_local_means(noisy: FloatArray, sigma: float) -> Bytes:
     channels = None if noisy.shape[2] == 1 else 2
     clean = denoise_nl_means(picture, 7, 11, h=0.8 * sigma / 255, fast_mode=True, channel_axis=channels)
     return to_bytes(np.asarray(clean).reshape(noisy.shape))
+
+
+def wavelets(noisy: FloatArray, sigma: float) -> Bytes:
+    """Denoise by shrinking wavelet coefficients (BayesShrink, Chang, Yu and Vetterli, IEEE TIP 2000).
+
+    Args:
+        noisy: H×W×3 float32, 0–1.
+        sigma: of the noise, on the 0–255 scale.
+    """
+    from skimage.restoration import denoise_wavelet
+
+    clean = denoise_wavelet(noisy, sigma=sigma / 255, convert2ycbcr=True, channel_axis=2, rescale_sigma=True)
+    return to_bytes(np.asarray(clean))
+
+
+def has_wavelets() -> bool:
+    """Tell whether scikit-image and PyWavelets are installed."""
+    return has_non_local_means() and find_spec("pywt") is not None
+
+
+def total_variation(noisy: FloatArray, sigma: float) -> Bytes:
+    """Denoise by total variation (Chambolle, JMIV 2004) with a weight that grows with the noise.
+
+    Args:
+        noisy: H×W×3 float32, 0–1.
+        sigma: of the noise, on the 0–255 scale.
+    """
+    from skimage import restoration
+
+    clean: Any = restoration.denoise_tv_chambolle(  # type: ignore[no-untyped-call]
+        noisy, weight=1.2 * sigma / 255, channel_axis=2
+    )
+    return to_bytes(np.asarray(clean))
 
 
 def shifted_jpeg(image: Bytes, quality: int) -> Bytes:

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import convolve, gaussian_filter
 
-from restorecli.imaging.bayer import malvar, sample
+from restorecli.imaging.bayer import malvar
+from restorecli.imaging.cfa import sample
 from restorecli.quality.degrade import Bytes, jpeg, to_bytes
 
 Float = NDArray[np.float32]

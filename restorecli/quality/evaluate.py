@@ -14,7 +14,7 @@ from restorecli.errors import UnsupportedError, UsageError
 from restorecli.loading import Models
 from restorecli.models.choose import ModelRequest
 from restorecli.models.resolved import Resolved
-from restorecli.photo import FloatArray, Photo
+from restorecli.photo import FloatArray
 from restorecli.quality.degrade import Bytes, to_bytes
 from restorecli.quality.protocols import Protocol
 from restorecli.quality.protocols.base import as_float
@@ -32,11 +32,13 @@ class Contender:
         label: what its rows are called; empty for the weights' own name.
         request: which weights; channels and level follow from the protocol.
         models: where networks come from, with how they are run (self-ensemble is another one).
+        then: in two steps: the weights of the second; None for the protocol's own way.
     """
 
     request: ModelRequest
     models: Models
     label: str = ""
+    then: ModelRequest | None = None
 
     def restore(self, degraded: FloatArray, protocol: Protocol) -> tuple[Bytes, Resolved]:
         """Return H×W×C uint8, and the weights it was restored with.
@@ -44,9 +46,12 @@ class Contender:
         Raises:
             RestoreError: the weights are not available, or do not fit the task.
         """
-        stage = Stage(protocol.undo(), self.request, run=protocol.run)
-        passed = pass_through(Photo(degraded), [stage], self.models)
-        return to_bytes(passed.photo.pixels), passed.used[-1]
+        tasks = protocol.two_steps() if self.then is not None else None
+        first, *rest = tasks or (protocol.undo(),)
+        stages = [Stage(first, self.request, run=protocol.run)]
+        stages += [Stage(task, self.then) for task in rest if self.then is not None]
+        passed = pass_through(protocol.photo(degraded), stages, self.models)
+        return to_bytes(passed.photo.pixels), passed.used[0]
 
 
 @dataclass(frozen=True)

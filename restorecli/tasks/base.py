@@ -24,6 +24,7 @@ class Need:
         channels: of the weights that suit it: 1 for gray ones, 3 for colour.
         level: noise sigma on the 0–255 scale, or JPEG quality; None for what was asked for.
         leave: why the photo is best left as it is; empty where it is to be restored.
+        degradation: which of the task's weights suit it; "" for those of the usual degradation.
         network: whether one is needed; False for RAW without a mosaic, which is developed by `finish` alone.
         shares: how much of what the network changes is kept, for each time that it is run on what the time
             before gave: (0.5,) is half way, (1.0, 0.5) goes on from the result by half of a second run.
@@ -38,6 +39,7 @@ class Need:
     details: Mapping[str, str | float] = field(default_factory=dict)
     network: bool = True
     shares: tuple[float, ...] = (1.0,)
+    degradation: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,12 @@ class Job:
     Attributes:
         photo: the photo it came from.
         inputs: what the network is to be run on, each 1×C×H×W float32 in 0–1 on the CPU.
+        covers: tasks that are done with this one: later stages that are for them leave the photo alone.
     """
 
     photo: Photo
     inputs: tuple[Tensor, ...]
+    covers: tuple[str, ...] = ()
 
 
 class Task(Protocol):

@@ -96,7 +96,7 @@ class Dejpeg:
         check_size_kept(network)
         offset, gain = STUDIO if network.luma == "studio" else (0.0, 1.0)
         seen = luma(visible(photo)) * np.float32(gain) + np.float32(offset)
-        return LumaJob(photo, fit(seen, network, maps), (offset, gain))
+        return LumaJob(photo, fit(seen, network, maps), levels=(offset, gain))
 
     def finish(self, job: Job, outputs: Sequence[Tensor]) -> Photo:
         """Put the colours back, or the restored luma under the photo's own chroma."""

@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from restorecli.imaging.bayer import malvar, sample
 from restorecli.imaging.colour import luma
+from restorecli.imaging.xtrans import CELL
 from restorecli.quality.camera_noise import draw_camera, shoot
 from restorecli.quality.degrade import Bytes, add_noise, jpeg, to_bytes
+from restorecli.training.mosaics import mosaicked
 
 Float = NDArray[np.float32]
 Options = Mapping[str, Any]
-Degrade = Callable[[Bytes, np.random.Generator, Options], tuple[Float, Bytes]]
+Clean = Bytes | Float
+Degrade = Callable[[Bytes, np.random.Generator, Options], tuple[Float, Clean]]
 SOFTNESS = (0.3, 1.4)  # pixels: sigma of the blur of demosaicing and lenses, beside photos made smaller
 JPEG_GRID = 16  # pixels after which the blocks of a 4:2:0 JPEG repeat; as much as two cuts can take
 
@@ -72,13 +74,6 @@ def compressed(clean: Bytes, rng: np.random.Generator, options: Options) -> tupl
     return degraded.astype(np.float32) / np.float32(255), clean
 
 
-def mosaicked(clean: Bytes, rng: np.random.Generator, options: Options) -> tuple[Float, Bytes]:
-    """Sample by RGGB and interpolate as Malvar, He and Cutler do; the edge's width is ``MARGINS``."""
-    del rng, options
-    light = clean.astype(np.float32) / np.float32(255)
-    return malvar(sample(light, "RGGB"), "RGGB"), clean
-
-
 TASKS: dict[str, Degrade] = {"denoise": noisy, "dejpeg": compressed, "demosaic": mosaicked}
 """Task → what degrades a clean patch."""
 
@@ -86,7 +81,13 @@ MARGINS = {"denoise": 0, "dejpeg": JPEG_GRID, "demosaic": 4}
 """Task → pixels by which the clean patch that is degraded is larger than what is trained on."""
 
 
-def degrade(task: str, clean: Bytes, rng: np.random.Generator, options: Options) -> tuple[Float, Bytes]:
+def margin(task: str, options: Options) -> int:
+    """Return `MARGINS` of a task (0 where it has none); X-Trans cells of 3×3 pixels are cut off whole."""
+    cells = options.get("demosaic_input") == "cells-XTRANS"
+    return 2 * CELL if cells else MARGINS.get(task, 0)
+
+
+def degrade(task: str, clean: Bytes, rng: np.random.Generator, options: Options) -> tuple[Float, Clean]:
     """Degrade a clean patch that is larger than wanted by the task's margin, and cut the margin off.
 
     Args:
@@ -96,13 +97,14 @@ def degrade(task: str, clean: Bytes, rng: np.random.Generator, options: Options)
         options: the recipe's.
 
     Returns:
-        What the network sees, p×p×3 float32 (1 is white), and the clean patch, p×p×3 uint8.
+        What the network sees, p×p×C float32 (1 is white), and the clean patch, p×p×3, uint8 or float32.
     """
-    margin, size = MARGINS[task], clean.shape[0] - MARGINS[task]
-    degraded, clean = TASKS[task](clean, rng, options)
-    start = margin // 2 if task == "demosaic" else 0
+    cut = margin(task, options)
+    size = clean.shape[0] - cut
+    degraded, wanted = TASKS[task](clean, rng, options)
+    start = cut // 2 if task == "demosaic" else 0
     inside = slice(start, start + size)
-    return degraded[inside, inside], clean[inside, inside]
+    return degraded[inside, inside], wanted[inside, inside]
 
 
 def _sometimes_gray(clean: Bytes, rng: np.random.Generator, options: Options) -> Bytes:

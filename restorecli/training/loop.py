@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from restorecli.networks.network import Network
 from restorecli.quality.degrade import to_bytes
 from restorecli.quality.scores import luma, psnr
 from restorecli.training.muon import Muon, is_matrix
-from restorecli.training.patches import Pair, PatchSampler, batches, tensor
+from restorecli.training.patches import Pair, PatchSampler, batches, in_bytes, tensor
 from restorecli.training.recipe import Recipe, starting_weights
 
 CHARBONNIER_EPS = 1e-3  # on the 0–1 scale
@@ -85,18 +85,22 @@ def start(recipe: Recipe, weights: Path, device: torch.device) -> State:
         nn.init.zeros_(parameters[name])
     file = starting_weights(recipe, weights)
     if file is not None:
-        network.load_state_dict(fitting(load_file(file), network, recipe.init_names), strict=False)
+        network.load_state_dict(fitting(load_file(file), network, recipe), strict=False)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = {key: value.detach().clone() for key, value in network.state_dict().items()}
     return State(network, average, optimisers(recipe, network))
 
 
-def fitting(start: dict[str, Tensor], network: Network, names: Mapping[str, str]) -> dict[str, Tensor]:
-    """Return those tensors of ``start`` that ``network`` has in the same shape; ``names`` as in `Recipe`."""
-    if names:
+def fitting(start: dict[str, Tensor], network: Network, recipe: Recipe) -> dict[str, Tensor]:
+    """Return those tensors of ``start`` that ``network`` has in the same shape, and the widened ones."""
+    if names := recipe.init_names:
         beginnings = [(name, old) for name in start for old in names if name.startswith(old)]
         start = {names[old] + name.removeprefix(old): start[name] for name, old in beginnings}
     own = network.state_dict()
+    for name in recipe.widened:
+        wide, old = torch.zeros_like(own[name]), start[name]
+        wide[:, : old.shape[1]] = old
+        start = {**start, name: wide}
     return {k: v for k, v in start.items() if k in own and own[k].shape == v.shape}
 
 
@@ -199,7 +203,7 @@ def validate(recipe: Recipe, state: State, pairs: list[Pair]) -> float:
     with torch.inference_mode():
         for pair in pairs:
             output = restored(network, tensor([pair.degraded]))[0].permute(1, 2, 0).numpy()
-            image, clean = to_bytes(output), pair.clean
+            image, clean = to_bytes(output), in_bytes(pair.clean)
             if upscales:
                 scores.append(psnr(luma(image), luma(clean), border=recipe.scale))
             else:

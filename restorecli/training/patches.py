@@ -16,9 +16,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from restorecli.errors import UnreadableError, UsageError, first_line
-from restorecli.quality.degrade import Bytes, crop_to_multiple, shrink
-from restorecli.training.degradations import MARGINS, degrade
+from restorecli.quality.degrade import Bytes, crop_to_multiple, shrink, to_bytes
+from restorecli.training.degradations import degrade, margin
 from restorecli.training.lookalikes import pictures
+from restorecli.training.mosaics import BLOCK, difficulty
 from restorecli.training.recipe import Recipe
 
 VALIDATION_SIDE = 192
@@ -26,10 +27,10 @@ VALIDATION_SIDE = 192
 
 @dataclass(frozen=True)
 class Pair:
-    """What the network sees, H×W×3 uint8 or float32 in 0–1, and what it should give, uint8 sH×sW×3."""
+    """What the network sees, H×W×3 uint8 or float32 in 0–1, and what it should give, sH×sW×3."""
 
     degraded: Bytes | NDArray[np.float32]
-    clean: Bytes
+    clean: Bytes | NDArray[np.float32]
 
 
 def photo_files(folder: Path, recipe: Recipe) -> list[Path]:
@@ -106,12 +107,12 @@ def validation_pairs(photos: list[Pair], recipe: Recipe) -> list[Pair]:
         return photos
     pairs = []
     for index, photo in enumerate(photos):
-        side = min(VALIDATION_SIDE + MARGINS[recipe.task], *photo.clean.shape[:2])
+        side = min(VALIDATION_SIDE + margin(recipe.task, recipe.drawn), *photo.clean.shape[:2])
         top, left = ((length - side) // 2 for length in photo.clean.shape[:2])
         square = photo.clean[top : top + side, left : left + side]
         for draw in range(recipe.validation_draws):
             rng = np.random.default_rng((recipe.seed, index, draw))
-            pairs.append(Pair(*degrade(recipe.task, square, rng, recipe.degradation)))
+            pairs.append(Pair(*degrade(recipe.task, in_bytes(square), rng, recipe.drawn)))
     return pairs
 
 
@@ -119,13 +120,14 @@ class PatchSampler(Dataset[tuple[Tensor, Tensor]]):
     """Random batches by step: they follow from seed and step alone, so resuming changes nothing."""
 
     def __init__(self, photos: list[Pair], recipe: Recipe) -> None:
-        self.margin = MARGINS.get(recipe.task, 0)
+        self.margin = margin(recipe.task, recipe.drawn)
         self.photos = [p for p in photos if min(p.degraded.shape[:2]) >= recipe.patch + self.margin]
         if not self.photos:
             raise UsageError(f"no photo is as large as a patch of {recipe.patch * recipe.scale} pixels")
         area = np.array([p.degraded.shape[0] * p.degraded.shape[1] for p in self.photos], dtype=np.float64)
         self.chance = area / area.sum()
         self.recipe = recipe
+        self.hard = _hard_squares(self.photos) if recipe.hard else None
 
     def __len__(self) -> int:
         return self.recipe.steps
@@ -137,17 +139,32 @@ class PatchSampler(Dataset[tuple[Tensor, Tensor]]):
         return tensor([pair.degraded for pair in chosen]), tensor([pair.clean for pair in chosen])
 
     def _patch(self, rng: np.random.Generator) -> Pair:
-        photo = self.photos[rng.choice(len(self.photos), p=self.chance)]
+        photo, top, left = self._place(rng)
         size, scale = self.recipe.patch + self.margin, self.recipe.scale
-        top = int(rng.integers(photo.degraded.shape[0] - size + 1))
-        left = int(rng.integers(photo.degraded.shape[1] - size + 1))
         clean = photo.clean[top * scale : (top + size) * scale, left * scale : (left + size) * scale]
         turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
         clean = _turn(clean, turns, mirrored)
         if self.recipe.task != "upscale":
-            return Pair(*degrade(self.recipe.task, clean, rng, self.recipe.degradation))
+            return Pair(*degrade(self.recipe.task, in_bytes(clean), rng, self.recipe.drawn))
         degraded = photo.degraded[top : top + size, left : left + size]
         return Pair(_turn(degraded, turns, mirrored), clean)
+
+    def _place(self, rng: np.random.Generator) -> tuple[Pair, int, int]:
+        """Choose a photo and where the patch begins: anywhere, or around a hard square."""
+        size = self.recipe.patch + self.margin
+        if self.hard is not None and rng.random() < self.recipe.hard:
+            chance, squares = self.hard
+            index, row, column = (int(n) for n in squares[np.searchsorted(chance, rng.random())])
+            photo = self.photos[index]
+            begins = [int(rng.integers(BLOCK * n - size + BLOCK, BLOCK * n + 1)) for n in (row, column)]
+            top, left = (
+                min(max(begin, 0), side - size)
+                for begin, side in zip(begins, photo.degraded.shape[:2], strict=True)
+            )
+            return photo, top, left
+        photo = self.photos[rng.choice(len(self.photos), p=self.chance)]
+        top = int(rng.integers(photo.degraded.shape[0] - size + 1))
+        return photo, top, int(rng.integers(photo.degraded.shape[1] - size + 1))
 
 
 def batches(sampler: PatchSampler, first: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -165,6 +182,24 @@ def tensor(images: Sequence[Bytes | NDArray[np.float32]]) -> Tensor:
     stacked = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
     floats = stacked.contiguous(memory_format=torch.channels_last).float()
     return floats / 255 if stacked.dtype == torch.uint8 else floats
+
+
+def _hard_squares(photos: Sequence[Pair]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the cumulated chance of every square of every photo, and its photo, row and column."""
+    found = [difficulty(in_bytes(photo.clean)) for photo in photos]
+    squares = [
+        np.column_stack([np.full(level.size, index), *(n.ravel() for n in np.indices(level.shape))])
+        for index, level in enumerate(found)
+    ]
+    chance = np.cumsum(np.concatenate([level.ravel() for level in found]))
+    return chance / chance[-1], np.concatenate(squares)
+
+
+def in_bytes(image: Bytes | NDArray[np.float32]) -> Bytes:
+    """Return an image in 8 bit: itself, or floats of 0–1 rounded."""
+    return (
+        to_bytes(image.astype(np.float32)) if image.dtype != np.uint8 else image.astype(np.uint8, copy=False)
+    )
 
 
 def _picture(file: Path) -> str:

@@ -16,6 +16,7 @@ CHOICES = {
     "loss": ("l1", "charbonnier", "psnr"),
     "optimiser": ("adam", "muon"),
 }
+_INPUTS = ("demosaic_input", "extra_input")
 
 
 ROUNDING_ERROR = 12**-0.5
@@ -47,6 +48,9 @@ class Recipe:
         init_names: beginning of a tensor's name there → what it begins with here; empty: the same names.
         average_with: names of weights files of the same network; what is written is the mean of theirs and
             of the trained ones (Wortsman et al., "Model soups", ICML 2022).
+        widened: tensors with more inputs than where they come from: the new ones, behind, begin at zero.
+        hard: share of patches around squares where plain demosaicing fails, as often as it does; see
+            `mosaics.difficulty`.
         zero_at_start: tensors that begin at zero, such as the last one of a network that adds its input.
         validate_every: steps between validations and checkpoints.
         precision: "bf16" (autocast) or "fp32".
@@ -87,6 +91,8 @@ class Recipe:
     validation_draws: int = 1
     photo_scale: float = 1.0
     init_names: dict[str, str] = field(default_factory=dict)
+    widened: list[str] = field(default_factory=list)
+    hard: float = 0.0
     zero_at_start: list[str] = field(default_factory=list)
     average_with: list[str] = field(default_factory=list)
     degradation: dict[str, Any] = field(default_factory=dict)
@@ -98,6 +104,12 @@ class Recipe:
     def scale(self) -> int:
         """Output side ÷ input side."""
         return int(self.settings.get("scale", 1))
+
+    @property
+    def drawn(self) -> dict[str, Any]:
+        """What a degradation is drawn from: ``degradation``, and what the network takes."""
+        taken = {name: self.settings[name] for name in _INPUTS if name in self.settings}
+        return {**taken, **self.degradation}
 
 
 def find_recipe(name: str) -> Path:

@@ -12,7 +12,7 @@ import tifffile
 import torch
 from PIL import Image, ImageCms
 
-from restorecli.imaging import bayer
+from restorecli.imaging import bayer, cfa
 from restorecli.models.convert import save_native
 from restorecli.networks import layout
 from tests.conftest import Done
@@ -43,7 +43,7 @@ def smooth(height: int = 32, width: int = 40) -> np.ndarray:
 def file_bytes(pattern: str = "GBRG", **facts: object) -> bytes:
     """RAW of a camera that sees linear sRGB, with a white balance to undo."""
     seen = smooth() / GAINS
-    samples = np.rint(bayer.sample(seen, pattern) * 65535).astype(np.uint16)
+    samples = np.rint(cfa.sample(seen, pattern) * 65535).astype(np.uint16)
     return cfa_dng(samples, pattern, **{"neutral": tuple(1 / np.array(GAINS)), **facts})  # type: ignore[arg-type]
 
 
@@ -97,8 +97,8 @@ def test_a_folder_with_raw_of_all_kinds(restore: Run, weights: Path, tmp_path: P
 @pytest.mark.parametrize("zeros", [False, True])
 def test_a_mosaic_stored_as_a_picture(restore: Run, weights: Path, tmp_path: Path, zeros: bool) -> None:
     truth = np.rint(smooth() * 255).astype(np.uint8)
-    mosaic = bayer.sample(truth, "BGGR")
-    Image.fromarray(bayer.as_zeros(mosaic, "BGGR") if zeros else mosaic).save(tmp_path / "m.png")
+    mosaic = cfa.sample(truth, "BGGR")
+    Image.fromarray(cfa.as_zeros(mosaic, "BGGR") if zeros else mosaic).save(tmp_path / "m.png")
     chosen = () if zeros else ("--pattern", "bggr")
     done = demosaic(restore, weights, tmp_path / "m.png", "-o", tmp_path / "out.png", *chosen)
     assert done.code == 0, done.err
@@ -106,7 +106,7 @@ def test_a_mosaic_stored_as_a_picture(restore: Run, weights: Path, tmp_path: Pat
         result = np.asarray(image).astype(int)
     assert result.dtype.kind == "i"
     assert np.abs(result - truth)[2:-2, 2:-2].max() <= 2
-    np.testing.assert_array_equal(bayer.sample(result, "BGGR"), mosaic)
+    np.testing.assert_array_equal(cfa.sample(result, "BGGR"), mosaic)
 
 
 @pytest.mark.parametrize("asked", [("-f", "dng"), ("-o", "b.dng")])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import ImageCms
 
-from restorecli.imaging import bayer, develop, icc
+from restorecli.imaging import cfa, develop, icc
 from restorecli.imaging.colour import srgb_to_linear
 from restorecli.photo import Raw
 
@@ -31,7 +31,7 @@ def raw(**facts: object) -> Raw:
 
 def flat(red: float, green: float, blue: float, size: int = 8) -> np.ndarray:
     colours = np.full((size, size, 3), (red, green, blue), np.float32)
-    return bayer.sample(colours, "RGGB")[:, :, None]
+    return cfa.sample(colours, "RGGB")[:, :, None]
 
 
 @pytest.mark.parametrize(
@@ -175,3 +175,23 @@ def test_profiles_are_such_that_little_cms_reads_them() -> None:
         profile, _ = develop.profile(raw(camera="Maker Ünknown"), space)
         assert profile is not None
         assert ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile.xcolor_space == "RGB "
+
+
+def test_a_file_that_asks_for_automatic_balance_gets_it_and_it_is_said() -> None:
+    mosaic = flat(0.1, 0.2, 0.4)
+    asking = raw(gains={"daylight": (2.2, 1.0, 1.3)}, auto_balance=True)
+    found = develop.balance(mosaic, asking, "camera")
+    assert found.source == "auto"
+    assert found.gains == pytest.approx((2.0, 1.0, 0.5))
+    assert "left white balance" in found.note
+    assert develop.balance(mosaic, asking, "daylight").source == "daylight"
+
+
+def test_the_gray_world_is_that_of_x_trans_too() -> None:
+    pattern = "GRGGBGBGBRGRGRGGBGGBGGRGRGRBGBGBGGRG"
+    colours = np.full((30, 36, 3), (0.1, 0.2, 0.4), np.float32)
+    mosaic = cfa.sample(colours, pattern)[:, :, None]
+    found = develop.balance(mosaic, raw(pattern=pattern), "auto")
+    assert found.gains == pytest.approx((2.0, 1.0, 0.5))
+    balanced = develop.balanced(mosaic, pattern, found.gains)
+    np.testing.assert_allclose(balanced, 0.2, rtol=1e-5)

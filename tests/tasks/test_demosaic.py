@@ -11,7 +11,7 @@ from torch import Tensor
 
 from restorecli.engine.ensemble import transform
 from restorecli.errors import UnsupportedError, UsageError, WeightsError
-from restorecli.imaging import bayer, develop
+from restorecli.imaging import bayer, cfa, develop
 from restorecli.imaging.colour import srgb_to_linear
 from restorecli.networks.network import Network
 from restorecli.photo import Photo, Raw
@@ -29,7 +29,7 @@ def bilinear(form: str) -> Stub:
     pattern = form.split("-")[1]
 
     def answer(x: Tensor) -> Tensor:
-        mosaic = bayer.sample(to_pixels(x), pattern)
+        mosaic = cfa.sample(to_pixels(x), pattern)
         return to_tensor(bayer.bilinear(mosaic, pattern))
 
     stub = Stub(answer)
@@ -51,7 +51,7 @@ def raw_photo(seen: np.ndarray, pattern: str = "RGGB", **facts: object) -> Photo
         "orientation": 1,
         "crop": (0, 0, *seen.shape[:2]),
     }
-    pixels = bayer.sample(seen, pattern)[:, :, None] if pattern else seen
+    pixels = cfa.sample(seen, pattern)[:, :, None] if pattern else seen
     return Photo(np.ascontiguousarray(pixels), format="raw", raw=Raw(pattern, **{**known, **facts}))  # type: ignore[arg-type]
 
 
@@ -67,25 +67,25 @@ def test_a_mosaic_of_any_phase_and_size_reaches_the_network_in_its_own(
     form: str, pattern: str, size: tuple[int, int]
 ) -> None:
     network, truth = bilinear(form), scene(*size)
-    mosaic = Photo(bayer.sample(truth, pattern)[:, :, None])
+    mosaic = Photo(cfa.sample(truth, pattern)[:, :, None])
     result = restored(mosaic, Demosaic(pattern), network)
     seen = to_pixels(network.seen[0])
     wanted = form.split("-")[1]
     if form.startswith("zeros"):
-        assert bayer.recognise_zeros(seen) == wanted
+        assert cfa.recognise_zeros(seen, bayer.PATTERNS) == wanted
     else:
-        np.testing.assert_allclose(seen, bayer.malvar(bayer.sample(seen, wanted), wanted), atol=1e-6)
+        np.testing.assert_allclose(seen, bayer.malvar(cfa.sample(seen, wanted), wanted), atol=1e-6)
     assert all(side % 2 == 0 for side in seen.shape[:2])
     assert result.pixels.shape == truth.shape
     np.testing.assert_allclose(result.pixels[1:-1, 1:-1], truth[1:-1, 1:-1], atol=1e-5)
     np.testing.assert_allclose(result.pixels, truth, atol=0.04)  # reflection bends a slope at the border
-    np.testing.assert_array_equal(bayer.sample(result.pixels, pattern), mosaic.pixels[:, :, 0])
+    np.testing.assert_array_equal(cfa.sample(result.pixels, pattern), mosaic.pixels[:, :, 0])
 
 
 @pytest.mark.parametrize("pattern", bayer.PATTERNS)
 def test_a_picture_with_zeros_says_its_pattern_itself(pattern: str) -> None:
     truth = scene()
-    photo = Photo(bayer.as_zeros(bayer.sample(truth, pattern), pattern))
+    photo = Photo(cfa.as_zeros(cfa.sample(truth, pattern), pattern))
     assert Demosaic().examine(photo).details["pattern"] == pattern
     result = restored(photo, Demosaic(), bilinear("malvar-RGGB"))
     np.testing.assert_allclose(result.pixels[1:-1, 1:-1], truth[1:-1, 1:-1], atol=1e-5)
@@ -93,7 +93,7 @@ def test_a_picture_with_zeros_says_its_pattern_itself(pattern: str) -> None:
 
 def test_three_equal_channels_are_one() -> None:
     truth = scene()
-    mosaic = bayer.sample(truth, "GBRG")[:, :, None].repeat(3, axis=2)
+    mosaic = cfa.sample(truth, "GBRG")[:, :, None].repeat(3, axis=2)
     result = restored(Photo(mosaic), Demosaic("GBRG"), bilinear("zeros-GRBG"))
     np.testing.assert_allclose(result.pixels[1:-1, 1:-1], truth[1:-1, 1:-1], atol=1e-5)
 
@@ -104,7 +104,7 @@ def test_three_equal_channels_are_one() -> None:
         (scene()[..., :1], "auto", "gray"),
         (scene(), "auto", "colours already"),
         (scene(), "RGGB", "colours already"),
-        (bayer.as_zeros(bayer.sample(scene(), "GRBG"), "GRBG"), "RGGB", "GRBG"),
+        (cfa.as_zeros(cfa.sample(scene(), "GRBG"), "GRBG"), "RGGB", "GRBG"),
         (scene()[:1, :, :1], "RGGB", "2×2"),
     ],
 )
@@ -245,9 +245,9 @@ def test_the_self_ensembles_symmetries_keep_the_phase(form: str) -> None:
     assert settings["alignment"] == 2
     assert len(settings["transforms"]) == 2
     wanted = form.split("-")[1]
-    mosaic = torch.from_numpy(bayer.as_zeros(bayer.sample(scene(), wanted), wanted)).permute(2, 0, 1)[None]
+    mosaic = torch.from_numpy(cfa.as_zeros(cfa.sample(scene(), wanted), wanted)).permute(2, 0, 1)[None]
     for name in settings["transforms"]:
-        assert bayer.recognise_zeros(to_pixels(transform(mosaic, name))) == wanted
+        assert cfa.recognise_zeros(to_pixels(transform(mosaic, name)), bayer.PATTERNS) == wanted
 
 
 @pytest.mark.parametrize("facts", [{"scale": 2}, {"channels": 1}])

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from restorecli.imaging.bayer import malvar, sample
+from restorecli.imaging.bayer import malvar
+from restorecli.imaging.cfa import sample
 from restorecli.quality.degrade import add_noise, jpeg
 from restorecli.training.degradations import MARGINS, TASKS, degrade
 from restorecli.training.patches import Pair, validation_pairs

@@ -17,7 +17,21 @@ _SHOWN = {"as_json", "csv", "quiet"}
 _RUN = {"device", "precision", "compile", *_SHOWN}
 _MODEL = {"task", "model", "variant", "weights", "scale", "self_ensemble"}
 _TIMES = {*_RUN, *_MODEL, "size", "batch", "runs", "warmup", "plot"}
-_SCORES = {*_RUN, *_MODEL, "sigma", "quality", "gray", "limit", "save_images", "tile", "seed", "plot"}
+_SCORES = {
+    *_RUN,
+    *_MODEL,
+    "sigma",
+    "quality",
+    "gray",
+    "noise",
+    "iso",
+    "pattern",
+    "limit",
+    "save_images",
+    "tile",
+    "seed",
+    "plot",
+}
 APPLIES = {
     "times": _TIMES,
     "sweep": {*_TIMES, "sweep", "tune"},

@@ -155,7 +155,8 @@ class BenchOptions:
         str,
         option(
             "--noise",
-            help="gaussian: white noise of --sigma; camera: a synthetic camera's, of --iso.",
+            help="gaussian: white noise of --sigma, and mosaics without any; camera: a synthetic camera's, "
+            "of --iso, for mosaics before anything is done to it.",
             panel=QUALITY,
             metavar="gaussian|camera",
         ),
@@ -164,7 +165,7 @@ class BenchOptions:
         list[str] | None,
         option(
             "--iso",
-            help="Of --noise camera; repeatable, or 1600,3200,6400 (the default).",
+            help="Of --noise camera; repeatable, or 1600,3200,6400. Default: these; mosaics: 800,3200,12800.",
             panel=QUALITY,
             metavar="N",
         ),
@@ -185,6 +186,15 @@ class BenchOptions:
     gray: Annotated[
         bool, option("--gray", help="Measure on luma: gray noise, or the Y of a JPEG.", panel=QUALITY)
     ] = False
+    pattern: Annotated[
+        str,
+        option(
+            "--pattern",
+            help="Of mosaics to demosaic.",
+            panel=QUALITY,
+            metavar="RGGB|GRBG|GBRG|BGGR|XTRANS",
+        ),
+    ] = "RGGB"
     limit: Annotated[
         int | None, option("--limit", help="Only the first N images of a set.", panel=QUALITY, metavar="N")
     ] = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from restorecli.cli.bench.show import say
 from restorecli.commands.values import between, number, one_of
 from restorecli.engine.settings import RunSettings
 from restorecli.errors import RestoreError, UsageError, WriteError
+from restorecli.imaging.bayer import PATTERNS
+from restorecli.imaging.choices import XTRANS
 from restorecli.loading import Models
 from restorecli.models.choose import ModelRequest
 from restorecli.models.registry import TASKS
@@ -80,6 +83,8 @@ def measured(options: BenchOptions) -> list[Scores]:
         named = requests(options, protocol)
         strict = len(asked) == len(named) == 1
         contenders = [each for request in named for each in _of(request, sources, options, strict=strict)]
+        if protocol.two_steps() is not None:
+            contenders += [_in_two_steps(contender) for contender in contenders]
         for images in sets:
             if degraded is None and bool(images.noisy) != isinstance(protocol, RealPairs):
                 continue
@@ -136,6 +141,7 @@ def wanted(options: BenchOptions) -> list[Protocol]:
             qualities=[int(value) for value in _numbers(options.quality, "--quality", 1, 100)],
             rounded=options.noisy == "8bit" or options.pairs is not None,
             gray=options.gray,
+            pattern=_pattern(options),
         )
     ]
 
@@ -153,6 +159,14 @@ def with_pairs(asked: list[Protocol], sets: Sequence[ImageSet], options: BenchOp
     if options.sigma or options.iso or options.gray:
         raise UsageError("the set brings its own noise, in colour", "leave --sigma, --iso and --gray out")
     return [RealPairs()]
+
+
+def _pattern(options: BenchOptions) -> str:
+    """Return the mosaic's pattern; raise UsageError for one there is not."""
+    pattern = options.pattern.upper()
+    if pattern not in (*PATTERNS, XTRANS):
+        raise UsageError(f"--pattern {options.pattern}", f"choose {', '.join(PATTERNS)} or XTRANS")
+    return pattern
 
 
 def requests(options: BenchOptions, protocol: Protocol) -> list[ModelRequest]:
@@ -224,6 +238,12 @@ def _of(
         Contender(request, source, " + ensemble" if source.settings.self_ensemble else "")
         for source in models
     ]
+
+
+def _in_two_steps(contender: Contender) -> Contender:
+    """Return a contender that denoises with the usual light weights what it has demosaicked."""
+    label = f"{contender.label}, noise left in, then denoise"
+    return replace(contender, label=label, then=ModelRequest("denoise", extra_inputs=MAPS))
 
 
 def _report(options: BenchOptions, score: Score) -> None:

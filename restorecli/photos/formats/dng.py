@@ -1,7 +1,8 @@
 """Linear DNG: demosaiced camera RAW that another program develops.
 
 The pixels stay in the camera's own RGB, before white balance, as the sensor counted them; white balance,
-camera matrix, orientation and crop are written beside them.
+camera matrix, orientation and crop are written beside them, and what the maker wants done after demosaicing:
+exposure and the third list of opcodes. What the first two ask for (gain maps, bad pixels) is done already.
 
 Source: Adobe, Digital Negative Specification 1.4.0.0.
 """
@@ -24,7 +25,7 @@ from restorecli.photos.formats.page import Page, quantized
 from restorecli.photos.metadata import carried as md
 from restorecli.photos.metadata import exif, tiff_tags
 
-_BYTE, _ASCII, _SHORT, _LONG, _RATIONAL, _SRATIONAL = 1, 2, 3, 4, 5, 10
+_BYTE, _ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED, _SRATIONAL, _DOUBLE = 1, 2, 3, 4, 5, 7, 10, 12
 _LINEAR_RAW = 34892
 _XMP = 700
 _FULL = 65535
@@ -113,8 +114,15 @@ def _tags(raw: Raw, width: int, height: int, xmp: bytes | None) -> list[Tag]:
         (50719, _RATIONAL, 2, _rationals((left, top)), True),  # DefaultCropOrigin
         (50720, _RATIONAL, 2, _rationals((columns, rows)), True),  # DefaultCropSize
         (50728, _RATIONAL, 3, _rationals(_neutral(raw)), True),  # AsShotNeutral
+        (50730, _SRATIONAL, 1, _rationals((raw.exposure,)), True),  # BaselineExposure
         (50829, _LONG, 4, (0, 0, height, width), True),  # ActiveArea
+        (50935, _RATIONAL, 1, (int(raw.denoised), 1), True),  # NoiseReductionApplied
     ]
+    if raw.later_opcodes:
+        tags.append((51022, _UNDEFINED, len(raw.later_opcodes), raw.later_opcodes, True))  # OpcodeList3
+    if raw.noise is not None and not raw.denoised:
+        pairs = [value for pair in zip(raw.noise.shot, raw.noise.read, strict=True) for value in pair]
+        tags.append((51041, _DOUBLE, 6, tuple(pairs), True))  # NoiseProfile
     if raw.camera_from_xyz is not None:
         tags.append((50721, _SRATIONAL, 9, _rationals(raw.camera_from_xyz.ravel()), True))  # ColorMatrix1
         tags.append((50778, _SHORT, 1, _D65, True))  # CalibrationIlluminant1

@@ -10,7 +10,7 @@ import numpy as np
 
 from restorecli.errors import TooLargeError, UnreadableError, UnsupportedError
 from restorecli.imaging.orientation import upright_size
-from restorecli.photo import Depth, Metadata, Photo, Raw
+from restorecli.photo import Depth, Metadata, Photo, Raw, RawNoise
 from restorecli.photos.formats.extent import Extent
 from restorecli.photos.raster import DECODE_ERRORS
 from restorecli.photos.raw import colour as raw_colour
@@ -33,7 +33,7 @@ def decode(stream: BinaryIO, name: str) -> Photo:
         name: how messages call it.
 
     Returns:
-        A photo with `Photo.raw` set, its pixels as `Raw` says: float32, H×W×1 for a Bayer mosaic, else H×W×3.
+        A photo with `Photo.raw` set, its pixels as `Raw` says: float32, H×W×1 for a mosaic, else H×W×3.
 
     Raises:
         UnreadableError: damaged, cut short, or without a picture in it.
@@ -64,6 +64,12 @@ def decode(stream: BinaryIO, name: str) -> Photo:
             balanced=balanced,
             pixel_aspect=float(file.sizes.pixel_aspect),
             camera=camera,
+            iso=raw_exif.speed(block, file),
+            auto_balance=float(file.camera_whitebalance[0]) < 0,
+            noise=_noise(tags),
+            lift=sensor.lift,
+            exposure=tags.exposure,
+            later_opcodes=tags.third_opcodes,
         )
     warnings = list(sensor.warnings)
     if not np.isfinite(sensor.pixels).all():
@@ -77,6 +83,14 @@ def decode(stream: BinaryIO, name: str) -> Photo:
         warnings=tuple(warnings),
         raw=raw,
     )
+
+
+def _noise(tags: RawTags) -> RawNoise | None:
+    """The noise that a DNG tells."""
+    if not tags.noise:
+        return None
+    red, green, blue = tags.noise * 3 if len(tags.noise) == 1 else tags.noise
+    return RawNoise((red[0], green[0], blue[0]), (red[1], green[1], blue[1]), "the DNG's noise profile")
 
 
 def extent(stream: BinaryIO, name: str) -> Extent:

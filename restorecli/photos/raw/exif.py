@@ -15,6 +15,7 @@ from restorecli.photos.metadata import exif, tiff_tags
 
 _MAKE, _MODEL, _DATE, _ARTIST, _EXIF_IFD = 0x010F, 0x0110, 0x0132, 0x013B, 0x8769
 _EXPOSURE, _APERTURE, _ISO, _TAKEN, _FOCAL_LENGTH = 0x829A, 0x829D, 0x8827, 0x9003, 0x920A
+_RECOMMENDED_ISO, _NO_ISO = 0x8832, 65535
 _MAKER_NOTE, _PRINT = 0x927C, 0xC4A5
 # How the mosaic lies (TIFF/EP), which the result has no more.
 _SENSOR = frozenset((0x828D, 0x828E, 0x9216, 0xA302))
@@ -48,6 +49,26 @@ def read(stream: BinaryIO, file: Any, name: str) -> tuple[bytes | None, str]:
         stream.seek(-min(_END, stream.seek(0, 2)), 2)
         block = _made(file, *_make_and_model(head, stream.read()))
     return block, _camera(block) if block else ""
+
+
+def speed(block: bytes | None, file: Any) -> float:
+    """The ISO speed of the photo, by its EXIF block or else by LibRaw; 0 where neither tells.
+
+    65535 stands for speeds that the 16-bit tag cannot hold; LibRaw knows some of them from makers' notes.
+    """
+    told = 0.0
+    if block is not None:
+        image = Image.Exif()
+        image.load(block)
+        inner = image.get_ifd(_EXIF_IFD)
+        for tag in (_ISO, _RECOMMENDED_ISO):
+            value = inner.get(tag, image.get(tag, 0))
+            value = value[0] if isinstance(value, tuple) and value else value
+            told = float(value) if isinstance(value, int) and value > 0 else told
+            if 0 < told < _NO_ISO:
+                return told
+    other = float(file.other.iso_speed)
+    return other if 0 < other < 1e7 and other != _NO_ISO else 0.0
 
 
 def _tells_of_photo(tag: int, level: int) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restorecli.errors import UnreadableError
+from restorecli.imaging import cfa
 from restorecli.photo import FloatArray
 
 _BEYOND = 2.0  # times the white level, which no sensor's clipping exceeds
@@ -66,7 +67,7 @@ def check_picture(samples: NDArray[Any], black: Table, white: float, name: str) 
 
 def saturation(
     samples: NDArray[Any],
-    places: Sequence[tuple[int, int, int]],
+    pattern: str,
     stated: Sequence[float] | None,
     black: Sequence[float],
     white: float,
@@ -78,16 +79,16 @@ def saturation(
 
     Args:
         samples: H×W mosaic.
-        places: row, column and colour (R 0, G 1, B 2) of the mosaic's repeating 2×2 pixels.
+        pattern: of the mosaic.
         stated: white levels of R, G, B, black included; None where there are none.
         black: black levels of R, G, B.
         white: the level that becomes 1.
     """
-    result = [1.0, 1.0, 1.0]
+    result, side = [1.0, 1.0, 1.0], cfa.period(pattern)
     for colour, level in enumerate(stated or ()):
         if not _LEAST_SATURATION * white <= level < white:
             continue
-        own = [samples[row::2, column::2] for row, column, held in places if held == colour]
+        own = [samples[row::side, column::side] for row, column, held in cfa.sites(pattern) if held == colour]
         above = sum(int((part > level).sum()) for part in own)
         if above <= _MOST_ABOVE_SATURATION * sum(part.size for part in own):
             result[colour] = (level - black[colour]) / (white - black[colour])

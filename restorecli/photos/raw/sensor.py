@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restorecli.errors import UnreadableError, UnsupportedError
-from restorecli.imaging import bayer
+from restorecli.imaging import bayer, cfa, opcodes
 from restorecli.photo import FloatArray
 from restorecli.photos.raw import levels as raw_levels
 from restorecli.photos.raw import tags as raw_tags
 from restorecli.photos.raw.tags import RawTags
 
-_X_TRANS = "X-Trans"
-_PERIOD = 8  # pixels that are compared to distinguish a Bayer pattern from others
+_SEEN = 8  # pixels that are compared to distinguish a Bayer pattern from others
 _FULL = 65535.0
+MOSAICS: tuple[str, ...] = bayer.PATTERNS
+"""Patterns that come as mosaics; X-Trans ones are left to LibRaw as long as no shipped weights know them."""
 
 Area = tuple[int, int, int, int]  # top, left, height, width
 
@@ -33,6 +34,7 @@ class Sensor:
     black: tuple[float, float, float]
     white: float
     saturation: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    lift: FloatArray | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -57,11 +59,11 @@ def read(stream: BinaryIO, file: Any, tags: RawTags, name: str) -> Sensor:
     if file.raw_image.ndim == 3:
         return _linear(stream, file, tags, name)
     pattern = _pattern(file, tags)
-    if pattern == _X_TRANS:
+    if pattern in MOSAICS:
+        return _mosaic(stream, file, tags, pattern, name)
+    if len(pattern) == 36:
         return _by_libraw(file, name)
-    if pattern not in bayer.PATTERNS:
-        raise UnsupportedError(f"{name}: a mosaic that is neither Bayer nor X-Trans")
-    return _mosaic(stream, file, tags, pattern, name)
+    raise UnsupportedError(f"{name}: a mosaic that is neither Bayer nor X-Trans")
 
 
 def area_of(file: Any, tags: RawTags) -> Area:
@@ -80,7 +82,7 @@ def area_of(file: Any, tags: RawTags) -> Area:
 
 
 def _pattern(file: Any, tags: RawTags) -> str:
-    """The Bayer pattern at the area's top left, "X-Trans", or "" for any other.
+    """The pattern at the area's top left, of 2×2 or 6×6 pixels, or "" for any other.
 
     `raw_pattern` is that of the stored picture's corner, masked border included, and wrong for X-Trans; only
     `raw_color` within the visible area can be trusted.
@@ -89,19 +91,16 @@ def _pattern(file: Any, tags: RawTags) -> str:
         period = file.raw_pattern.shape
     except NotImplementedError:  # patterns that LibRaw numbers and rawpy does not know
         return ""
-    if tags.repeat == (6, 6) or period == (6, 6):
-        return _X_TRANS
+    side = 6 if tags.repeat == (6, 6) or period == (6, 6) else 2
     top, left = file.sizes.top_margin, file.sizes.left_margin
     letters = bytes(file.color_desc).decode("ascii", "replace")
-    corner = [
-        [letters[file.raw_color(top + row, left + column)] for column in range(_PERIOD)]
-        for row in range(_PERIOD)
-    ]
-    if any(corner[y][x] != corner[y % 2][x % 2] for y, x in product(range(_PERIOD), range(_PERIOD))):
+    seen = range(max(_SEEN, side))
+    corner = [[letters[file.raw_color(top + row, left + column)] for column in seen] for row in seen]
+    if any(corner[y][x] != corner[y % side][x % side] for y, x in product(seen, seen)):
         return ""
-    pattern = "".join(corner[0][:2] + corner[1][:2])
+    pattern = "".join(letter for row in corner[:side] for letter in row[:side])
     area = area_of(file, tags)
-    return bayer.shifted(pattern, (area[0] - top) % 2, (area[1] - left) % 2)
+    return cfa.shifted(pattern, (area[0] - top) % side, (area[1] - left) % side)
 
 
 def _cut(samples: NDArray[Any], area: Area) -> NDArray[Any]:
@@ -120,34 +119,64 @@ def _exact(stream: BinaryIO, file: Any, tags: RawTags, name: str) -> FloatArray 
 
 
 def _mosaic(stream: BinaryIO, file: Any, tags: RawTags, pattern: str, name: str) -> Sensor:
-    area = area_of(file, tags)
-    if min(area[2:]) < 2:
+    area, side = area_of(file, tags), cfa.period(pattern)
+    if min(area[2:]) < side:
         raise UnreadableError(f"{name}: {area[3]}×{area[2]} pixels are not a mosaic")
-    places = [(place // 2, place % 2, "RGB".index(letter)) for place, letter in enumerate(pattern)]
     exact = _exact(stream, file, tags, name)
-    stored = file.raw_image if exact is None else exact
+    stored, warnings = _first_opcodes(file.raw_image if exact is None else exact, tags)
     samples = _cut(stored, area)
     white = float(file.white_level) if exact is None else _float_white(tags)
-    table = _black_table(file, tags, area)
+    table = _black_table(file, tags, area, side)
     raw_levels.check_picture(samples, table, white, name)
-    black = _per_colour(table, places)
+    black = _per_colour(table, pattern)
     stated = file.camera_white_level_per_channel if exact is None else None
+    pixels = raw_levels.normalised(samples[:, :, None], table, white)
+    lifted = _second_opcodes(pixels, tags)
     return Sensor(
-        pixels=raw_levels.normalised(samples[:, :, None], table, white),
+        pixels=lifted.pixels,
         area=area,
         pattern=pattern,
         black=black,
         white=white,
-        saturation=raw_levels.saturation(samples, places, stated[:3] if stated else None, black, white),
+        saturation=raw_levels.saturation(samples, pattern, stated[:3] if stated else None, black, white),
+        lift=lifted.lift,
+        warnings=(*warnings, *_left_out(lifted)),
     )
+
+
+def _first_opcodes(stored: NDArray[Any], tags: RawTags) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Carry out a DNG's first list of opcodes, which is for the samples as they are stored."""
+    if not tags.first_opcodes:
+        return stored, ()
+    pixels = stored.astype(np.float32)[:, :, None]
+    done = opcodes.apply(pixels, tags.first_opcodes, unit=1.0 if tags.is_float else _FULL)
+    result = done.pixels[:, :, 0]
+    if stored.dtype.kind == "u":
+        result = np.clip(np.rint(result), 0, _FULL).astype(stored.dtype)
+    return result, _left_out(done)
+
+
+def _second_opcodes(pixels: FloatArray, tags: RawTags) -> opcodes.Lifted:
+    """Carry out a DNG's second list of opcodes, for normalised samples; gained ones saturate at 1."""
+    done = frozenset({opcodes.POLYNOMIAL}) if tags.lossy else frozenset[int]()
+    lifted = opcodes.apply(pixels, tags.second_opcodes, done=done)
+    if lifted.lift is not None:
+        np.minimum(lifted.pixels, 1, out=lifted.pixels)
+    return lifted
+
+
+def _left_out(done: opcodes.Lifted) -> tuple[str, ...]:
+    if not done.unknown:
+        return ()
+    return (f"corrections that the file asks for were left out: {', '.join(done.unknown)}",)
 
 
 def _float_white(tags: RawTags) -> float:
     return float(tags.white.max()) if tags.white is not None else 1.0
 
 
-def _black_table(file: Any, tags: RawTags, area: Area) -> raw_levels.Table:
-    """Black levels of a mosaic, rows × columns × 1, from the area's top left.
+def _black_table(file: Any, tags: RawTags, area: Area, side: int) -> raw_levels.Table:
+    """Black levels of a mosaic with a period of ``side``, rows × columns × 1, from the area's top left.
 
     A DNG's table begins at its active area. LibRaw gives levels by colour (R, G, B, second green), which is
     not the order of places, and lays them one off where it has changed an odd margin.
@@ -156,18 +185,18 @@ def _black_table(file: Any, tags: RawTags, area: Area) -> raw_levels.Table:
         return tags.black
     levels = file.black_level_per_channel
     top, left = area[:2]
-    values = [levels[file.raw_color(top + row, left + column)] for row, column in product(range(2), range(2))]
-    return np.array(values, np.float64).reshape(2, 2, 1)
+    places = product(range(side), range(side))
+    values = [levels[file.raw_color(top + row, left + column)] for row, column in places]
+    return np.array(values, np.float64).reshape(side, side, 1)
 
 
-def _per_colour(table: raw_levels.Table, places: list[tuple[int, int, int]]) -> tuple[float, float, float]:
-    rows, columns = np.indices((4 * table.shape[0], 4 * table.shape[1]))
+def _per_colour(table: raw_levels.Table, pattern: str) -> tuple[float, float, float]:
+    side = cfa.period(pattern)
+    rows, columns = np.indices((side * table.shape[0], side * table.shape[1]))
     whole = table[rows % table.shape[0], columns % table.shape[1], 0]
-    means = [
-        float(np.mean([whole[row::2, column::2].mean() for row, column, held in places if held == colour]))
-        for colour in range(3)
-    ]
-    return means[0], means[1], means[2]
+    held = cfa.channels(whole.shape, pattern)
+    red, green, blue = (float(whole[held == channel].mean()) for channel in range(3))
+    return red, green, blue
 
 
 def _linear(stream: BinaryIO, file: Any, tags: RawTags, name: str) -> Sensor:
@@ -186,7 +215,9 @@ def _linear(stream: BinaryIO, file: Any, tags: RawTags, name: str) -> Sensor:
     raw_levels.check_picture(samples, table, white, name)
     levels = [float(level) for level in table.reshape(-1, 3).mean(axis=0)]
     pixels = raw_levels.normalised(samples, table, white)
-    return Sensor(pixels, area, "", (levels[0], levels[1], levels[2]), white)
+    lifted = _second_opcodes(pixels, tags)
+    black = (levels[0], levels[1], levels[2])
+    return Sensor(lifted.pixels, area, "", black, white, lift=lifted.lift, warnings=_left_out(lifted))
 
 
 def _by_libraw(file: Any, name: str) -> Sensor:

@@ -18,9 +18,10 @@ from restorecli.photos.formats.tiff import CFA, LINEAR_RAW, inner_pages, tag
 from restorecli.photos.raster import DECODE_ERRORS
 
 _REDUCED = 1
-_LOSSLESS_JPEG, _JPEG_XL = 7, 52546
+_LOSSLESS_JPEG, _LOSSY_JPEG, _JPEG_XL = 7, 34892, 52546
 _D65 = 21
 _FLOAT = 3
+_MOST_STOPS = 20.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +40,10 @@ class RawTags:
         damage: why the samples cannot be there; "" where nothing is wrong.
         jpeg_xl: whether the samples are coded in JPEG XL.
         is_float: whether they are floating-point numbers.
+        lossy: whether they are coded in 8-bit JPEG; then LibRaw carries out OpcodeList2's polynomials.
+        noise: pairs of shot and read variance, one for all colours or one for each (NoiseProfile).
+        exposure: BaselineExposure in stops.
+        first_opcodes, second_opcodes, third_opcodes: OpcodeList1 to 3, empty where there is none.
     """
 
     is_dng: bool = False
@@ -52,6 +57,12 @@ class RawTags:
     damage: str = ""
     jpeg_xl: bool = False
     is_float: bool = False
+    lossy: bool = False
+    noise: tuple[tuple[float, float], ...] = ()
+    exposure: float = 0.0
+    first_opcodes: bytes = b""
+    second_opcodes: bytes = b""
+    third_opcodes: bytes = b""
 
 
 def read(stream: BinaryIO) -> RawTags:
@@ -100,6 +111,7 @@ def _facts(first: Any, main: Any) -> RawTags:
         "repeat": (int(repeat[0]), int(repeat[1])) if repeat is not None else None,
         "damage": _damage(main, compression),
         "jpeg_xl": compression == _JPEG_XL,
+        "lossy": compression == _LOSSY_JPEG,
         "is_float": int(np.atleast_1d(tag(main, 339, 1))[0]) == _FLOAT,
     }
     if not is_dng:
@@ -115,6 +127,11 @@ def _facts(first: Any, main: Any) -> RawTags:
         white=white,
         neutral_xy=(float(xy[0]), float(xy[1])) if xy is not None and xy.size == 2 and xy[1] > 0 else None,
         camera_from_xyz=_matrix(first),
+        noise=_noise(first, main),
+        exposure=_exposure(first),
+        first_opcodes=_bytes(main, 51008),
+        second_opcodes=_bytes(main, 51009),
+        third_opcodes=_bytes(main, 51022),
         **facts,
     )
 
@@ -142,6 +159,26 @@ def _numbers(page: Any, code: int) -> NDArray[np.float64] | None:
         pairs = values.reshape(-1, 2)
         values = np.divide(pairs[:, 0], pairs[:, 1], out=np.zeros(len(pairs)), where=pairs[:, 1] != 0)
     return values
+
+
+def _bytes(page: Any, code: int) -> bytes:
+    value = tag(page, code, b"")
+    return value if isinstance(value, bytes) else bytes(np.atleast_1d(np.asarray(value, np.uint8)))
+
+
+def _noise(first: Any, main: Any) -> tuple[tuple[float, float], ...]:
+    """NoiseProfile, which stands in the first directory, or in that of the samples (DNG 1.4 and 1.6)."""
+    values = _numbers(main, 51041)
+    values = _numbers(first, 51041) if values is None else values
+    if values is None or values.size not in (2, 6) or not np.isfinite(values).all() or values.min() < 0:
+        return ()
+    return tuple((float(shot), float(read)) for shot, read in values.reshape(-1, 2))
+
+
+def _exposure(first: Any) -> float:
+    value = _numbers(first, 50730)
+    stops = float(value[0]) if value is not None and value.size else 0.0
+    return stops if abs(stops) <= _MOST_STOPS else 0.0
 
 
 def _crop(page: Any) -> tuple[int, int, int, int] | None:

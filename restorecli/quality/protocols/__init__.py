@@ -8,7 +8,7 @@ from restorecli.errors import UsageError
 from restorecli.models.registry import TASKS
 from restorecli.quality.protocols.base import Protocol
 from restorecli.quality.protocols.dejpeg import DejpegProtocol
-from restorecli.quality.protocols.demosaic import DemosaicProtocol
+from restorecli.quality.protocols.demosaic import MOSAIC_ISOS, DemosaicProtocol, NoisyDemosaicProtocol
 from restorecli.quality.protocols.denoise import DenoiseProtocol
 from restorecli.quality.protocols.real_noise import ISOS, CameraProtocol
 from restorecli.quality.protocols.same_size import DeblurProtocol, EnhanceProtocol
@@ -26,17 +26,20 @@ def protocols(
     isos: Sequence[int] | None = None,
     rounded: bool = False,
     gray: bool = False,
+    pattern: str = "RGGB",
 ) -> list[Protocol]:
-    """Return the protocols of ``task``, one per scale, sigma or quality.
+    """Return the protocols of ``task``, one per scale, sigma, quality or ISO speed.
 
     Args:
         task: one of `models.registry.TASKS`.
         scales: of upscaling; none for ×4.
         sigmas: of noise on the 0–255 scale; none for 25.
-        isos: noise is a camera's of these sensitivities, none for 1600, 3200 and 6400; None for white noise.
+        isos: noise is a camera's of these sensitivities, none for
+            1600, 3200 and 6400 (mosaics: 800, 3200, 12800); None for white noise, and mosaics without any.
         qualities: of JPEG; none for 10.
         rounded: noisy images are clipped and rounded to 8 bit.
         gray: denoise and dejpeg are measured on luma.
+        pattern: of mosaics: one of `bayer.PATTERNS` or "XTRANS".
 
     Raises:
         UsageError: there is no such task.
@@ -49,8 +52,11 @@ def protocols(
         return [DenoiseProtocol(sigma, rounded, gray) for sigma in sigmas or (25.0,)]
     if task == "dejpeg":
         return [DejpegProtocol(quality, gray) for quality in qualities or (10,)]
+    if task == "demosaic" and isos is not None:
+        return [NoisyDemosaicProtocol(pattern, iso) for iso in isos or MOSAIC_ISOS]
+    if task == "demosaic":
+        return [DemosaicProtocol(pattern)]
     single: dict[str, type[Protocol]] = {
-        "demosaic": DemosaicProtocol,
         "deblur": DeblurProtocol,
         "enhance": EnhanceProtocol,
     }

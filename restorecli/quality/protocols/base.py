@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from restorecli.loading import Fixed
-from restorecli.photo import FloatArray
+from restorecli.photo import FloatArray, Photo
 from restorecli.quality.degrade import Bytes
 from restorecli.quality.scores import psnr, ssim
 from restorecli.tasks.base import Task
@@ -59,6 +59,14 @@ class Protocol(ABC):
     @abstractmethod
     def degrade(self, truth: Bytes, seed: int) -> FloatArray:
         """Return what a network is to restore, float32, 0–1 (noise may go beyond)."""
+
+    def photo(self, degraded: FloatArray) -> Photo:
+        """Return the photo that a user would have: the degraded pixels, and what its file tells of them."""
+        return Photo(degraded)
+
+    def two_steps(self) -> tuple[Task, Task] | None:
+        """Return the tasks of the usual way, by which the protocol's own is to be judged; None for none."""
+        return None
 
     @abstractmethod
     def undo(self) -> Task:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import rawpy
 import tifffile
 
 from restorecli.errors import TooLargeError, UnsupportedError
-from restorecli.imaging import bayer
+from restorecli.imaging import bayer, cfa
 from restorecli.photo import Metadata, Photo, Raw
 from restorecli.photos.formats import dng
 from restorecli.photos.inputs import find_inputs
@@ -38,7 +39,7 @@ def source(**options: object) -> bytes:
     """A CFA DNG of a smooth scene, dark enough that white balance clips nothing."""
     rows, columns = np.indices((60, 84))
     waves = [0.25 + 0.15 * np.sin(rows / 8 + phase) * np.cos(columns / 9) for phase in range(3)]
-    mosaic = bayer.sample(np.stack(waves, axis=2) * NEUTRAL, "GBRG")
+    mosaic = cfa.sample(np.stack(waves, axis=2) * NEUTRAL, "GBRG")
     stored = np.rint(512 + mosaic * (16383 - 512)).astype(np.uint16)
     facts = {"white": 16383, "black": 512, "neutral": NEUTRAL, "matrix": CAMERA_FROM_XYZ}
     return cfa_dng(stored, "GBRG", **(facts | options))
@@ -243,3 +244,56 @@ def test_real_files_keep_their_colours(shared_data, tmp_path, name):
     inside[:4] = inside[-4:] = inside[:, :4] = inside[:, -4:] = False
     assert inside.any()
     assert np.abs(after - before)[inside].mean() < KNOWN[name] * before[inside].mean()
+
+
+def with_tags(*tags: tuple[int, int, int, object, bool]) -> bytes:
+    return source(tags=tags)
+
+
+def opcode_list(number: int, data: bytes) -> bytes:
+    return struct.pack(">5I", 1, number, 0x01030000, 1, len(data)) + data
+
+
+def test_what_the_maker_wants_done_later_is_passed_on(tmp_path):
+    vignette = opcode_list(3, struct.pack(">7d", 0.5, 0, 0, 0, 0, 0.5, 0.5))
+    data = with_tags(
+        (50730, 10, 1, (3, 4), True),
+        (51022, 7, len(vignette), vignette, True),
+        (51041, 12, 2, (1e-4, 2e-7), True),
+    )
+    before = demosaiced(data)
+    assert facts(before).exposure == 0.75
+    assert facts(before).noise is not None
+    assert (facts(before).noise.shot, facts(before).noise.read) == ((1e-4,) * 3, (2e-7,) * 3)
+    write([before], tmp_path / "a.dng", format="dng")
+    (after,) = read(tmp_path / "a.dng").pages
+    assert facts(after).exposure == 0.75
+    assert facts(after).later_opcodes == vignette
+    assert facts(after).noise is not None and facts(after).noise.shot == pytest.approx((1e-4,) * 3)
+    clean = replace(before, raw=replace(facts(before), denoised=True))
+    write([clean], tmp_path / "b.dng", format="dng")
+    assert facts(read(tmp_path / "b.dng").pages[0]).noise is None
+    told = []
+    for name in ("a.dng", "b.dng"):
+        with tifffile.TiffFile(tmp_path / name) as file:
+            told.append(tuple(file.pages.first.tags[50935].value))
+    assert told == [(0, 1), (1, 1)]  # NoiseReductionApplied
+
+
+def test_gain_maps_and_bad_pixels_are_in_the_pixels_of_the_dng(tmp_path):
+    area = struct.pack(">8I", 0, 0, 60, 84, 0, 1, 1, 1)
+    gains = area + struct.pack(">2I4dI2f", 2, 1, 1.0, 1.0, 0.0, 0.0, 1, 1.0, 1.5)
+    bad = struct.pack(">3I", 0, 1, 0) + struct.pack(">2I", 21, 30)
+    lists = (opcode_list(5, bad), opcode_list(9, gains))
+    tags = [(51008 + n, 7, len(block), block, True) for n, block in enumerate(lists)]
+    plain, lifted = demosaiced(source()), demosaiced(with_tags(*tags))
+    rows = (np.arange(60) + 0.5) / 60
+    expected = plain.pixels * (1 + 0.5 * rows)[:, None, None]
+    good = np.abs(lifted.pixels - expected)[2:-2, 2:-2]
+    assert good.max() < 0.01  # the replaced pixel's neighbours are near to it in a smooth scene
+    assert np.median(good) < 1e-5
+    assert facts(lifted).lift is not None
+    write([lifted], tmp_path / "a.dng", format="dng")
+    (after,) = read(tmp_path / "a.dng").pages
+    np.testing.assert_allclose(after.pixels, np.clip(lifted.pixels, 0, 1), atol=1e-5)
+    assert facts(after).lift is None

@@ -17,7 +17,7 @@ import rawpy
 import tifffile
 
 from restorecli.errors import PhotoError, UnreadableError, UnsupportedError
-from restorecli.imaging import bayer
+from restorecli.imaging import bayer, cfa, xtrans
 from restorecli.photo import Depth, Photo, Raw
 from restorecli.photos.metadata import exif
 from restorecli.photos.raw import colour as raw_colour
@@ -66,7 +66,7 @@ def stored(mosaic: np.ndarray, black: np.ndarray, white: float) -> np.ndarray:
 @pytest.mark.parametrize("margins", MARGINS)
 @pytest.mark.parametrize("pattern", bayer.PATTERNS)
 def test_every_phase_with_even_and_odd_margins_and_four_black_levels(pattern, margins):
-    mosaic = bayer.sample(SCENE, pattern)
+    mosaic = cfa.sample(SCENE, pattern)
     black = np.array([[100, 200], [300, 400]])
     photo, raw = page(
         cfa_dng(stored(mosaic, black, 16000), pattern, white=16000, black=black.ravel(), margins=margins)
@@ -83,7 +83,7 @@ def test_every_phase_with_even_and_odd_margins_and_four_black_levels(pattern, ma
 
 @pytest.mark.parametrize("pattern", bayer.PATTERNS)
 def test_librarys_levels_are_by_colour_and_ours_by_place(pattern):
-    mosaic = bayer.sample(SCENE, pattern)
+    mosaic = cfa.sample(SCENE, pattern)
     black = np.array([[100, 200], [300, 400]])
     data = io.BytesIO(
         cfa_dng(stored(mosaic, black, 16000), pattern, white=16000, black=black.ravel(), margins=(6, 8, 2, 4))
@@ -96,7 +96,7 @@ def test_librarys_levels_are_by_colour_and_ours_by_place(pattern):
 
 @pytest.mark.parametrize("shape", [(4, 4), (1, 2), (2, 1)])
 def test_black_tables_of_other_sizes(shape):
-    mosaic = bayer.sample(SCENE, "GRBG")
+    mosaic = cfa.sample(SCENE, "GRBG")
     black = 50 + 40 * np.arange(shape[0] * shape[1]).reshape(shape)
     photo, _ = page(
         cfa_dng(stored(mosaic, black, 4095), "GRBG", white=4095, black=black.ravel(), black_repeat=shape)
@@ -113,17 +113,16 @@ def test_noise_below_black_is_kept():
 
 
 def test_stated_saturation_is_believed_only_where_no_sample_disproves_it():
-    places = [(0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 2)]
     samples = np.full((40, 40), 900)
     samples[0::2, 1::2] = samples[1::2, 0::2] = 950  # green clips there
     samples[1::2, 1::2] = 1000  # blue lies above what is stated
 
     def found(*stated: int) -> tuple[float, ...]:
-        return raw_levels.saturation(samples, places, stated, (100, 100, 100), 1000)
+        return raw_levels.saturation(samples, "RGGB", stated, (100, 100, 100), 1000)
 
     assert found(1000, 950, 900) == pytest.approx((1, 850 / 900, 1))
     assert found(1, 1, 1) == (1, 1, 1)
-    assert raw_levels.saturation(samples, places, None, (100, 100, 100), 1000) == (1, 1, 1)
+    assert raw_levels.saturation(samples, "RGGB", None, (100, 100, 100), 1000) == (1, 1, 1)
 
 
 def test_white_balance_as_shot_and_of_daylight():
@@ -175,7 +174,7 @@ def test_both_matrices_are_tried_and_bad_ones_refused():
 
 def test_a_matrix_that_is_applied_and_not_told_is_found():
     black = np.array([[500, 510], [505, 515]])
-    mosaic = bayer.sample(SCENE, "GBRG")
+    mosaic = cfa.sample(SCENE, "GBRG")
     data = cfa_dng(
         stored(mosaic, black, 16383), "GBRG", white=16383, black=black.ravel(), matrix=CAMERA_FROM_XYZ
     )
@@ -294,6 +293,22 @@ def test_x_trans_is_left_to_libraw_and_says_so_once(margins):
     assert raw.gains["camera"] == pytest.approx((2, 1, 2))
     assert len(photo.warnings) == 1
     assert "X-Trans" in photo.warnings[0]
+
+
+@pytest.mark.parametrize("margins", [(0, 0, 0, 0), (6, 6, 0, 0), (12, 28, 0, 2), (7, 3, 1, 0)])
+def test_x_trans_can_be_read_as_the_mosaic_it_is(margins, monkeypatch):
+    monkeypatch.setattr("restorecli.photos.raw.sensor.MOSAICS", (*bayer.PATTERNS, *xtrans.PATTERNS))
+    colour = np.array([0.2, 0.5, 0.35])
+    rows, columns = np.indices((60, 66))
+    mosaic = colour[XTRANS[rows % 6, columns % 6]] + 0.001 * (rows % 7)
+    black = np.full((1, 1), 1000)
+    photo, raw = page(
+        xtrans_dng(stored(mosaic, black, 65535), XTRANS, black=1000, margins=margins, neutral=(0.5, 1, 0.5))
+    )
+    assert raw.pattern == "".join("RGB"[code] for code in XTRANS.ravel())
+    np.testing.assert_allclose(photo.pixels[:, :, 0], mosaic, atol=2e-5)
+    assert raw.gains["camera"] == pytest.approx((2, 1, 2))
+    assert photo.warnings == ()
 
 
 def test_other_sensors_are_refused_by_name():
@@ -417,7 +432,7 @@ def test_files_are_told_apart_by_their_bytes():
 
 def test_many_threads_read_the_same():
     data = [
-        cfa_dng(bayer.sample(np.rint(SCENE * 60000).astype(np.uint16), pattern), pattern)
+        cfa_dng(cfa.sample(np.rint(SCENE * 60000).astype(np.uint16), pattern), pattern)
         for pattern in bayer.PATTERNS
     ]
     alone = [read(each).pages[0].pixels for each in data]
@@ -461,7 +476,7 @@ def test_colours_agree_with_librarys_linear_rendering(pattern):
     neutral = np.array([0.5, 1.0, 0.65])
     black = np.array([[500, 510], [505, 515]])
     data = cfa_dng(
-        stored(bayer.sample(smooth * neutral, pattern), black, 16383),
+        stored(cfa.sample(smooth * neutral, pattern), black, 16383),
         pattern,
         white=16383,
         black=black.ravel(),

@@ -11,7 +11,7 @@ import rawpy
 from skimage.color import deltaE_ciede2000, rgb2lab
 from torch import Tensor
 
-from restorecli.imaging import bayer
+from restorecli.imaging import bayer, cfa
 from restorecli.imaging.colour import linear_to_srgb, srgb_to_linear
 from restorecli.photos.read import read
 from restorecli.tasks.base import to_pixels, to_tensor
@@ -33,7 +33,7 @@ def stand_in(form: str = "malvar-RGGB", light: bool = False) -> Stub:
     pattern = form.split("-")[1]
 
     def answer(x: Tensor) -> Tensor:
-        mosaic = bayer.sample(to_pixels(x), pattern)
+        mosaic = cfa.sample(to_pixels(x), pattern)
         if light:
             return to_tensor(linear_to_srgb(bayer.bilinear(srgb_to_linear(mosaic), pattern)))
         return to_tensor(bayer.bilinear(mosaic, pattern))
@@ -52,13 +52,13 @@ def balanced_scene(height: int = 32, width: int = 40) -> np.ndarray:
 
 def stored(balanced: np.ndarray, pattern: str) -> np.ndarray:
     """The file's samples: balance and scale undone, black per place added, rounded to 16 bits."""
-    mosaic = bayer.sample(balanced / GAINS * GAINS.min(), pattern)
+    mosaic = cfa.sample(balanced / GAINS * GAINS.min(), pattern)
     black = np.tile(np.reshape(BLACK, (2, 2)), (mosaic.shape[0] // 2 + 1, mosaic.shape[1] // 2 + 1))
     black = black[: mosaic.shape[0], : mosaic.shape[1]]
     return np.rint(black + mosaic * (WHITE - black)).astype(np.uint16)
 
 
-def cfa(mosaic: np.ndarray, pattern: str, **facts: object) -> bytes:
+def bayer_file(mosaic: np.ndarray, pattern: str, **facts: object) -> bytes:
     known = {"white": WHITE, "black": BLACK, "neutral": tuple(1 / GAINS), "matrix": CAMERA_FROM_XYZ}
     return cfa_dng(mosaic, pattern, **{**known, **facts})  # type: ignore[arg-type]
 
@@ -70,7 +70,7 @@ def test_a_synthetic_scene_comes_back_in_every_phase(
     pattern: str, margins: tuple[int, int, int, int], form: str
 ) -> None:
     balanced = balanced_scene(31, 37)
-    data = cfa(stored(balanced, pattern), pattern, margins=margins, crop=(3, 2, 25, 30))
+    data = bayer_file(stored(balanced, pattern), pattern, margins=margins, crop=(3, 2, 25, 30))
     result = restored(read(data).pages[0], Demosaic(color_space="linear"), stand_in(form))
     truth = (balanced @ np.linalg.inv(NEUTRAL_FROM_SRGB).T)[3:28, 2:32]
     assert result.pixels.shape == truth.shape
@@ -80,7 +80,7 @@ def test_a_synthetic_scene_comes_back_in_every_phase(
 @pytest.mark.parametrize(("orientation", "turned"), [(3, 2), (6, -1), (8, 1)])
 def test_a_synthetic_scene_comes_back_upright(orientation: int, turned: int) -> None:
     balanced = balanced_scene()
-    data = cfa(stored(balanced, "GBRG"), "GBRG", orientation=orientation, crop=(1, 2, 24, 35))
+    data = bayer_file(stored(balanced, "GBRG"), "GBRG", orientation=orientation, crop=(1, 2, 24, 35))
     result = restored(read(data).pages[0], Demosaic(color_space="linear"), stand_in())
     truth = (balanced @ np.linalg.inv(NEUTRAL_FROM_SRGB).T)[1:25, 2:37]
     np.testing.assert_allclose(result.pixels, np.rot90(truth, turned), atol=6e-4)
@@ -116,7 +116,7 @@ def libraw(source: bytes | Path, gains: np.ndarray | None = None, **more: object
 @pytest.mark.parametrize("pattern", bayer.PATTERNS)
 def test_with_linear_interpolation_of_light_it_is_what_libraw_makes(pattern: str, orientation: int) -> None:
     texture = np.random.default_rng(1).random((40, 52, 3)) * 0.9 + 0.05
-    data = cfa(stored(texture, pattern), pattern, orientation=orientation)
+    data = bayer_file(stored(texture, pattern), pattern, orientation=orientation)
     ours = restored(read(data).pages[0], Demosaic(color_space="linear"), stand_in(light=True)).pixels
     theirs = libraw(data)
     assert ours.shape == theirs.shape
@@ -131,10 +131,10 @@ def test_highlights_are_clipped_as_libraw_clips_them() -> None:
     texture = np.random.default_rng(2).random((40, 52, 3)) * 1.6
     mosaic = np.minimum(stored(texture, "RGGB"), WHITE)
     ours = restored(
-        read(cfa(mosaic, "RGGB")).pages[0], Demosaic(color_space="linear"), stand_in(light=True)
+        read(bayer_file(mosaic, "RGGB")).pages[0], Demosaic(color_space="linear"), stand_in(light=True)
     ).pixels
     inside = (slice(2, -2), slice(2, -2))
-    apart = np.abs(np.clip(ours, 0, 1) - libraw(cfa(mosaic, "RGGB")))[inside]
+    apart = np.abs(np.clip(ours, 0, 1) - libraw(bayer_file(mosaic, "RGGB")))[inside]
     assert (ours[inside] > 0.999).mean() > 0.1
     assert apart.max() < 0.01
 
