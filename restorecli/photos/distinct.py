@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path
 from restorecli.photos.inputs import Found
 
 _LONGEST_NAME = 255  # bytes, on the usual file systems
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')  # in names on Windows
 # Names that Windows keeps for devices, whatever the suffix.
 _DEVICES = frozenset(
     ["con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))]
@@ -120,9 +122,15 @@ def key(path: Path) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", real).casefold())
 
 
+def portable_folder(path: Path) -> Path:
+    """A relative path of folders that Windows takes too."""
+    return Path(*(portable(part.rstrip(". ") or "_", "") for part in path.parts))
+
+
 def portable(stem: str, suffix: str) -> str:
-    """A file name that Windows takes too, and not longer than file systems allow."""
-    if os.name == "nt" and stem.split(".")[0].lower() in _DEVICES:
+    """A file name that Windows takes too (Microsoft, "Naming Files, Paths, and Namespaces"), not too long."""
+    stem = _FORBIDDEN.sub("_", stem)
+    if stem.split(".")[0].rstrip(" ").lower() in _DEVICES:
         stem = f"_{stem}"
     longest = _LONGEST_NAME - len(os.fsencode(suffix))
     while len(os.fsencode(stem)) > longest:

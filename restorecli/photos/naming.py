@@ -15,7 +15,7 @@ from restorecli.errors import (
     UsageError,
     unknown_value,
 )
-from restorecli.photos.distinct import Wish, key, portable, separate, spread_folders
+from restorecli.photos.distinct import Wish, key, portable, portable_folder, separate, spread_folders
 from restorecli.photos.formats import kinds
 from restorecli.photos.formats import table as formats
 from restorecli.photos.inputs import Found
@@ -114,7 +114,7 @@ def _wish(item: Found, output: str | None, task_suffix: str, format: str, count:
         return _sibling(item, task_suffix, stem, suffix, name, kind)
     if is_file_name(output, count):
         return _file_name(item, output, format, kind)
-    folder = Path(output) / (Path() if item.is_stdin else _below(item))
+    folder = Path(output) / (Path() if item.is_stdin else portable_folder(_below(item)))
     return Wish(item, folder, stem, _own_suffix(item, suffix, name), name, kind)
 
 
@@ -129,7 +129,9 @@ def _sibling(item: Found, task_suffix: str, stem: str, suffix: str, name: str, k
     named = item.root.name not in ("", "..")
     base = item.root if named else root
     folder = base.parent / f"{base.name}_{task_suffix}"
-    return Wish(item, folder / _below(item), stem, _own_suffix(item, suffix, name), name, kind)
+    return Wish(
+        item, folder / portable_folder(_below(item)), stem, _own_suffix(item, suffix, name), name, kind
+    )
 
 
 def _file_name(item: Found, output: str, format: str, kind: str) -> Wish:

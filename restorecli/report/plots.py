@@ -21,7 +21,7 @@ class Series:
 
     Attributes:
         name: for the legend.
-        x, y: the points.
+        x, y: the points; without x, y is a level that is drawn all the way across.
         joined: whether a line joins them.
         marked: index of a point to ring, such as the best.
     """
@@ -82,6 +82,9 @@ def draw(path: Path, series: Sequence[Series], axes: Axes) -> None:
     for index, line in enumerate(series):
         colour, mark = COLOURS[index % len(COLOURS)], MARKS[index % len(MARKS)]
         style = "-" if line.joined else "none"
+        if not line.x:
+            plot.axhline(line.y[0], color=colour, linestyle="--", linewidth=1, label=line.name)
+            continue
         plot.plot(line.x, line.y, color=colour, marker=mark, linestyle=style, label=line.name)
         if line.marked is not None:
             place = line.x[line.marked], line.y[line.marked]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from restorecli.networks.network import Network
 from restorecli.photo import Photo
 from restorecli.tasks.base import Job, Need
+from restorecli.tasks.estimate.jpeg import quality_from_tables
 from restorecli.tasks.estimate.noise import NoiseEstimate, noise_sigma
 from restorecli.tasks.same_size import picture_inputs, put_back
 
 Details = dict[str, str | float]
+STRONG_QUALITY = 60
+"""Up to this JPEG quality of the file's tables, `dejpeg` is recommended before `denoise`."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,18 @@ class Denoise:
         return self.sigma is None or self.strength == 0
 
     def examine(self, photo: Photo) -> Need:
-        """Ask for weights of the photo's noise, and leave it alone where there is none."""
+        """Ask for weights of the photo's noise, and leave it alone where there is none.
+
+        A strongly compressed JPEG is said to be one: blocks and ringing are another command's matter.
+        """
+        need = self._examined(photo)
+        quality = None if photo.quantisation is None else quality_from_tables(photo.quantisation).quality
+        if quality is None or quality > STRONG_QUALITY:
+            return need
+        note = f"a JPEG of quality {quality}: blocks and ringing are taken out by restore dejpeg, before this"
+        return replace(need, notes=(*need.notes, note), details={**need.details, "jpeg_quality": quality})
+
+    def _examined(self, photo: Photo) -> Need:
         channels = 1 if photo.is_gray else 3
         strength: Details = {} if self.strength == 1 else {"strength": self.strength}
         if self.strength == 0:

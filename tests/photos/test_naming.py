@@ -373,3 +373,39 @@ def test_targets_are_distinct_and_never_inputs(names, output, format, if_exists,
             assert targets(again) == targets(planned)
         finally:
             os.chdir(before)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a:b.png", "a_b.png"),
+        ('what? "really" <1|2>*.png', "what_ _really_ _1_2__.png"),
+        ("two\nlines.png", "two_lines.png"),
+        ("con.png", "_con.png"),
+        ("LPT1.x.png", "_LPT1.x.png"),
+        ("console.png", "console.png"),
+        ("ends. /a.png", "ends/a.png"),
+        ("aux/b:c/a.png", "_aux/b_c/a.png"),
+        ("café 日本 (1).png", "café 日本 (1).png"),
+    ],
+)
+def test_names_of_results_are_those_that_windows_takes(
+    name: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path("in") / name
+    path.parent.mkdir(parents=True)
+    Image.new("RGB", (4, 4)).save(path, "png")
+    (photo,) = plan_names(find_inputs(["in"]), output="out", task_suffix="x").photos
+    assert photo.target == Path("out") / expected
+
+
+def test_names_that_differ_only_in_what_windows_lacks_stay_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    for name in ("a:b.png", "a?b.png", "a_b.png"):
+        Image.new("RGB", (4, 4)).save(Path("in") / name, "png")
+    photos = plan_names(find_inputs(["in"]), output="out", task_suffix="x").photos
+    assert len({photo.target for photo in photos}) == 3

@@ -55,3 +55,17 @@ def test_a_missing_matplotlib_says_what_to_install(tmp_path: Path, monkeypatch: 
 def test_a_folder_that_is_not_there_is_a_write_error(tmp_path: Path) -> None:
     with pytest.raises(WriteError):
         draw(tmp_path / "no" / "a.png", LINES, AXES)
+
+
+def test_a_method_without_a_time_is_a_level_and_does_not_stretch_the_axis(tmp_path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    drawn: list[Figure] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", lambda self, path, dpi: drawn.append(self))
+        series = [Series("bicubic", [], [28.3]), Series("a", [4.0], [30.5]), Series("b", [160.0], [31.6])]
+        draw(tmp_path / "a.png", series, Axes("t", "s", "dB", log_x=True))
+    (plot,) = drawn[0].axes
+    left, right = plot.get_xlim()
+    assert 1 < left < 4 and 160 < right < 1000
+    assert {text.get_text() for text in plot.get_legend().get_texts()} == {"bicubic", "a", "b"}

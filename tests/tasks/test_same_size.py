@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from restorecli.errors import WeightsError
 from restorecli.photo import Depth, Metadata, Photo
+from restorecli.photos.read import read
 from restorecli.tasks.base import partly
 from restorecli.tasks.denoise import Denoise
 from restorecli.tasks.same_size import BEYOND, BY_CHANNEL, SameSize
@@ -200,3 +204,18 @@ def test_a_part_of_a_change_is_between_the_photos() -> None:
 def test_weights_that_want_something_else_are_refused(network: Stub) -> None:
     with pytest.raises(WeightsError):
         restored(Photo(picture()), Denoise(25), network)
+
+
+@pytest.mark.parametrize(
+    ("quality", "said"), [(20, True), (60, True), (61, False), (95, False), (None, False)]
+)
+@pytest.mark.parametrize("sigma", [None, 15.0])
+def test_denoising_a_strong_jpeg_says_that_dejpeg_is_the_thing(
+    quality: int | None, said: bool, sigma: float | None, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(2).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    path = tmp_path / ("a.png" if quality is None else "a.jpg")
+    Image.fromarray(pixels).save(path, **({} if quality is None else {"quality": quality}))
+    need = Denoise(sigma).examine(read(path).pages[0])
+    assert any("restore dejpeg" in note for note in need.notes) == said
+    assert need.details.get("jpeg_quality") == (quality if said else None)

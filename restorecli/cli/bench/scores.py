@@ -164,16 +164,19 @@ def _signed(value: float | None) -> str:
 
 
 def _points(results: Sequence[Scores]) -> list[Series]:
-    """Return quality against time, one point per method and protocol."""
+    """Return quality against time, one point per method and protocol; classical methods as levels."""
+    several = len({scores.images.name for scores in results}) > 1
     drawn = []
     for scores in results:
         for method in scores.methods[1:]:
-            seconds = max(scores.seconds_per_megapixel(method), 1e-6)
-            name = f"{method}, {scores.protocol.name}"
-            drawn.append(Series(name, [seconds], [scores.mean(method, "psnr")], joined=False))
+            name = ", ".join([method, scores.protocol.name, *([scores.images.name] if several else [])])
+            timed = scores.of(method)[0].resolved is not None
+            seconds = [scores.seconds_per_megapixel(method)] if timed else []
+            drawn.append(Series(name, seconds, [scores.mean(method, "psnr")], joined=False))
     return drawn
 
 
 def _axes(results: Sequence[Scores]) -> Axes:
-    title = f"{results[0].images.name}, {len(results[0].images.files)} images"
+    sets = {scores.images.name: len(scores.images.files) for scores in results}
+    title = "; ".join(f"{name}, {count} images" for name, count in sets.items())
     return Axes(title, "seconds per megapixel of the clean image", "mean PSNR, dB", log_x=True)
