@@ -10,12 +10,14 @@ computes what is done with them; `copies` makes copies between pinned memory and
 missing wait shows; `attention` knows which fused kernel CUDA would take; `graphs` records and replays; `gpu`
 puts it all in the place of ``torch.cuda``, ``torch.xpu`` or ``torch.mps``.
 
-It works with every build of torch. What only a CUDA build shows (torch's own C++ that asks whether a tensor
-is on CUDA, autocast's rules for CUDA) is shown there, since the subclasses are CUDA tensors to it. What no
-build shows without a GPU: the kernels' own rounding, failures of cuDNN, fragmentation of memory, and speed.
+It works with every build of torch but older ones with CUDA (`POSSIBLE`). What only a CUDA build shows
+(torch's own C++ that asks whether a tensor is on CUDA, autocast's rules for CUDA) is shown there, since the
+subclasses are CUDA tensors to it. What no build shows without a GPU: the kernels' own rounding, failures of
+cuDNN, fragmentation of memory, and speed.
 """
 
 from benchmarks.fake_gpu.gpu import FakeGpu
 from benchmarks.fake_gpu.record import Kernel
+from benchmarks.fake_gpu.stand_in import POSSIBLE
 
-__all__ = ["FakeGpu", "Kernel"]
+__all__ = ["POSSIBLE", "FakeGpu", "Kernel"]

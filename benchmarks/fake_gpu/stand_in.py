@@ -43,6 +43,10 @@ class Patches:
             step()
 
 
+POSSIBLE = not torch.backends.cuda.is_built() or hasattr(torch._C, "_ensureCUDADeviceGuardSet")
+"""Whether this build of torch can be stood in for: older CUDA builds insist on a real device."""
+
+
 def stand_in(gpu: FakeGpu, patches: Patches) -> None:
     """Put ``gpu`` in the place of its kind of device."""
     if torch.backends.cuda.is_built():

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.fake_gpu import FakeGpu
+from benchmarks.fake_gpu import POSSIBLE, FakeGpu
 from tests.conftest import Done
 
 WEIGHTS = Path(__file__).parents[2] / "weights" / "light" / "nlsn-light-x2.safetensors"
+
+
+pytestmark = pytest.mark.skipif(not POSSIBLE, reason="this CUDA build of torch insists on a real device")
 
 
 def test_a_device_lost_in_mid_run_ends_it_with_5_and_what_was_not_done_is_said(

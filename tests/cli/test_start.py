@@ -23,7 +23,7 @@ except SystemExit as end:
     code = end.code
 else:
     code = 0
-print(int(code or 0), *sorted({"torch", "torch._dynamo", "sympy"} & set(sys.modules)), file=sys.stderr)
+print(int(code or 0), *sorted({"torch", "torch._dynamo"} & set(sys.modules)), file=sys.stderr)
 """
 
 

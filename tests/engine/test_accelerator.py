@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmarks.fake_gpu import FakeGpu
+from benchmarks.fake_gpu import POSSIBLE, FakeGpu
 from restorecli.engine import graphs
 from restorecli.engine.lane import Lane
 from restorecli.engine.precision import choose, photo_like, psnr
@@ -18,6 +18,8 @@ from restorecli.engine.settings import RunSettings
 from restorecli.errors import DeviceError, OutOfMemoryError
 from restorecli.quality.timing import repeat
 from tests.engine.samples import Convs
+
+pytestmark = pytest.mark.skipif(not POSSIBLE, reason="this CUDA build of torch insists on a real device")
 
 ILLEGAL = RuntimeError("CUDA error: an illegal memory access was encountered")
 NO_ENGINE = RuntimeError("GET was unable to find an engine to execute this computation")

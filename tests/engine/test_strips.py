@@ -3,10 +3,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.fake_gpu import FakeGpu
+from benchmarks.fake_gpu import POSSIBLE, FakeGpu
 from restorecli.engine.blend import Canvas
 from restorecli.engine.strips import Strips
 from restorecli.engine.tiles import plan_grid
+
+pytestmark = pytest.mark.skipif(not POSSIBLE, reason="this CUDA build of torch insists on a real device")
 
 
 @given(

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from benchmarks.fake_gpu import FakeGpu
+from benchmarks.fake_gpu import POSSIBLE, FakeGpu
 from restorecli.engine import graphs
 from restorecli.engine.lane import Lane
 from restorecli.engine.precision import photo_like, psnr, replica
@@ -26,6 +26,9 @@ from restorecli.models.convert import native_metadata
 from restorecli.networks import from_native
 from restorecli.networks.grl.network import GRL
 from restorecli.networks.network import Network
+
+pytestmark = pytest.mark.skipif(not POSSIBLE, reason="this CUDA build of torch insists on a real device")
+
 
 LIGHT = Path(__file__).parents[2] / "weights" / "light"
 # Weights, side of a tile, and the most kernels a pass in fp16 may take; before, they took 222, 3572, 3149 (of
