@@ -13,6 +13,7 @@ from restorecli.cli.bench import command as bench
 from restorecli.cli.commands import command_of
 from restorecli.cli.failing import from_parser, tell
 from restorecli.cli.help import BriefCommand, BriefGroup
+from restorecli.cli.loading_line import wait_passively
 from restorecli.cli.process import guarded
 from restorecli.commands.table import COMMANDS
 from restorecli.errors import DeviceError, ExitCode, RestoreError
@@ -62,6 +63,7 @@ def run() -> None:
         SystemExit: with the exit code.
     """
     arguments = sys.argv[1:]
+    wait_passively()
     try:
         sys.exit(app(standalone_mode=False, prog_name="restore"))
     except RestoreError as error:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from restorecli.cli.loading_line import loading
 from restorecli.errors import ExitCode, RestoreError
 
 
@@ -33,7 +34,8 @@ def doctor(
 
     Example: restore doctor --json
     """
-    findings = [*check_torch(), *check_devices(), *check_caches(), *check_weights()]
+    with loading(quiet=as_json):
+        findings = [*check_torch(), *check_devices(), *check_caches(), *check_weights()]
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
     else:

@@ -14,8 +14,7 @@ processor up. Else they spin for milliseconds after every parallel loop, at the 
 
 @contextmanager
 def loading(*, quiet: bool = False) -> Iterator[None]:
-    """Import what takes seconds in here: a terminal shows at once that something happens."""
-    wait_passively()
+    """Do what takes seconds in here: a terminal shows at once that something happens."""
     line = "" if quiet or not sys.stderr.isatty() else "loading…"
     sys.stderr.write(line)
     sys.stderr.flush()

@@ -114,7 +114,8 @@ class Down(nn.Module):
         self.top_out = conv1(features, 2 * features, bias=False)
         self.bottom_out = conv1(features, 2 * features, bias=False)
         # A buffer goes to the device with the weights; made in each pass it would have the host wait.
-        self.register_buffer("blur", torch.outer(*2 * (torch.tensor(BLUR),)), persistent=False)
+        kernel = [[row * column for column in BLUR] for row in BLUR]
+        self.register_buffer("blur", torch.tensor(kernel), persistent=False)
 
     blur: Tensor
 

@@ -50,7 +50,7 @@ def photo(tmp_path: Path) -> Path:
         (["denoise", "nofile.png"], 2, "nofile.png: there is no such file"),
         (["denoise", "PHOTO", "--sigma", "loud"], 2, "--sigma loud"),
         (["denoise", "PHOTO", "--model", "nlns"], 2, "no model is called nlns"),
-        (["upscale", "PHOTO", "--model", "drunet"], 2, "drunet has no weights to upscale"),
+        (["upscale", "PHOTO", "--model", "drunet"], 2, "drunet has no weights for upscale"),
         (["upscale", "PHOTO", "--weights", "no.pt"], 4, "no such file of weights: no.pt"),
         (["upscale", "PHOTO", "--device", "gpu"], 5, "unknown device: gpu"),
         (["upscale", "PHOTO", "--tile", "big"], 2, "--tile big"),
