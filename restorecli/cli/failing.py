@@ -41,7 +41,7 @@ def tell(error: RestoreError, arguments: Sequence[str]) -> ExitCode:
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
-    """Whether JSON was asked for, told before the options are understood, which may be what fails."""
+    """Whether JSON was asked for; found before the options are parsed, which may be what fails."""
     options = list(arguments[: arguments.index("--")]) if "--" in arguments else arguments
     return "--json" in options or os.environ.get("RESTORE_JSON", "").lower() in (
         "1",
@@ -157,7 +157,7 @@ def _renamed(message: str, parameter: Any) -> str:
 
 
 def refuse_nothing(context: Any) -> None:
-    """End a command that was told of no input: the bare one with its help.
+    """End a command without input: the bare one with its help.
 
     Raises:
         UsageError: options were given.

@@ -54,8 +54,8 @@ class Row:
             return f"{self.input}: {self.what.partition(': ')[2].removeprefix(f'{self.input}: ')}"
         tiles = f"{self.tiles} tile{'s' * (self.tiles != 1)}" if self.tiles else ""
         reason = self.what.removeprefix("restore").removeprefix(", ")
-        told = ", ".join(part for part in (self.size, tiles, reason) if part)
-        return f"{self.input} → {self.output}" + (f" ({told})" if told else "")
+        facts = ", ".join(part for part in (self.size, tiles, reason) if part)
+        return f"{self.input} → {self.output}" + (f" ({facts})" if facts else "")
 
 
 def print_plan(

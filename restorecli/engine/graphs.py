@@ -39,7 +39,7 @@ class Graphed:
     Args:
         network: takes B×C×H×W and gives B×C'×sH×sW; what it gives is to be read before the next call.
         device: where it is.
-        tell: told in one sentence what recording cost.
+        tell: called with one sentence: what recording cost.
     """
 
     def __init__(

@@ -208,8 +208,8 @@ class Lane:
         outputs = raw.to(torch.float32, memory_format=torch.contiguous_format) / self._facts.value_range
         finite = torch.isfinite(outputs).flatten(1).all(1)
         if stay:
-            told, wait = download((finite,))
-            return Pending(outputs, told[0], wait)
+            flags, wait = download((finite,))
+            return Pending(outputs, flags[0], wait)
         host, wait = download((outputs, finite))
         return Pending(host[0], host[1], wait)
 

@@ -130,8 +130,8 @@ def read_photo(planned: PlannedPhoto, setup: Setup, admit: Admit = alone) -> Sou
     Args:
         planned: what to read.
         setup: what it shares with other photos.
-        admit: told, by the file's header, what bytes of memory the photo will take; may wait until they are
-            free, or refuse.
+        admit: called with the bytes of memory the photo will take by its header; may wait until they are free,
+            or refuse.
 
     Raises:
         PhotoError: see `photos.read.read`.

@@ -19,10 +19,10 @@ class Event:
     def fields(self) -> dict[str, Any]:
         """Return the event as a JSON object, its name first, without what is unknown or for people."""
         hidden = {entry.name for entry in fields(self) if entry.metadata.get("for_people")}
-        told = {
+        shown = {
             name: value for name, value in asdict(self).items() if value is not None and name not in hidden
         }
-        return {"event": self.name, **told}
+        return {"event": self.name, **shown}
 
 
 @dataclass(frozen=True)

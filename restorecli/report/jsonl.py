@@ -41,7 +41,7 @@ class JsonLines:
             self.messages.write(text + "\n")
 
     def warn(self, text: str) -> None:
-        """Say it on the talk stream; events have it too."""
+        """Write it to the message stream; events have it too."""
         self.note(f"warning: {text}")
 
     def close(self) -> None:

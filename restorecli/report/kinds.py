@@ -14,7 +14,7 @@ class Kind:
     """Texts of one kind.
 
     Attributes:
-        label: what sort of talk it is: "note", "warning", "skipped".
+        label: what sort of message it is: "note", "warning", "skipped".
         words: the text between its numbers.
         numbers: per place of a number, those that stood there, as they were written.
         count: how many photos.

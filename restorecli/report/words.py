@@ -1,4 +1,4 @@
-"""Lines of talk: wrapped at words on a terminal, whole elsewhere."""
+"""Messages for people: wrapped at words on a terminal, whole elsewhere."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def wrapped(console: Console, text: str, indent: int = 0) -> list[str]:
 
 
 def labelled(console: Console, label: str, text: str, style: str = "") -> Text:
-    """Return a line of talk: a coloured label in front, further lines indented below the first."""
+    """Return a message: a coloured label in front, further lines indented below the first."""
     lines = wrapped(console, text, len(label))
     return Text.assemble((label, style), ("\n" + " " * len(label)).join(lines))

@@ -61,8 +61,8 @@ class Denoise:
             return Need(channels, leave="strength 0 changes nothing", details=strength)
         shares = (1.0, self.strength - 1) if self.strength > 1 else (self.strength,)
         if self.sigma is not None:
-            told = {"sigma": self.sigma, "sigma_source": "given", **strength}
-            return Need(channels, self.sigma, details=told, shares=shares)
+            details = {"sigma": self.sigma, "sigma_source": "given", **strength}
+            return Need(channels, self.sigma, details=details, shares=shares)
         hidden = None if photo.alpha is None else photo.alpha <= 0
         estimate = noise_sigma(photo.pixels, hidden)
         if estimate is None and self.noise == "gaussian":
@@ -72,11 +72,11 @@ class Denoise:
         return self._found(estimate, channels, strength, shares)
 
     def _found(
-        self, estimate: NoiseEstimate, channels: int, told: Details, shares: tuple[float, ...]
+        self, estimate: NoiseEstimate, channels: int, details: Details, shares: tuple[float, ...]
     ) -> Need:
         """Say what was found; of real noise that is barely seen a part of the change is kept."""
         sigma, coarse = round(estimate.sigma, 1), round(estimate.coarse, 1)
-        details = {"sigma": sigma, "sigma_coarse": coarse, "sigma_source": "estimated", **told}
+        details = {"sigma": sigma, "sigma_coarse": coarse, "sigma_source": "estimated", **details}
         notes = [f"sigma {sigma:g} pixel by pixel, {coarse:g} at half size, estimated from the pixels"]
         leave = self._leave(estimate)
         if self.noise == "gaussian":

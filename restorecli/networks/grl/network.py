@@ -66,7 +66,7 @@ GEOMETRY_BYTES = 2**27
 """Bound of the cached window indices: a 512×512 image needs about 16 MiB."""
 
 MASK_BYTES = 2**28
-"""Bound of the cached biases on a GPU; making one anew costs a launch."""
+"""Bound of the cached biases on a GPU; making one again costs a launch."""
 
 
 class LocalConvolution(nn.Module):

@@ -22,7 +22,7 @@ ISOS = (1600, 3200, 6400)
 SHOT_PER_ISO = 5e-7
 """Shot noise at full scale ÷ ISO, so that the mean PSNR of Kodak pictures is that of CC15 at the same ISO."""
 STRENGTHS = (4, 8, 12)
-"""Sigmas that non-local means is told, since no one number is right for this noise; the best one counts."""
+"""Sigmas to try non-local means with, since no one number is right for this noise; the best one counts."""
 
 
 class _RealNoise(Protocol):

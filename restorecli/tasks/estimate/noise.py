@@ -34,7 +34,7 @@ TEXTURED = 1.5
 factor. In fine texture, and in the noise of cameras, they differ by more."""
 
 _TONES = 10
-_PATCHES_PER_TONE = 4000  # with fewer, fewer tones are told apart
+_PATCHES_PER_TONE = 4000  # with fewer, fewer tones are distinguished
 _SHARE = 0.02  # of a tone's patches are taken for smooth …
 _ENOUGH = 100  # … and at least so many, where there are several times as many
 _ORDER = np.add.outer(np.arange(SIZE), np.arange(SIZE))
