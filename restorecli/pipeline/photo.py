@@ -130,7 +130,7 @@ def read_photo(planned: PlannedPhoto, setup: Setup, admit: Admit = alone) -> Sou
     Args:
         planned: what to read.
         setup: what it shares with other photos.
-        admit: called with the bytes of memory the photo will take by its header; may wait until they are free,
+        admit: called with the bytes of memory the photo will take by its header; may wait for them,
             or refuse.
 
     Raises:

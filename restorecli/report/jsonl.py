@@ -18,7 +18,7 @@ class JsonLines:
 
     Args:
         stream: takes the objects.
-        talk: takes what is for people, a line each; None for silence.
+        messages: takes what is for people, a line each; None for silence.
     """
 
     def __init__(self, stream: TextIO, messages: TextIO | None = None) -> None:
