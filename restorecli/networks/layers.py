@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -63,8 +64,9 @@ class MeanShift(nn.Module):
 
     def __init__(self, value_range: float = 1.0) -> None:
         super().__init__()
-        mean = [channel * value_range for channel in DIV2K_MEAN]
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        # In float32, as the released code multiplies; by NumPy, since torch's "meta" device would load a compiler.
+        mean = np.array(DIV2K_MEAN, np.float32) * np.float32(value_range)
+        self.register_buffer("mean", torch.tensor(mean.tolist()).view(1, 3, 1, 1), persistent=False)
 
     def subtract(self, x: Tensor) -> Tensor:
         """Return ``x`` (B×3×H×W) minus the mean."""
