@@ -64,7 +64,7 @@ class MeanShift(nn.Module):
 
     def __init__(self, value_range: float = 1.0) -> None:
         super().__init__()
-        # In float32, as the released code multiplies; by NumPy, since torch's "meta" device would load a compiler.
+        # In float32, as the released code does; by NumPy, since torch on "meta" would load its compiler.
         mean = np.array(DIV2K_MEAN, np.float32) * np.float32(value_range)
         self.register_buffer("mean", torch.tensor(mean.tolist()).view(1, 3, 1, 1), persistent=False)
 
