@@ -16,7 +16,7 @@ DOCS_READY := $(DOCS_VENV)/.ready
 PIP := -m pip install --quiet --disable-pip-version-check
 PYTEST := -m pytest -n 2 --dist loadfile
 
-.PHONY: help demo test check format test-cpus test-lowest docs lint-project bench-networks gpu-check gallery reference clean
+.PHONY: help demo test check format test-cpus test-lowest docs lint-project bench-networks gpu-check gallery reference torture clean
 
 help:
 	@echo "make demo            restore the sample photos into .demo/"
@@ -29,6 +29,7 @@ help:
 	@echo "make gpu-check       parity, speed and memory on a CUDA GPU; the report goes to gpu-check.md"
 	@echo "make gallery         draw the before/after pictures of the documentation again"
 	@echo "make reference       write the pages and tables that come from the program again"
+	@echo "make torture         fuzzed files, kills, full disks, signals, large photos: hours"
 	@echo "make clean           remove the environments and what the commands made"
 
 $(READY): pyproject.toml
@@ -99,6 +100,9 @@ reference: $(READY)
 	$(BIN)/python -m benchmarks.cli_reference
 	$(BIN)/python -m benchmarks.costs
 	$(BIN)/python -m benchmarks.model_cards
+
+torture: $(READY)
+	$(BIN)/python -m benchmarks.torture
 
 clean:
 	rm -rf $(VENV) $(DOCS_VENV) .venv-lowest .demo .site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,180 @@
+"""Bytes of memory per pixel, by the highest mark of a process; and a photo in a small container."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from benchmarks.torture.children import Child
+from restorecli import host
+from restorecli.engine.prepare import prepare
+from restorecli.engine.settings import RunSettings
+from restorecli.loading import Loaded
+from restorecli.models.choose import ModelRequest
+from restorecli.models.resolved import Resolved
+from restorecli.networks.network import Network
+from restorecli.photos.inputs import find_inputs
+from restorecli.photos.naming import plan_names
+from restorecli.pipeline.photo import Setup, process
+from restorecli.report.events import FileDone, FileFailed
+from restorecli.report.jsonl import JsonLines
+from restorecli.stages import Stage
+from restorecli.tasks.denoise import Denoise
+from restorecli.tasks.upscale import Upscale
+
+MOST = {"denoise": 24, "upscale-x2": 30}
+SIDES = {9: (3000, 3000), 25: (5000, 5000), 49: (7000, 7000), 100: (10_000, 10_000), 400: (20_000, 20_000)}
+FIXED = 200 << 20  # tiles, buffers and codecs, whatever the photo
+CONTAINER = 1_288_490_188  # 1.2 GiB
+
+
+class Cheap(Network):
+    """One value: a network that takes no time."""
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        self.scale, self.settings = scale, {}
+        self.one = nn.Parameter(torch.full((1,), 0.999))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Give the input back, enlarged."""
+        return nn.functional.interpolate(x, scale_factor=float(self.scale)) * self.one
+
+
+@dataclass(frozen=True)
+class Only:
+    """The same network for every request."""
+
+    loaded: Loaded
+
+    def get(self, request: ModelRequest, run: object) -> Loaded:
+        """Return it."""
+        return self.loaded
+
+
+def scale(count: int, seed: int) -> tuple[str, bool]:
+    """Measure photos of up to ``count`` megapixels; return the summary lines and whether all keep to it."""
+    lines, well = [], True
+    with tempfile.TemporaryDirectory() as name:
+        for megapixels, sides in SIDES.items():
+            if megapixels > count:
+                continue
+            path = photo(Path(name) / f"{megapixels}.jpg", *sides)
+            for task in MOST:
+                if task != "denoise" and megapixels > 100:
+                    continue
+                per_pixel, outcome = measure(path, task, sides)
+                good = outcome == "done" and per_pixel <= MOST[task]
+                well &= good
+                lines.append(f"{megapixels} MP {task}: {per_pixel:.1f} bytes a pixel, {outcome}")
+            if megapixels == 49:
+                outcome = in_container(path)
+                well &= outcome in ("done", "too_large", "out_of_memory")
+                lines.append(f"49 MP in 1.2 GiB: {outcome}")
+            path.unlink()
+    return "scale: " + "; ".join(lines), well
+
+
+def photo(path: Path, width: int, height: int) -> Path:
+    """Write a noisy JPEG made of one tile that repeats, and return its path."""
+    tile = np.random.default_rng(3).normal(120, 25, (500, 500, 3)).clip(0, 255).astype(np.uint8)
+    Image.fromarray(np.tile(tile, (height // 500, width // 500, 1))).save(path, quality=80)
+    return path
+
+
+def measure(path: Path, task: str, sides: tuple[int, int]) -> tuple[float, str]:
+    """Return the bytes per input pixel beyond what the process took before, and what came of the photo."""
+    told = path.with_suffix(".told")
+
+    def work() -> None:
+        restored = _setup(task)
+        Path("/proc/self/clear_refs").write_text("5")
+        before = _high_water()
+        event = _run(path, task, restored)
+        outcome = "done" if isinstance(event, FileDone) else event.code
+        told.write_text(f"{_high_water() - before} {outcome}")
+
+    ended = Child(work).wait(3600)
+    if not told.exists():
+        return 0.0, f"ended by {ended.code}"
+    taken, outcome = told.read_text().split()
+    told.unlink()
+    return max(0, int(taken) - FIXED) / (sides[0] * sides[1]), outcome
+
+
+def in_container(path: Path) -> str:
+    """Return what comes of a photo where the process believes in, and is held to, a limit of memory."""
+    told = path.with_suffix(".told")
+    group = Path("/sys/fs/cgroup") / f"restore-torture-{os.getpid()}"
+    try:
+        group.mkdir()
+        (group / "memory.max").write_text(str(CONTAINER))
+    except OSError:
+        group = Path()
+
+    def work() -> None:
+        if group.name:
+            (group / "cgroup.procs").write_text(str(os.getpid()))
+        else:  # no right to make a group: the limit is only told
+            host.GROUPS = Path("/nowhere")
+            real = host.available_bytes()
+            used = _resident()
+            host.total_bytes.__defaults__ = (Path("/nowhere"), Path("/nowhere"))
+            _tell_limit(CONTAINER, min(real, CONTAINER - used))
+        event = _run(path, "denoise", _setup("denoise"))
+        told.write_text("done" if isinstance(event, FileDone) else event.code)
+
+    ended = Child(work).wait(3600)
+    if group.name:
+        group.rmdir()
+    outcome = told.read_text() if told.exists() else f"killed ({ended.code})"
+    told.unlink(missing_ok=True)
+    return outcome
+
+
+def _tell_limit(total: int, available: int) -> None:
+    from restorecli.pipeline import needs
+
+    needs.available_bytes = lambda: available  # type: ignore[assignment]
+
+
+def _setup(task: str) -> Setup:
+    grown = 2 if task == "upscale-x2" else 1
+    network = Cheap(grown)
+    prepared = prepare(network, RunSettings(device="cpu", precision="fp32", tile=256, overlap=16))
+    loaded = Loaded(Resolved("cheap", "test", "cheap", None, None), network, prepared)
+    stage = Stage(Upscale(2) if grown == 2 else Denoise(15.0), ModelRequest(task.partition("-")[0]))
+    return Setup((stage,), Only(loaded))
+
+
+def _run(path: Path, task: str, setup: Setup) -> FileDone | FileFailed:
+    out = path.with_suffix(".out")
+    plan = plan_names(find_inputs([str(path)]), output=str(out), task_suffix=task, settings={})
+    event = process(replace(plan.photos[0]), setup, JsonLines(open(os.devnull, "w")), Event())  # noqa: SIM115, PTH123
+    for made in out.glob("*"):
+        made.unlink()
+    for made in out.glob(".*"):
+        made.unlink()
+    assert isinstance(event, FileDone | FileFailed)
+    return event
+
+
+def _high_water() -> int:
+    return _status("VmHWM")
+
+
+def _resident() -> int:
+    return _status("VmRSS")
+
+
+def _status(name: str) -> int:
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) * 1024
