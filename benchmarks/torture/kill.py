@@ -59,7 +59,10 @@ def kills(count: int, seed: int) -> tuple[str, bool]:
 def start(source: Path, out: Path, folder: Path) -> Child:
     """Begin a run that denoises all of ``source``."""
     environment = {"RESTORE_CACHE_DIR": str(folder / "cache"), "RESTORE_OFFLINE": "1"}
-    return command(["denoise", "--sigma", "15", "--tile", "64", source, "-o", out], environment=environment)
+    return command(
+        ["denoise", "--sigma", "15", "--tile", "64", "--precision", "fp32", source, "-o", out],
+        environment=environment,
+    )
 
 
 def results(out: Path) -> dict[str, bytes]:

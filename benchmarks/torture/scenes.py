@@ -19,7 +19,7 @@ from benchmarks.torture.children import Child, Ended, command
 from benchmarks.torture.kill import lines, results, whole
 
 PHOTOS = 3
-DENOISE = ("denoise", "--sigma", "15", "--tile", "64")
+DENOISE = ("denoise", "--sigma", "15", "--tile", "64", "--precision", "fp32")
 EARLY = (0.02, 0.1, 0.3, 0.8)
 
 
