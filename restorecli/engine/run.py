@@ -154,9 +154,7 @@ def run(
         added = facts.border * facts.scale
         output = output[..., added : output.shape[-2] - added, added : output.shape[-1] - added]
     return RunResult(
-        output
-        if deliver is not None
-        else output[..., added : output.shape[-2] - added, added : output.shape[-1] - added],
+        output,
         len(boxes),
         grid.tile,
         prepared.overlap,
