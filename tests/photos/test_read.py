@@ -446,3 +446,26 @@ def test_names_in_any_script(tmp_path):
 def test_the_fingerprint_follows_the_bytes():
     one, two = saved(Image.fromarray(RGB8), "PNG"), saved(Image.fromarray(RGB8[::-1].copy()), "PNG")
     assert read(one).fingerprint == read(one).fingerprint != read(two).fingerprint
+
+
+def test_odd_but_whole_pngs_are_read_without_a_word_of_libpng(capfd):
+    rows = b"".join(b"\0" + bytes([9] * 24) for _ in range(8))
+    cases = {
+        "short transparent colour": (2, rows, png.chunk(b"tRNS", b"\0")),
+        "palette in a gray picture": (
+            0,
+            b"".join(b"\0" + bytes(8) for _ in range(8)),
+            png.chunk(b"PLTE", bytes(30)),
+        ),
+        "too many transparencies": (
+            3,
+            b"".join(b"\0" + bytes(8) for _ in range(8)),
+            png.chunk(b"PLTE", bytes(30)) + png.chunk(b"tRNS", bytes(200)),
+        ),
+    }
+    for name, (colour, raw, extra) in cases.items():
+        head = png.chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, colour, 0, 0, 0))
+        data = png.SIGNATURE + head + extra + png.chunk(b"IDAT", zlib.compress(raw)) + png.chunk(b"IEND", b"")
+        assert page(data).width == 8, name
+    test_interlaced_16_bit_png(3)
+    assert capfd.readouterr().err == ""

@@ -15,13 +15,14 @@ from PIL import Image
 from restorecli.errors import UnreadableError, UnsupportedError
 from restorecli.imaging import icc
 from restorecli.imaging.cicp import Cicp
+from restorecli.photos.formats import adam7
 from restorecli.photos.formats.extent import Extent
 from restorecli.photos.metadata import iptc
 from restorecli.photos.raster import DECODE_ERRORS, Raster, from_interleaved
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MOST_INFLATED = 64 << 20  # bytes of all compressed entries together; more is a bomb
-_RGBA = 6  # the colour type
+_GRAY, _RGB, _PALETTE = 0, 2, 3  # colour types
 _DISPLAY_GAMMA = 1 / 2.2
 _SRGB_CHROMATICITIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 
@@ -204,22 +205,31 @@ def _pixels(data: bytes, header: Header) -> np.ndarray[tuple[int, ...], np.dtype
             image.convert(("LA" if gray else "RGBA") if has_alpha else "L" if gray else "RGB")
         )
         return samples
-    whole = (
-        imagecodecs.spng_decode if header.interlaced and header.colour == _RGBA else imagecodecs.png_decode
-    )
-    samples = whole(_pixels_only(data))
+    if header.interlaced:
+        needed = _pixel_chunks(data, header)
+        return adam7.decode(header.width, header.height, header.bits, header.colour, needed)
+    chunks = b"".join(chunk(kind, body) for kind, body in _pixel_chunks(data, header))
+    head = data[len(SIGNATURE) : len(SIGNATURE) + 25]
+    samples = imagecodecs.png_decode(SIGNATURE + head + chunks + chunk(b"IEND", b""))
     return samples
 
 
-def _pixels_only(data: bytes) -> bytes:
-    """The file without the chunks that libpng would complain about on standard error."""
-    kept, at = [SIGNATURE], len(SIGNATURE)
+def _pixel_chunks(data: bytes, header: Header) -> Iterator[tuple[bytes, bytes]]:
+    """The chunks that the pixels need, without those that libpng would complain about on standard error."""
+    at, colours = len(SIGNATURE), 0
     while at + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
-        if kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
-            kept.append(data[at : at + 12 + length])
+        body = data[at + 8 : at + 8 + length]
+        if kind == b"PLTE":
+            colours = length // 3
+        fits = {_GRAY: length == 2, _RGB: length == 6, _PALETTE: length <= colours}.get(header.colour, False)
+        if (
+            kind == b"IDAT"
+            or (kind == b"PLTE" and header.colour == _PALETTE)
+            or (kind == b"tRNS" and (fits or (header.colour == _PALETTE and colours)))
+        ):
+            yield kind, body[:colours] if kind == b"tRNS" and header.colour == _PALETTE else body
         at += 12 + length
-    return b"".join(kept)
 
 
 def _profile_of_gamma(header: Header, model: str) -> bytes | None:
