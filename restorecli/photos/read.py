@@ -16,7 +16,8 @@ from restorecli import host
 from restorecli.errors import TooLargeError, UnreadableError, first_line
 from restorecli.imaging.orientation import upright
 from restorecli.photo import Document, FloatArray, Photo
-from restorecli.photos.formats import exr, jpeg, kinds, netpbm, others, png, psd, tiff
+from restorecli.photos.formats import exr, jpeg, kinds, others, png, psd, tiff
+from restorecli.photos.formats.bitmaps import netpbm
 from restorecli.photos.formats.boxed import avif, heic, jpeg2000, jpegxl
 from restorecli.photos.formats.extent import Extent
 from restorecli.photos.metadata import carried as metadata

@@ -15,7 +15,7 @@ from PIL import Image
 
 from restorecli.errors import UnreadableError, UnsupportedError
 from restorecli.photo import Depth
-from restorecli.photos.formats import bmp
+from restorecli.photos.formats.bitmaps import bmp
 from restorecli.photos.formats.extent import Extent, of_header
 from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples, from_interleaved
 

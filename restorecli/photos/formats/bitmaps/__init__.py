@@ -1,0 +1,1 @@
+"""Formats of rows of samples, hardly compressed: BMP and Netpbm."""
