@@ -36,6 +36,7 @@ from restorecli.engine.settings import RunSettings
 from restorecli.models.convert import native_metadata
 from restorecli.networks import from_native
 from restorecli.networks.network import Network
+from restorecli.quality import calibrate
 from restorecli.quality.timing import synchronise
 
 LIGHT = Path(__file__).parents[1] / "weights" / "light"
@@ -292,6 +293,8 @@ def main() -> None:
     if not options.fake and not torch.cuda.is_available():
         sys.exit("error: torch sees no CUDA device (--fake runs it all on a make-believe one)")
     expected = expected_kernels(extent)
+    if options.fake:  # the product that a GPU is measured by would take the host minutes
+        calibrate.SIDES["gpu"], calibrate.COPIED["gpu"] = 64, 1 << 16
     options.report.write_text("", encoding="utf-8")
     with FakeGpu() if options.fake else contextlib.nullcontext():
         for part in report(extent, expected, fake=options.fake):

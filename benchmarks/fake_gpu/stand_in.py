@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -131,6 +132,7 @@ def _backend(gpu: FakeGpu) -> dict[str, Any]:
         "set_sync_debug_mode": set_sync_debug_mode,
         "get_sync_debug_mode": lambda: 2 if gpu.waits_forbidden else 0,
         "set_per_process_memory_fraction": lambda share, device=None: _limit(gpu, share),
+        "device": lambda device: contextlib.nullcontext(),
         "is_current_stream_capturing": lambda: gpu.recorded is not None,
         "graph_pool_handle": lambda: (0, 1),
         "CUDAGraph": graphs.Graph,

@@ -75,7 +75,8 @@ class Graphed:
     def _recorded(self, x: Tensor) -> _Recording | None:
         began = time.perf_counter()
         try:
-            recording = self._try(x)
+            with torch.cuda.device(self._device):  # a recording is of the current device's stream
+                recording = self._try(x)
         except (RuntimeError, MemoryError) as error:
             if is_device_lost(error) and "captur" not in str(error).lower():
                 raise

@@ -15,6 +15,8 @@ from torch.nn import functional as F
 
 ALIGNED = 8
 """Sizes of heads must be multiples of it."""
+MOST_PARTS = 65535
+"""The batch B and the number n of an attention end there, with CUDA's grid."""
 
 
 def is_available(x: Tensor, *sizes: int) -> bool:

@@ -104,7 +104,8 @@ class SparseAttention(nn.Module):
         exact = torch.float64 if x.dtype == torch.float64 else torch.float32
         match = self.match(x).flatten(2).transpose(1, 2)  # B×L×C/4
         value = self.value(x).flatten(2).transpose(1, 2)  # B×L×C
-        if fused.is_available(value, match.shape[2], value.shape[2]) and match.dtype == value.dtype:
+        fits = match.shape[1] <= fused.MOST_PARTS * self.chunk_size and match.dtype == value.dtype
+        if fits and fused.is_available(value, match.shape[2], value.shape[2]):
             taken = rotations.to(exact) if rotations is not None and buckets else None
             attended = nlsn_fused.attend(match, value, taken, self.chunk_size, NORM_EPS)
             return torch.add(x, _as_image(attended, x), alpha=self.res_scale)
