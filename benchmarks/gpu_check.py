@@ -238,7 +238,7 @@ def folder_twice(extent: Extent, place: Path) -> Iterator[str]:
     row: dict[str, Any] = json.loads(text)["rows"][0]
     share = row["spent"]["device"] / row["seconds"]
     yield (
-        f"{row['megapixels'] / row['seconds']:.2f} MP/s of results; the engine was at work for "
+        f"{row['megapixels'] / row['seconds']:.3g} MP/s of results; the engine was at work for "
         f"{100 * share:.0f} % of the time; bottleneck: {row['bottleneck']}."
     )
 
