@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 NOISES = ("auto", "gaussian", "real")
 STRONGEST = 100.0
 MOST_STRENGTH = 2.0
+ALIGNED = {"alignment": 2}
+"""Tiles begin at even pixels: Bayer mosaics and halved chroma repeat every two, and networks learn it."""
 
 
 @dataclass(frozen=True)
@@ -109,4 +111,4 @@ class DenoiseOptions(CommandOptions):
         if noise == "auto":
             entry = models.resolve(wanted).entry
             noise = "real" if entry is None or entry.undoes("real") else "gaussian"
-        return [Stage(Denoise(wanted.level, noise, self.strength), wanted)]
+        return [Stage(Denoise(wanted.level, noise, self.strength), wanted, run=ALIGNED)]

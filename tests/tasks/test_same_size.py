@@ -149,7 +149,7 @@ def test_smoothed_noise_counts_as_real_and_not_as_white() -> None:
 def test_noise_that_is_barely_seen_is_taken_out_in_part(strength: float) -> None:
     task = Denoise(strength=strength)
     effects = []
-    for sigma in (1.8, 2.2, 2.6, 5.0):
+    for sigma in (1.75, 1.9, 2.1, 5.0):
         need = task.examine(grainy(sigma))
         effects.append(need.details.get("effect", 1.0))
         full = Denoise(25, strength=strength).examine(grainy(sigma)).shares

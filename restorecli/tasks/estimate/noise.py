@@ -25,7 +25,7 @@ from restorecli.tasks.estimate.patches import FEWEST, SIZE, Mask, halved, noisy_
 
 FAINT = 1.5
 """Below this, at either scale, noise is not seen. Real noise of ISO 1600 measures 2.3 and more."""
-PLAIN = 3.0
+PLAIN = 2.25
 """From this on noise is plainly seen; between the two it may as well be fine texture or faint grain."""
 CLEAN_SIGMA = 3.0
 """Below this, what looks like white noise may be fine texture or the film's and sensor's own faint grain."""
