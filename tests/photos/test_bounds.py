@@ -76,6 +76,17 @@ def test_directories_that_overlap_are_refused() -> None:
         read(bytes(data))
 
 
+def test_a_page_of_a_million_strips_that_are_not_there_is_refused() -> None:
+    data = tiff(RGB)
+    at, end = directories(data)[0]
+    for entry in range(at + 2, end, 12):
+        if struct.unpack_from("<H", data, entry)[0] in (257, 278):  # its height, and the rows of a strip
+            tall = struct.unpack_from("<H", data, entry)[0] == 257
+            struct.pack_into("<HII", data, entry + 2, 4, 1, 4_000_000 if tall else 1)
+    with pytest.raises(UnreadableError, match="not there"):
+        read(bytes(data))
+
+
 def test_too_many_pages_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiff_chain, "MOST_PAGES", 5)
     monkeypatch.setattr("restorecli.photos.formats.tiff.MOST_PAGES", 5)

@@ -27,6 +27,9 @@ _REDUCED, _MASK = 1, 4
 _GRAY_WHITE_0, _GRAY, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB, _ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
 
 
+_MOST_MISSING = 1000  # strips or tiles; a few that are missing are black
+
+
 def tag(page: Any, code: int, default: Any = None) -> Any:
     """The value of a tag of one of tifffile's pages, or `default` where it has none."""
     found = page.tags.get(code)
@@ -168,6 +171,8 @@ def _check_page(page: Any, name: str) -> None:
         ends = [at + size for at, size in zip(page.dataoffsets, page.databytecounts, strict=False)]
         if ends and max(ends) > page.parent.filehandle.size:
             raise UnreadableError(f"{name}: damaged TIFF: the file is cut short")
+    if _parts(page) - len(page.dataoffsets) > _MOST_MISSING:  # each would be looked for, one by one
+        raise UnreadableError(f"{name}: damaged TIFF: most of its picture is not there")
     if page.imagedepth != 1:
         raise UnsupportedError(f"{name}: a TIFF volume of {page.imagedepth} slices")
 
@@ -195,6 +200,15 @@ def _decode_page(page: Any, name: str) -> Raster:
     else:
         raster.dpi = _dpi(page)
     return raster
+
+
+def _parts(page: Any) -> int:
+    """The strips or tiles that a page of this size must have."""
+    height, width = int(page.imagelength), int(page.imagewidth)
+    planes = int(page.samplesperpixel) if int(page.planarconfig) == 2 else 1
+    if page.is_tiled:
+        return planes * -(-height // max(1, int(page.tilelength))) * -(-width // max(1, int(page.tilewidth)))
+    return planes * -(-height // max(1, int(page.rowsperstrip)))
 
 
 def _interleaved(samples: Samples, page: Any) -> Samples:
