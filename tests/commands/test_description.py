@@ -82,6 +82,8 @@ def test_a_description_travels_to_another_process(description: RunDescription) -
                 "color_space": "srgb",
                 "highlights": "clip",
                 "exposure": "0.5",
+                "denoise": "auto",
+                "hot_pixels": "on",
                 "dng": "False",
             },
         ),
@@ -93,12 +95,14 @@ def test_a_description_travels_to_another_process(description: RunDescription) -
                 "color_space": "srgb",
                 "highlights": "clip",
                 "exposure": "0",
+                "denoise": "auto",
+                "hot_pixels": "on",
                 "dng": "True",
             },
         ),
     ],
 )
-def test_the_record_has_a_command_s_options_as_ever(
+def test_the_record_has_a_command_s_options(
     description: RunDescription, recorded: dict[str, str]
 ) -> None:
     assert description.recorded() == recorded

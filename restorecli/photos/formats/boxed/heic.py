@@ -51,7 +51,7 @@ def decode(data: bytes, name: str) -> list[Raster]:
     file = _opened(data, name)
     image = _main(file)
     try:
-        samples = np.asarray(image)
+        samples = np.array(image)  # a copy: libheif frees its memory with the file
         bits = int(image.info.get("bit_depth", 8))
         # libheif gives deeper samples shifted up to 16 bits.
         raster = from_interleaved(samples, 255.0 if samples.dtype == np.uint8 else 65535.0)
