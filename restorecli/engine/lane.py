@@ -27,7 +27,7 @@ from restorecli.engine.memory import SMALLEST_TILE, Curve, release
 from restorecli.engine.precision import replica
 from restorecli.engine.tiles import plan_grid
 from restorecli.engine.transfer import ASYNCHRONOUS, download, upload
-from restorecli.errors import NonFiniteError, OutOfMemoryError
+from restorecli.errors import NonFiniteError, OutOfMemoryError, WeightsError
 
 
 @dataclass
@@ -204,7 +204,11 @@ class Lane:
     def _start(self, tiles: Tensor, precision: str, stay: bool) -> Pending:
         network = self._fastest(precision)
         x = upload(tiles, self.device) * self._facts.value_range
-        raw = self_ensemble(network, x, self._transforms) if self._transforms else network(x)
+
+        def checked(x: Tensor) -> Tensor:
+            return self._of_due_size(x, network(x))
+
+        raw = self_ensemble(checked, x, self._transforms) if self._transforms else checked(x)
         outputs = raw.to(torch.float32, memory_format=torch.contiguous_format) / self._facts.value_range
         finite = torch.isfinite(outputs).flatten(1).all(1)
         if stay:
@@ -212,6 +216,17 @@ class Lane:
             return Pending(outputs, flags[0], wait)
         host, wait = download((outputs, finite))
         return Pending(host[0], host[1], wait)
+
+    def _of_due_size(self, tiles: Tensor, outputs: Tensor) -> Tensor:
+        scale, (height, width) = self._facts.scale, tiles.shape[-2:]
+        due = (tiles.shape[0], self._facts.out_channels, height * scale, width * scale)
+        if outputs.shape != due:
+            made, wanted = ("×".join(str(side) for side in shape[1:]) for shape in (outputs.shape, due))
+            raise WeightsError(
+                f"the network gives {made} (channels, height, width) where {wanted} is due",
+                "the weights are of another network or scale than they say: choose others",
+            )
+        return outputs
 
     def messages(self) -> Iterator[str]:
         """Yield what compiling or recording had to say since the last call."""

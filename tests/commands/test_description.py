@@ -102,9 +102,7 @@ def test_a_description_travels_to_another_process(description: RunDescription) -
         ),
     ],
 )
-def test_the_record_has_a_command_s_options(
-    description: RunDescription, recorded: dict[str, str]
-) -> None:
+def test_the_record_has_a_command_s_options(description: RunDescription, recorded: dict[str, str]) -> None:
     assert description.recorded() == recorded
 
 

@@ -10,7 +10,7 @@ from restorecli.engine.lane import reflected
 from restorecli.engine.prepare import Prepared, prepare
 from restorecli.engine.run import Cancelled, RunResult, run
 from restorecli.engine.settings import RunSettings
-from restorecli.errors import NonFiniteError, OutOfMemoryError
+from restorecli.errors import NonFiniteError, OutOfMemoryError, WeightsError
 from tests.engine.samples import Convs, Greedy, Identity, Overflowing
 
 
@@ -278,3 +278,16 @@ def test_reflection_is_numpys():
 
     expected = np.pad(np.arange(5), (0, 9), mode="reflect")
     assert reflected(0, 14, 5).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("shape", [(slice(None), slice(None), slice(1, None)), (slice(None), slice(0, 1))])
+@pytest.mark.parametrize("self_ensemble", [False, True])
+def test_a_network_that_gives_another_size_than_it_says_is_refused(
+    shape: tuple[slice, ...], self_ensemble: bool
+):
+    class Odd(Identity):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x)[shape]
+
+    with pytest.raises(WeightsError, match="where 3×"):
+        restore(Odd(), torch.rand(1, 3, 40, 48), tile=32, self_ensemble=self_ensemble)
