@@ -83,7 +83,8 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(photos: Path, tmp_path: 
         )
     assert torch.load(second / "checkpoint.pt", weights_only=True)["step"] == 3
     resumed = load_file(run(first, photos, second, tmp_path, device))
-    assert all(torch.equal(resumed[key], expected[key]) for key in expected)
+    # A step moves weights by about 1e-3; sums in another order of threads by far less.
+    torch.testing.assert_close(resumed, expected, rtol=0, atol=1e-5)
     assert [json.loads(line)["step"] for line in (second / "log.jsonl").read_text().splitlines()] == [3, 6]
 
 
