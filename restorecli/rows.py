@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from restorecli.networks.network import Network
 from restorecli.photo import Photo
 from restorecli.tasks.base import ByRows, Job, Task, partly
 
@@ -18,6 +20,12 @@ class Rounding(Protocol):
 
     def put(self, top: int, rows: Photo) -> None:
         """Take a band whose first row is ``top``."""
+
+    def peak(self, like: Photo) -> int | None:
+        """Return the number of white where samples can be taken for a photo such as ``like``, else None."""
+
+    def put_samples(self, top: int, samples: NDArray[Any]) -> None:
+        """Take a band, rows×W×C, that is rounded already."""
 
     def photo(self, like: Photo, warnings: tuple[str, ...]) -> Photo:
         """Return the whole result, with the metadata of ``like``."""
@@ -40,20 +48,36 @@ class RowsOfResult:
         job: what the network was given, one input.
         share: of what the network changes that is kept, see `Need.shares`.
         make: makes what takes the finished rows.
-        scale: output side ÷ input side of the network.
+        network: whose output it is; for its facts.
+
+    Attributes:
+        peak: where the network's output is the result, the number of white of its file: rows are then to come
+            as samples, which the engine can make on the device.
     """
 
-    def __init__(self, task: Task, job: Job, share: float, make: MakeRounding, scale: int) -> None:
+    def __init__(self, task: Task, job: Job, share: float, make: MakeRounding, network: Network) -> None:
         self._task, self._job, self._share = task, job, share
-        height, width = (side * scale for side in job.inputs[0].shape[-2:])
+        height, width = (side * network.scale for side in job.inputs[0].shape[-2:])
         self._scale = height // job.photo.height
         self._rounding = make(job.photo, height, width)
         self._warnings: dict[str, None] = {}
+        self.peak = self._rounding.peak(job.photo) if self._is_the_result(network) else None
         self._waiting: Tensor | None = None
         self._top = 0
 
+    def _is_the_result(self, network: Network) -> bool:
+        photo = self._job.photo
+        alike = self._share == 1 and network.out_channels == photo.pixels.shape[2]
+        return alike and isinstance(self._task, ByRows) and self._task.only_clips(self._job)
+
     def take(self, top: int, rows: Tensor) -> None:
-        """Finish C×rows×W float32 that come from top to bottom; what is no whole row of the photo waits."""
+        """Finish rows that come from top to bottom: C×rows×W float32, or rows×W×C samples with a `peak`.
+
+        What is no whole row of the photo waits.
+        """
+        if self.peak is not None:
+            self._rounding.put_samples(top, rows.numpy())
+            return
         rows = rows.clone() if self._waiting is None else torch.cat([self._waiting, rows], dim=1)
         usable = rows.shape[1] // self._scale * self._scale
         self._waiting = rows[:, usable:].clone() if usable < rows.shape[1] else None
@@ -71,4 +95,5 @@ class RowsOfResult:
 
     def photo(self) -> Photo:
         """Return the whole result."""
-        return self._rounding.photo(self._job.photo, tuple(self._warnings))
+        warnings = self._warnings if self.peak is None else self._job.photo.warnings
+        return self._rounding.photo(self._job.photo, tuple(warnings))

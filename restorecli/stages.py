@@ -127,12 +127,13 @@ def _through(
         job = stage.task.prepare(photo, need, loaded.network)
         rows = None
         if rounding is not None and number == len(need.shares) and may_round(stage.task, job):
-            rows = RowsOfResult(stage.task, job, share, rounding, loaded.network.scale)
-        deliver = None if rows is None else rows.take
+            rows = RowsOfResult(stage.task, job, share, rounding, loaded.network)
+        take = None if rows is None else rows.take
+        peak = None if rows is None else rows.peak
         outputs = []
         for tensor in job.inputs:
             result = run_engine(
-                loaded.prepared, tensor, progress=progress, cancelled=cancelled, deliver=deliver
+                loaded.prepared, tensor, progress=progress, cancelled=cancelled, deliver=take, peak=peak
             )
             outputs.append(result.output)
             tiles += result.tiles

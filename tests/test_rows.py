@@ -12,8 +12,12 @@ from PIL import Image, ImageCms
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks.fake_gpu import POSSIBLE, FakeGpu
+from benchmarks.fake_gpu.tensors import DeviceTensor
+from restorecli.engine import graphs, strips
 from restorecli.engine.prepare import prepare
 from restorecli.engine.settings import RunSettings
+from restorecli.engine.transfer import to_samples
 from restorecli.loading import Loaded
 from restorecli.models.choose import ModelRequest
 from restorecli.models.resolved import Resolved
@@ -35,9 +39,11 @@ class One:
     """The same network for everybody."""
 
     network: Network
+    device: str = "cpu"
 
     def get(self, request: ModelRequest, run: object) -> Loaded:
-        prepared = prepare(self.network, RunSettings(device="cpu", precision="fp32", tile=24, overlap=8))
+        options = {"precision": "fp32", "tile": 24, "overlap": 8}
+        prepared = prepare(self.network, RunSettings(device=self.device, **options))
         return Loaded(Resolved("convs", "test", "convs", None, None), self.network, prepared)
 
 
@@ -98,6 +104,30 @@ def test_rows_give_the_same_file(
     assert results[0][:2] == results[1][:2]
     rounded = (beyond and task is TASKS["upscale"][0]) or None
     assert results[1][2] == (np.float32 if rounded or (beyond and "upscale" in name) else depth_type(depth))
+
+
+@pytest.mark.skipif(not POSSIBLE, reason="this CUDA build of torch insists on a real device")
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize(("depth", "profile"), [(Depth.UINT8, None), (Depth.UINT16, P3)])
+def test_a_gpu_rounds_to_the_same_file(
+    tmp_path: Path, name: str, depth: Depth, profile: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graphs, "MOST_SHAPES", 0)
+    rounded = []
+    monkeypatch.setattr(
+        strips, "to_samples", lambda *given: rounded.append(to_samples(*given)) or rounded[-1]
+    )
+    task, scale = TASKS[name]
+    source = replace(photo(3, False, profile), depth=depth)
+    planned = PlannedPhoto(Found(tmp_path / "a.png", tmp_path), tmp_path / "b.png", "png")
+    with FakeGpu():
+        networks = One(network(1 if name == "luma" else 3, scale, 0), "cuda")
+        for number, rounding in enumerate((None, rounding_for(source, planned, Encoding()))):
+            stages = (Stage(task, ModelRequest("denoise")),)
+            passed = pass_through(source, stages, networks, rounding=rounding)
+            write([passed.photo], tmp_path / f"{number}.png", format="png")
+    assert (tmp_path / "0.png").read_bytes() == (tmp_path / "1.png").read_bytes()
+    assert bool(rounded) == (name != "luma") and all(isinstance(each, DeviceTensor) for each in rounded)
 
 
 def depth_type(depth: Depth) -> type:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from restorecli.engine.cache import cache_dir
 from restorecli.engine.tiles import Axis, Box, Grid, ramps
+from restorecli.engine.transfer import to_samples
 from restorecli.errors import OutOfMemoryError
 from restorecli.host import available_bytes
 
@@ -46,7 +47,8 @@ def _climb(x: Tensor, centre: float, width: float) -> Tensor:
 
 
 Deliver = Callable[[int, Tensor], None]
-"""Takes finished rows: the number of the first, and C×rows×sW float32, which are overwritten after."""
+"""Takes finished rows: the number of the first, and C×rows×sW float32, which are overwritten after; or
+rows×sW×C samples, where those were asked for."""
 
 
 class Canvas:
@@ -135,15 +137,25 @@ class Bands:
         self._top = end
 
 
-def inside(margin: int, height: int, width: int, deliver: Deliver) -> Deliver:
-    """Return what takes the rows of a picture with a margin and delivers those of the picture alone."""
+def inside(margin: int, height: int, width: int, deliver: Deliver, *, samples: bool = False) -> Deliver:
+    """Return what takes the rows of a picture with a margin and delivers those of the picture alone.
+
+    With ``samples`` rows come as rows×W×C, else as C×rows×W.
+    """
+    axis = 0 if samples else 1
 
     def take(top: int, rows: Tensor) -> None:
-        first, end = max(0, margin - top), min(rows.shape[1], margin + height - top)
+        first, end = max(0, margin - top), min(rows.shape[axis], margin + height - top)
         if first < end:
-            deliver(top + first - margin, rows[:, first:end, margin : margin + width])
+            inner = rows.narrow(axis, first, end - first).narrow(axis + 1, margin, width)
+            deliver(top + first - margin, inner)
 
     return take
+
+
+def rounding(deliver: Deliver, peak: int) -> Deliver:
+    """Return what takes rows in float32 and delivers them as samples, see `transfer.to_samples`."""
+    return lambda top, rows: deliver(top, to_samples(rows, peak))
 
 
 def _support(weights: Tensor) -> slice:

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from restorecli.engine.blend import Bands, Canvas, Deliver, inside
+from restorecli.engine.blend import Bands, Canvas, Deliver, inside, rounding
 from restorecli.engine.faults import device_lost, is_device_lost, is_out_of_memory
 from restorecli.engine.lane import Lane, Notes, Pending, cut
 from restorecli.engine.prepare import Prepared
 from restorecli.engine.strips import Strips
 from restorecli.engine.tiles import Box, Grid
+from restorecli.engine.transfer import rounds
 from restorecli.errors import NonFiniteError, OutOfMemoryError
 
 ROWS = 64
@@ -93,6 +94,7 @@ def run(
     progress: Callable[[int, int], None] | None = None,
     cancelled: threading.Event | None = None,
     deliver: Deliver | None = None,
+    peak: int | None = None,
 ) -> RunResult:
     """Put one image through a network.
 
@@ -106,6 +108,8 @@ def run(
         cancelled: once set, work stops after the tiles under way.
         deliver: gets the output's rows as they are finished, from top to bottom, so that they need not all be
             held in float32.
+        peak: where given, ``deliver`` gets the rows clipped and rounded, see `transfer.to_samples`: on the
+            device where tiles are put together there.
 
     Raises:
         OutOfMemoryError: the smallest tile does not fit.
@@ -126,8 +130,9 @@ def run(
     take = None
     if deliver is not None:
         margin, (rows, columns) = facts.border * facts.scale, image.shape[-2:]
-        take = inside(margin, rows * facts.scale, columns * facts.scale, deliver)
-    canvas = _canvas(prepared, grid, take)
+        sides = rows * facts.scale, columns * facts.scale
+        take = inside(margin, *sides, deliver, samples=peak is not None)
+    canvas = _canvas(prepared, grid, take, peak)
     job = _Job(
         image,
         facts.border,
@@ -185,17 +190,26 @@ def _device_errors(prepared: Prepared) -> Iterator[None]:
         raise
 
 
-def _canvas(prepared: Prepared, grid: Grid, take: Deliver | None) -> Canvas | Bands | Strips:
+def _canvas(
+    prepared: Prepared, grid: Grid, take: Deliver | None, peak: int | None
+) -> Canvas | Bands | Strips:
     """Return where tiles are put together: on a GPU that works alone, if it has the memory."""
     facts, lane = prepared.facts, prepared.lanes[0]
-    alone = len(prepared.lanes) == 1 and lane.asynchronous and grid.count > 1
-    if alone and Strips.suit(grid, facts.out_channels, facts.scale, lane.device):
+    alone = len(prepared.lanes) == 1 and lane.asynchronous
+    if take is not None and peak is not None and not (alone and rounds(lane.device, peak)):
+        take, peak = rounding(take, peak), None
+    if (
+        alone
+        and (grid.count > 1 or peak is not None)
+        and Strips.suit(grid, facts.out_channels, facts.scale, lane.device)
+    ):
         try:
-            return Strips(grid, facts.out_channels, facts.scale, lane.device, take)
+            return Strips(grid, facts.out_channels, facts.scale, lane.device, take, peak)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
     if take is not None:
+        take = take if peak is None else rounding(take, peak)
         return Bands(grid, facts.out_channels, facts.scale, take)
     return Canvas(grid, facts.out_channels, facts.scale)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from restorecli.engine.blend import Deliver, allocate, axis_weights
 from restorecli.engine.memory import total_memory
 from restorecli.engine.tiles import Box, Grid
-from restorecli.engine.transfer import download, upload
+from restorecli.engine.transfer import download, to_samples, upload
 
 MEMORY_SHARE = 0.1
 """Of the device's memory that strips may take; tiles are chosen to leave a quarter of it."""
@@ -29,6 +29,7 @@ class Strips:
         scale: s, output side ÷ input side.
         device: where tiles are.
         deliver: takes the rows instead of an output on the host.
+        peak: where given, what is delivered are samples, see `transfer.to_samples`.
 
     Raises:
         torch.OutOfMemoryError: two strips do not fit.
@@ -41,11 +42,13 @@ class Strips:
         scale: int,
         device: torch.device,
         deliver: Deliver | None = None,
+        peak: int | None = None,
     ) -> None:
         height, width = grid.rows.length * scale, grid.columns.length * scale
         self._output = torch.empty(0) if deliver else allocate((1, channels, height, width))
         self._height = height
         self._deliver = deliver or self._keep
+        self._peak = peak
         self._starts = [start * scale for start in grid.rows.starts]
         self._scale = scale
         shape = (channels, min(grid.rows.tile * scale, height), width)
@@ -88,7 +91,9 @@ class Strips:
         last = self._row + 1 == len(self._starts)
         end = self._height if last else self._starts[self._row + 1]
         strip, free = self._strips
-        copies, wait = download((strip[:, : end - here].contiguous(),))
+        rows = strip[:, : end - here]
+        ready = rows.contiguous() if self._peak is None else to_samples(rows, self._peak)
+        copies, wait = download((ready,))
         self._take()  # the earlier rows, while these are on their way
         self._arriving = (here, copies[0], wait)
         if not last:

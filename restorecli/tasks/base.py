@@ -81,6 +81,9 @@ class ByRows(Protocol):
     def by_rows(self, job: Job) -> bool:
         """Whether `Task.finish` of a job of some rows alone gives these rows of the whole."""
 
+    def only_clips(self, job: Job) -> bool:
+        """Whether such a `Task.finish` only clips an output that has the photo's channels to 0–1."""
+
 
 def partly(before: Photo, after: Photo, share: float) -> Photo:
     """Return ``after`` with ``share`` (0–1) of what it changes in ``before``, a photo of the same size."""

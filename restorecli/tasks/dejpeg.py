@@ -16,7 +16,7 @@ from restorecli.imaging.colour import luma
 from restorecli.networks.network import Network
 from restorecli.photo import FloatArray, Photo
 from restorecli.tasks.base import Job, Need
-from restorecli.tasks.channels import fit, merge
+from restorecli.tasks.channels import fit, is_beyond, merge
 from restorecli.tasks.estimate.jpeg import JpegEstimate, quality_from_pixels, quality_from_tables
 from restorecli.tasks.same_size import check_size_kept, picture_inputs, put_back, visible, with_pixels
 
@@ -83,6 +83,10 @@ class Dejpeg:
     def by_rows(self, job: Job) -> bool:
         """Whether rows can be finished apart: where nothing is transparent."""
         return job.photo.alpha is None
+
+    def only_clips(self, job: Job) -> bool:
+        """Whether the network's output is the result: not its luma alone, and no value lay beyond 0–1."""
+        return not (isinstance(job, LumaJob) or is_beyond(job.photo.pixels))
 
     def prepare(self, photo: Photo, need: Need, network: Network) -> Job:
         """Give a colour network the colours; give a luma network what it was trained to see of them.

@@ -10,6 +10,7 @@ from torch import Tensor
 from restorecli.networks.network import Network
 from restorecli.photo import Photo
 from restorecli.tasks.base import Job, Need
+from restorecli.tasks.channels import is_beyond
 from restorecli.tasks.estimate.jpeg import quality_from_tables
 from restorecli.tasks.estimate.noise import NoiseEstimate, noise_sigma
 from restorecli.tasks.same_size import picture_inputs, put_back
@@ -102,6 +103,10 @@ class Denoise:
     def by_rows(self, job: Job) -> bool:
         """Whether rows can be finished apart: where nothing is transparent."""
         return job.photo.alpha is None
+
+    def only_clips(self, job: Job) -> bool:
+        """Whether the network's output is the result: where no value lay beyond 0–1."""
+        return not is_beyond(job.photo.pixels)
 
     def prepare(self, photo: Photo, need: Need, network: Network) -> Job:
         """Give the network the colours, or gray in as many channels as it takes, and the noise level."""

@@ -36,6 +36,10 @@ class SameSize:
         """Whether rows can be finished apart: where nothing is transparent."""
         return job.photo.alpha is None
 
+    def only_clips(self, job: Job) -> bool:
+        """Whether the network's output is the result: where no value lay beyond 0–1."""
+        return not is_beyond(job.photo.pixels)
+
     def prepare(self, photo: Photo, need: Need, network: Network) -> Job:
         """Give the network the colours, or gray in as many channels as it takes."""
         return Job(photo, picture_inputs(photo, network))

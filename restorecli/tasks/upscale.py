@@ -44,6 +44,10 @@ class Upscale:
         """Whether rows can be finished apart: where nothing is transparent, beyond 0–1 or resized after."""
         return self.then == 1 and job.photo.alpha is None and not is_beyond(job.photo.pixels)
 
+    def only_clips(self, job: Job) -> bool:
+        """Whether the network's output is the result, as it is wherever rows are finished apart."""
+        return True
+
     def prepare(self, photo: Photo, need: Need, network: Network) -> Job:
         """Give the network the colours, equal channels of gray, and alpha where it varies.
 

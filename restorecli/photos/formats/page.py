@@ -11,7 +11,7 @@ from restorecli.photo import Depth, FloatArray, Raw
 from restorecli.photos.raster import Samples
 
 SAMPLE_TYPES = {Depth.UINT8: np.uint8, Depth.UINT16: np.uint16}
-_PEAKS = {Depth.UINT8: 255, Depth.UINT16: 65535}
+PEAKS = {Depth.UINT8: 255, Depth.UINT16: 65535}
 _BAND = 1 << 22  # samples rounded at once
 
 
@@ -68,7 +68,7 @@ def quantized(values: FloatArray, depth: Depth, out: Samples | None = None) -> S
         return out
     result = np.empty(values.shape, SAMPLE_TYPES[depth]) if out is None else out
     # In float32 the products of 16-bit samples would round before they are rounded.
-    peak = np.float32(_PEAKS[depth]) if depth is Depth.UINT8 else np.float64(_PEAKS[depth])
+    peak = np.float32(PEAKS[depth]) if depth is Depth.UINT8 else np.float64(PEAKS[depth])
     rows = max(1, _BAND // max(1, values[0].size))
     for top in range(0, values.shape[0], rows):
         band = values[top : top + rows] * peak
