@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from restorecli.errors import UnreadableError, UnsupportedError, first_line
 from restorecli.photo import Quantisation
-from restorecli.photos import read
+from restorecli.photos import limits, read
 from restorecli.photos.formats import jpeg, others, png, tiff
 from restorecli.photos.raster import DECODE_ERRORS
 
@@ -45,7 +45,7 @@ def outlook(path: Path) -> Outlook:
     """
     name = str(path)
     kind, extents, length = read.identify(path)
-    read.check_extents(extents, length, name)
+    limits.check_extents(extents, length, name)
     if not extents:
         raise UnreadableError(f"{name}: damaged {kind} file: it holds no picture")
     first = extents[0]

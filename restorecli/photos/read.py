@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from restorecli import host
 from restorecli.errors import TooLargeError, UnreadableError, first_line
 from restorecli.imaging.orientation import upright
 from restorecli.photo import Document, FloatArray, Photo
@@ -20,13 +19,13 @@ from restorecli.photos.formats import exr, jpeg, kinds, others, png, psd, tiff
 from restorecli.photos.formats.bitmaps import netpbm
 from restorecli.photos.formats.boxed import avif, heic, jpeg2000, jpegxl
 from restorecli.photos.formats.extent import Extent
+from restorecli.photos.limits import MOST_PIXELS, check_extents, check_memory
 from restorecli.photos.metadata import carried as metadata
 from restorecli.photos.metadata import colours, exif
+from restorecli.photos.overheard import heard
 from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples, to_float
 from restorecli.photos.raw import decode as raw
 
-MOST_PIXELS = 1_000_000_000
-SHARE_OF_MEMORY = 0.8
 _ANIMATED = frozenset({"avif", "gif", "png", "webp"})
 _ODD_KINDS = frozenset({"tga", "pcx", "sgi"})
 
@@ -62,22 +61,28 @@ def read(
             animated = _count_frames(stream, kind, name) if frames else 0
             if frames == "each" and animated:
                 check_extents(extents * animated, _length(stream), name, max_pixels)
-            stream.seek(0)
-            if kind == "raw":
-                pages: tuple[Photo, ...] = (raw.decode(stream, name),)
-            else:
-                rasters = (
-                    others.decode(stream.read(), kind, name, frames)
-                    if animated
-                    else _decode(stream, kind, name)
-                )
-                pages = tuple(_photos(rasters, kind, name))
+            pages = _pages(stream, kind, name, frames if animated else "")
             if kind != "raw" and Path(name).suffix.lower() in kinds.RAW_SUFFIXES:
                 pages = (_doubted(pages[0], kind), *pages[1:])
         except MemoryError as error:
             raise TooLargeError(f"{name}: too large for this machine's memory") from error
         partial = len(pages) < animated
         return Document(pages, kind, name, _fingerprint(stream), _unchanged(stream, stamp, name), partial)
+
+
+def _pages(stream: BinaryIO, kind: str, name: str, frames: str) -> tuple[Photo, ...]:
+    """The pages, with what decoders had to say of them; ``frames`` is set for an animation only."""
+
+    def decode() -> Photo | list[Raster]:
+        stream.seek(0)
+        if kind == "raw":
+            return raw.decode(stream, name)
+        return others.decode(stream.read(), kind, name, frames) if frames else _decode(stream, kind, name)
+
+    decoded, said = heard(decode, libraw=kind == "raw")
+    pages = (decoded,) if isinstance(decoded, Photo) else tuple(_photos(decoded, kind, name))
+    first = replace(pages[0], warnings=(*pages[0].warnings, *said))
+    return (first, *pages[1:])
 
 
 def _count_frames(stream: BinaryIO, kind: str, name: str) -> int:
@@ -87,11 +92,6 @@ def _count_frames(stream: BinaryIO, kind: str, name: str) -> int:
     stream.seek(0)
     count = others.count_frames(stream.read(), kind, name)
     return count if count > 1 else 0
-
-
-def reading_bytes(extents: Sequence[Extent], length: int) -> int:
-    """The memory that a file of `length` bytes with pages of these sizes takes to be read."""
-    return length + sum(page.decoded_bytes + page.float_bytes for page in extents)
 
 
 def measure(source: Path | bytes, *, name: str | None = None) -> tuple[list[Extent], int]:
@@ -128,7 +128,7 @@ def read_stream(stream: BinaryIO, name: str) -> bytes:
         while block := stream.read(1 << 20):
             blocks.append(block)
             length += len(block)
-            _check_memory(2 * length, f"more than {length >> 20} MiB from a pipe", name)
+            check_memory(2 * length, f"more than {length >> 20} MiB from a pipe", name)
     except OSError as error:
         raise UnreadableError(f"{name}: cannot be read: {error.strerror or error}") from error
     return b"".join(blocks)
@@ -195,12 +195,12 @@ def _extents(stream: BinaryIO, kind: str, name: str) -> list[Extent]:
     """The size of each page, as the headers state it; zeros where they do not."""
     try:
         if kind == "raw":
-            return [raw.extent(stream, name)]
+            return [heard(lambda: raw.extent(stream, name), libraw=True)[0]]
         if kind == "tiff":
             return tiff.extents(stream, name)
-        _check_memory(_length(stream), "its bytes alone", name)
+        check_memory(_length(stream), "its bytes alone", name)
         stream.seek(0)
-        return [_extent(stream.read(), kind, name)]
+        return [heard(lambda: _extent(stream.read(), kind, name))[0]]
     except DECODE_ERRORS as error:  # whatever a parser of ours or of others stumbles over
         raise UnreadableError(f"{name}: the header is damaged: {first_line(error)}") from error
 
@@ -212,39 +212,6 @@ def _extent(data: bytes, kind: str, name: str) -> Extent:
         return replace(size, orientation=exif.orientation(block) if block else 1)
     except ValueError:
         return size
-
-
-def check_extents(extents: Sequence[Extent], length: int, name: str, max_pixels: int = MOST_PIXELS) -> None:
-    """Refuse a file whose pages are too large to be decoded.
-
-    Args:
-        extents: its pages.
-        length: its own bytes.
-        name: how messages call it.
-        max_pixels: the most pixels, all pages together.
-
-    Raises:
-        TooLargeError: with how much it is.
-    """
-    pixels = sum(page.pixels for page in extents)
-    first = extents[0] if extents else Extent(0, 0)
-    what = f"{first.width}×{first.height} pixels" + f" of {first.channels} samples" * (first.channels > 4)
-    what = what if len(extents) == 1 else f"{pixels} pixels on {len(extents)} pages"
-    if pixels > max_pixels:
-        raise TooLargeError(
-            f"{name}: {what} are more than the limit of {max_pixels}", "cut it into parts first"
-        )
-    _check_memory(reading_bytes(extents, length), what, name)
-
-
-def _check_memory(needed: int, what: str, name: str) -> None:
-    usable = int(host.total_bytes() * SHARE_OF_MEMORY)
-    if needed > usable:
-        raise TooLargeError(
-            f"{name}: {what} take {needed / 2**20:.0f} MiB to be read, and no more than "
-            f"{usable / 2**20:.0f} MiB are to be used",
-            "cut it into parts first, or use a machine with more memory",
-        )
 
 
 def _decode(stream: BinaryIO, kind: str, name: str) -> list[Raster]:

@@ -10,7 +10,7 @@ import torch
 from restorecli.engine.memory import release
 from restorecli.host import available_bytes
 from restorecli.photos.formats.extent import Extent
-from restorecli.photos.read import reading_bytes
+from restorecli.photos.limits import reading_bytes
 from restorecli.stages import Stage
 
 _FLOAT = 4  # bytes of a sample while it is worked on

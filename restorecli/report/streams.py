@@ -93,7 +93,8 @@ def _is_open(descriptor: int) -> bool:
 def _steady(descriptor: int, current: TextIO | None, *, shut: bool) -> TextIO:
     if current is not None:
         current.flush()
-    raw = Steady(descriptor, shut=shut)
+    # Native decoders write to descriptor 2 as well, and are heard there (`photos.overheard`).
+    raw = Steady(descriptor if descriptor == 1 else os.dup(descriptor), shut=shut)
     lines = descriptor == 2 or raw.isatty()
     encoding = "utf-8" if current is None else current.encoding
     return io.TextIOWrapper(io.BufferedWriter(raw), encoding, _ERRORS, line_buffering=lines)
