@@ -1,20 +1,22 @@
 """The five published networks, as pure modules: no files, no printing.
 
 `from_checkpoint` builds one from the state dict its authors released; `from_native` from one of ours.
-Each network lives in the module or package of its name; nothing is imported before it is asked for.
+Each network lives in the module or package of its name. Nothing, nor torch, is imported before it is needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from restorecli.errors import UsageError
-from restorecli.networks.checkpoint import Layout, build_from_released
-from restorecli.networks.network import Network
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from restorecli.networks.checkpoint import Layout
+    from restorecli.networks.network import Network
 
 NETWORKS: dict[str, str] = {
     "nlsn": "restorecli.networks.nlsn",
@@ -34,8 +36,7 @@ def layout(network: str) -> Layout:
     """
     if network not in NETWORKS:
         raise UsageError(f"unknown network: {network}", f"known networks: {', '.join(NETWORKS)}")
-    found = import_module(NETWORKS[network]).LAYOUT
-    assert isinstance(found, Layout)
+    found: Layout = import_module(NETWORKS[network]).LAYOUT
     return found
 
 
@@ -57,6 +58,8 @@ def from_checkpoint(network: str, state_dict: Mapping[str, Any], **settings: Any
         UsageError: no network has that name.
         CheckpointError: a key is missing, unknown or of a wrong shape, or a needed setting is missing.
     """
+    from restorecli.networks.checkpoint import build_from_released
+
     return build_from_released(layout(network), state_dict, settings)
 
 

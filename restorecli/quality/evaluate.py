@@ -21,8 +21,6 @@ from restorecli.quality.protocols.base import as_float
 from restorecli.quality.sets import ImageSet, read_bytes
 from restorecli.stages import Stage, pass_through
 
-MAPS = frozenset({"noise map", "quality map"})
-
 
 @dataclass(frozen=True)
 class Contender:

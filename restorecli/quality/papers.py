@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from restorecli.errors import RestoreError, UsageError, WeightsError
-from restorecli.loading import Models
 from restorecli.models.choose import ModelRequest, choose
 from restorecli.models.registry import ModelEntry, load_registry
 from restorecli.models.resolved import Resolved
-from restorecli.quality.evaluate import MAPS, Contender, Scores, evaluate
-from restorecli.quality.protocols import Protocol, protocols
 from restorecli.quality.sets import ImageSet
+from restorecli.quality.subjects import MAPS
+
+if TYPE_CHECKING:
+    from restorecli.loading import Models
+    from restorecli.quality.evaluate import Scores
+    from restorecli.quality.protocols import Protocol
 
 AS_AUTHORS_DID = {"rnan": True, "panet": True}
 """Networks whose noisy test images were clipped and rounded to 8 bit."""
@@ -62,12 +66,12 @@ def reported(network: str, tasks: Sequence[str] = (), scales: Sequence[int] = ()
         UsageError: there is no such network, or nothing of the kind is known of it.
     """
     registry = load_registry()
-    having = dict.fromkeys(e.network for e in registry.entries if e.results and protocol_of(e) is not None)
+    having = dict.fromkeys(e.network for e in registry.entries if e.results and _measured(e))
     entries = [
         entry
         for entry in registry.select(network=network)
         if entry.results
-        and protocol_of(entry) is not None
+        and _measured(entry)
         and (not tasks or entry.task in tasks)
         and (not scales or (entry.task == "upscale" and entry.scale in scales))
     ]
@@ -76,18 +80,22 @@ def reported(network: str, tasks: Sequence[str] = (), scales: Sequence[int] = ()
     return entries
 
 
-def protocol_of(entry: ModelEntry) -> Protocol | None:
-    """Return how the results of ``entry`` were measured; None where clean images alone do not do."""
+def _measured(entry: ModelEntry) -> dict[str, Any]:
+    """Return how the results of ``entry`` were measured, as arguments of `protocols.protocols`.
+
+    Empty where clean images alone do not do.
+    """
+    shared = {"task": entry.task}
     gray = (entry.out_channels or entry.channels) == 1
     level = entry.level
     if entry.task == "upscale" and entry.degradation == "bicubic":
-        return protocols("upscale", scales=[entry.scale])[0]
+        return {**shared, "scales": [entry.scale]}
     if entry.task == "denoise" and level is not None and entry.degradation == "gaussian":
         rounded = AS_AUTHORS_DID.get(entry.network, False)
-        return protocols("denoise", sigmas=[level], rounded=rounded, gray=gray)[0]
+        return {**shared, "sigmas": [level], "rounded": rounded, "gray": gray}
     if entry.task == "dejpeg" and level is not None:
-        return protocols("dejpeg", qualities=[int(level)], gray=gray)[0]
-    return protocols("demosaic")[0] if entry.task == "demosaic" else None
+        return {**shared, "qualities": [int(level)], "gray": gray}
+    return shared if entry.task == "demosaic" else {}
 
 
 def repeat_paper(
@@ -112,9 +120,11 @@ def repeat_paper(
         seed: of noise.
         progress: called with what is being measured.
     """
+    from restorecli.quality.evaluate import Contender, evaluate
+    from restorecli.quality.protocols import protocols
+
     for entry in entries:
-        protocol = protocol_of(entry)
-        assert protocol is not None
+        (protocol,) = protocols(**_measured(entry))
         fitting = [(images, images.published(entry.results)) for images in sets]
         fitting = [(images, published) for images, published in fitting if published]
         if not fitting:

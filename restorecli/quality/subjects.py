@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from restorecli.errors import RestoreError, UsageError, WeightsError
 from restorecli.models.choose import ModelRequest, choose
-from restorecli.models.cost import skeleton
-from restorecli.models.load import load
 from restorecli.models.registry import TASKS, ModelEntry, load_registry
 from restorecli.models.resolve import Resolved, resolve
 from restorecli.networks import NETWORKS
-from restorecli.networks.network import Network
+
+if TYPE_CHECKING:
+    from restorecli.networks.network import Network
 
 SEEDED = "seeded"
+SWEEPS = ("size", "batch", "precision", "tile", "threads")
+"""What may be varied while a network's speed is measured."""
+MAPS = frozenset({"noise map", "quality map"})
+"""The maps that a measurement can append to the image."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,11 @@ class Subject:
         Raises:
             WeightsError: the file is damaged, or the network cannot be built without it.
         """
+        import torch
+
+        from restorecli.models.cost import skeleton
+        from restorecli.models.load import load
+
         if self.resolved is not None:
             return load(self.resolved)
         assert self.entry is not None
@@ -89,15 +98,31 @@ def find_subjects(
     Raises:
         UsageError: no such task, model, variant or scale.
     """
-    unknown = set(tasks) - set(TASKS)
-    if unknown:
-        raise UsageError(f"unknown task: {', '.join(sorted(unknown))}", f"known: {', '.join(TASKS)}")
     if weights is not None:
         yield _found(ModelRequest(tasks[0] if tasks else "upscale", weights=weights, scale=_only(scales)))
         return
+    wanted = requests(tasks, models, variant=variant, scales=scales)
+    alone = len({request.model for request in wanted}) == 1
+    for request in wanted:
+        yield _subject(request, strict=alone)
+
+
+def requests(
+    tasks: Sequence[str], models: Sequence[str], *, variant: str | None = None, scales: Sequence[int] = ()
+) -> list[ModelRequest]:
+    """Return what `find_subjects` looks for with these arguments; no file is opened.
+
+    Raises:
+        UsageError: no such task or model; a model has no weights for any of the tasks; the only one has no
+            such variant or scale.
+    """
+    unknown = set(tasks) - set(TASKS)
+    if unknown:
+        raise UsageError(f"unknown task: {', '.join(sorted(unknown))}", f"known: {', '.join(TASKS)}")
     if "none" in models:
         raise UsageError("--model none leaves nothing to measure", "it is for quality: --data or --pairs")
     named: list[str | None] = list(NETWORKS) if "all" in models else list(models) or [None]
+    found = []
     for model in named:
         having = _tasks_of(model, variant)
         wanted = [task for task in tasks or TASKS if task in having]
@@ -105,18 +130,22 @@ def find_subjects(
             raise UsageError(
                 f"{model} has no weights for {' or '.join(tasks)}", f"it has: {', '.join(having)}"
             )
-        for task in wanted:
-            for scale in _scales(task, scales):
-                yield _subject(task, model, variant, scale, strict=len(named) == 1)
+        found += [
+            ModelRequest(task, model=model, variant=variant, scale=scale, offline=True, extra_inputs=MAPS)
+            for task in wanted
+            for scale in _scales(task, scales)
+        ]
+    for request in found if len(named) == 1 else ():
+        with suppress(WeightsError):  # no reason to measure nothing
+            choose(request)
+    return found
 
 
-def _subject(
-    task: str, model: str | None, variant: str | None, scale: int | None, *, strict: bool
-) -> Subject | Missing:
-    request = ModelRequest(task, model=model, variant=variant, scale=scale, offline=True)
+def _subject(request: ModelRequest, *, strict: bool) -> Subject | Missing:
+    task, model, scale = request.task, request.model, request.scale
     name = " ".join(word for word in (model or task, f"×{scale}" if scale else "") if word)
     try:
-        if model is None and variant is None and not choose(request).entry.ships:
+        if model is None and request.variant is None and not choose(request).entry.ships:
             return Missing(task, name, "no light weights come with the package")
         return _found(request)
     except UsageError as error:
@@ -138,7 +167,7 @@ def _found(request: ModelRequest) -> Subject:
         return Subject(request.task, resolved.name, resolved.network, "file", "file", request, None, resolved)
     entry = choose(request).entry
     subject = Subject(request.task, entry.name, entry.network, entry.variant, SEEDED, request, entry)
-    exact = ModelRequest(request.task, model=entry.name, offline=True, extra_inputs=_extra(entry))
+    exact = ModelRequest(request.task, model=entry.name, offline=True, extra_inputs=MAPS)
     try:
         found = resolve(exact)
     except WeightsError as error:
@@ -149,10 +178,6 @@ def _found(request: ModelRequest) -> Subject:
     return Subject(
         request.task, entry.name, entry.network, entry.variant, entry.variant, request, entry, found
     )
-
-
-def _extra(entry: ModelEntry) -> frozenset[str]:
-    return frozenset({entry.extra_input} if entry.extra_input else ())
 
 
 def _tasks_of(model: str | None, variant: str | None) -> list[str]:

@@ -28,10 +28,9 @@ from restorecli.errors import DeviceError, OutOfMemoryError, RestoreError, Usage
 from restorecli.host import usable_cores
 from restorecli.networks.network import Network
 from restorecli.quality.runtime import Bench, Row, Setup, sample_input
-from restorecli.quality.subjects import Subject
+from restorecli.quality.subjects import SWEEPS, Subject
 from restorecli.quality.timing import repeat
 
-KINDS = ("size", "batch", "precision", "tile", "threads")
 SIDES = (32, 48, 64, 96, 128, 192, 256, 384, 512)
 IMAGE = {"cpu": 512, "gpu": 2048}  # side of the image that tiles are tried on
 
@@ -65,7 +64,7 @@ class Sweep:
     """What came out.
 
     Attributes:
-        kind: what was varied, one of `KINDS`.
+        kind: what was varied, one of `subjects.SWEEPS`.
         subject: the network.
         precision: what it ran in (varied where that is the kind).
         width, height: of the input; 0 where the size is varied.
@@ -90,7 +89,7 @@ def sweep(kind: str, subject: Subject, setup: Setup, size: tuple[int, int] | Non
     """Measure ``subject`` over a range of one setting.
 
     Args:
-        kind: one of `KINDS`.
+        kind: one of `subjects.SWEEPS`.
         subject: the network.
         setup: everything that is not varied.
         size: width and height of the input; None for 256×256 (tiles: 512×512 on a CPU, 2048×2048 else; batch:
@@ -99,8 +98,8 @@ def sweep(kind: str, subject: Subject, setup: Setup, size: tuple[int, int] | Non
     Raises:
         UsageError: there is no such kind, or it makes no sense on this device.
     """
-    if kind not in KINDS:
-        raise unknown_value("--sweep", kind, KINDS)
+    if kind not in SWEEPS:
+        raise unknown_value("--sweep", kind, SWEEPS)
     network = subject.build()
     precision = choose(network, setup.device, setup.precision).precision
     if kind == "tile":

@@ -57,13 +57,40 @@ def photo(tmp_path: Path) -> Path:
         (["upscale", "PHOTO", "--shard", "3/2"], 2, "3/2"),
         (["dejpeg", "PHOTO", "-o", "out.png", "--format", "jpg"], 2, "do not go together"),
         (["demosaic", "PHOTO", "--pattern", "RGBG"], 2, "--pattern RGBG"),
+        (["bench", "--model", "nlns"], 2, "no model is called nlns"),
+        (["bench", "--model", "mirnet", "--task", "dejpeg"], 2, "mirnet has no weights for dejpeg"),
+        (["bench", "--model", "nlsn", "--variant", "small"], 2, "nlsn has no small variant"),
+        (["bench", "--model", "none"], 2, "--model none"),
+        (["bench", "--task", "denoize"], 2, "did you mean denoise?"),
+        (["bench", "--weights", "no.pt"], 4, "no such file of weights: no.pt"),
+        (["bench", "--size", "wide"], 2, "--size wide"),
+        (["bench", "--runs", "0"], 2, "--runs 0"),
+        (["bench", "--precision", "int8"], 2, "--precision int8"),
+        (["bench", "--device", "abacus"], 5, "unknown device: abacus"),
+        (["bench", "--device", "cpu,cuda"], 2, "measures one device"),
+        (["bench", "--csv", "no/times.csv"], 2, "there is no folder no"),
+        (["bench", "--plot", "no/times.png"], 2, "there is no folder no"),
+        (["bench", "--sweep", "colour"], 2, "--sweep colour"),
+        (["bench", "--compare", "a.json", "b.json"], 2, "a.json"),
+        (["bench", "--data", "no/such"], 2, "no/such"),
+        (["bench", "--data", "FOLDER", "--sigma", "loud"], 2, "--sigma loud"),
+        (["bench", "--data", "FOLDER", "--pattern", "RGBG"], 2, "--pattern RGBG"),
+        (["bench", "--data", "FOLDER", "--tile", "big"], 2, "--tile big"),
+        (["bench", "--data", "FOLDER", "--model", "nlns"], 2, "no model is called nlns"),
+        (["bench", "--pairs", "FOLDER", "no/such", "--task", "deblur"], 2, "no/such"),
+        (["bench", "--pairs", "FOLDER", "FOLDER"], 2, "add --task"),
+        (["bench", "--table", "mirnet", "--data-root", "FOLDER"], 2, "mirnet"),
+        (["bench", "--table", "nlsn", "--data-root", "no/such"], 2, "no/such"),
+        (["bench", "--folder", "no/such"], 2, "no/such"),
+        (["bench", "--folder", "FOLDER", "--model", "nlns"], 2, "no model is called nlns"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_mistakes_are_refused_before_torch_is_loaded(
     arguments: list[str], code: int, said: str, photo: Path
 ) -> None:
-    arguments = [str(photo) if word == "PHOTO" else word for word in arguments]
+    places = {"PHOTO": str(photo), "FOLDER": str(photo.parent)}
+    arguments = [places.get(word, word) for word in arguments]
     found, modules, text = start(*arguments)
     assert (found, modules) == (code, set()) and said in text
 

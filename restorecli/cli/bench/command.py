@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import fields
 
 from restorecli.cli.bench.options import BenchOptions
+from restorecli.cli.loading_line import loading
 from restorecli.cli.signature import with_options
 from restorecli.commands.options import variable_of
 from restorecli.errors import UsageError
@@ -59,34 +61,39 @@ def bench(options: BenchOptions) -> None:
     asked = [name for name in MODES if getattr(options, name)]
     if len(asked) > 1:
         raise UsageError(f"--{asked[0]} and --{asked[1]} are two measurements", "run restore bench twice")
+    from restorecli.cli.bench.early import check
+
     if options.tune and options.sweep is None:
         raise UsageError("--tune keeps what a sweep finds", "add --sweep tile, batch, precision or threads")
-    if options.plot is not None:
-        from restorecli.report.plots import check_plot
-
-        check_plot(options.plot)
     mode = asked[0] if asked else "times"
     check_applies(options, mode)
+    check(options, mode)
+    with loading(quiet=options.quiet):
+        measure = _measurement(mode)
+    measure(options)
+
+
+def _measurement(mode: str) -> Callable[[BenchOptions], None]:
+    """Return what measures; most import torch."""
     if mode == "compare":
         from restorecli.cli.bench.compare import compare_files
 
-        compare_files(options)
-    elif mode == "folder":
+        return compare_files
+    if mode == "folder":
         from restorecli.cli.bench.folder import measure_folder
 
-        measure_folder(options)
-    elif mode in ("data", "pairs", "table"):
+        return measure_folder
+    if mode in ("data", "pairs", "table"):
         from restorecli.cli.bench.quality import measure_quality
 
-        measure_quality(options)
-    elif mode == "sweep":
+        return measure_quality
+    if mode == "sweep":
         from restorecli.cli.bench.sweep import measure_sweep
 
-        measure_sweep(options)
-    else:
-        from restorecli.cli.bench.times import measure_times
+        return measure_sweep
+    from restorecli.cli.bench.times import measure_times
 
-        measure_times(options)
+    return measure_times
 
 
 def check_applies(options: BenchOptions, mode: str) -> None:

@@ -9,21 +9,17 @@ from dataclasses import asdict, dataclass
 
 import torch
 
+from restorecli.cli.bench.asked import described
 from restorecli.cli.bench.options import BenchOptions
 from restorecli.cli.bench.show import Table, percent, say, show, significant
 from restorecli.cli.restoring import reporter, run_interruptibly
 from restorecli.commands.description import RunDescription
-from restorecli.commands.options import SharedOptions
 from restorecli.commands.ready import make_ready
-from restorecli.commands.table import command_options
-from restorecli.errors import NothingToDoError, UsageError
+from restorecli.errors import NothingToDoError
 from restorecli.photos.inputs import find_inputs
 from restorecli.photos.naming import plan_names
 from restorecli.quality.machine import header, machine
 from restorecli.report.stopwatch import Stopwatch
-
-ALIKE = ("variant", "weights", "precision", "self_ensemble", "compile", "device", "seed")
-"""Options that mean the same to a restoring command."""
 
 MEANING = {
     "decode": "reading files, in their own threads",
@@ -89,10 +85,7 @@ def measure_folder(options: BenchOptions) -> None:
     Raises:
         RestoreError: nothing could be restored, or the options are wrong.
     """
-    tasks = options.task or ["upscale"]
-    if len(tasks) > 1 or len(options.model or []) > 1:
-        raise UsageError("--folder measures one task by one model", "give --task and --model once")
-    row, device = run_folder(described(tasks[0], options), say=lambda text: say(options, text))
+    row, device = run_folder(described(options), say=lambda text: say(options, text))
     if not row.files:
         raise NothingToDoError(f"no photo in {options.folder} could be restored", "see the reasons above")
     facts = machine(torch.device(device))
@@ -127,34 +120,6 @@ def run_folder(description: RunDescription, say: Callable[[str], None]) -> tuple
     weights = ", ".join(resolved.name for resolved in ready.expected)
     row = FolderRow(task, weights, tally.done, tally.failed, seconds, tally.megapixels, watch.seconds)
     return row, ready.loaded[0].prepared.devices[0] if ready.loaded else "cpu"
-
-
-def described(task: str, options: BenchOptions) -> RunDescription:
-    """Return the run that the command of ``task`` would do.
-
-    Raises:
-        UsageError: there is no such task, or a level is none.
-    """
-    level = {"denoise": ("sigma", options.sigma), "dejpeg": ("quality", options.quality)}.get(task)
-    given: dict[str, object] = {}
-    if level is not None and level[1]:
-        given = {level[0]: level[1][0]}
-    elif task == "upscale" and options.scale:
-        given = {"scale": float(options.scale[0])}
-    own = command_options(task, given)
-    return RunDescription.of(own, shared_options(options))
-
-
-def shared_options(options: BenchOptions) -> SharedOptions:
-    """Return the options of a restoring command that a bench's options mean."""
-    return SharedOptions(
-        inputs=[str(options.folder)],
-        model=next(iter(options.model or []), None),
-        tile=options.tile or "auto",
-        batch=str(options.batch) if options.batch > 1 else "auto",
-        quiet=options.quiet or options.as_json,
-        **{name: getattr(options, name) for name in ALIKE},
-    )
 
 
 def _spent(row: FolderRow) -> list[list[str]]:

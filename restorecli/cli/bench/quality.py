@@ -8,35 +8,26 @@ from pathlib import Path
 
 import numpy as np
 
+from restorecli.cli.bench.asked import degradations, engine_settings
 from restorecli.cli.bench.options import BenchOptions
 from restorecli.cli.bench.paper import show_paper
 from restorecli.cli.bench.scores import show_scores
 from restorecli.cli.bench.show import say
-from restorecli.commands.values import between, number, one_of
-from restorecli.engine.settings import RunSettings
 from restorecli.errors import RestoreError, UsageError, WriteError
-from restorecli.imaging.bayer import PATTERNS
-from restorecli.imaging.choices import XTRANS
 from restorecli.loading import Models
 from restorecli.models.choose import ModelRequest
-from restorecli.models.registry import TASKS
 from restorecli.networks import NETWORKS
 from restorecli.photo import Photo
 from restorecli.photos.write import write
 from restorecli.quality.degrade import Bytes
-from restorecli.quality.evaluate import MAPS, Contender, Extra, Saver, Score, Scores, evaluate
+from restorecli.quality.evaluate import Contender, Extra, Saver, Score, Scores, evaluate
 from restorecli.quality.papers import repeat_paper, reported
 from restorecli.quality.perceptual import Lpips, has_lpips
 from restorecli.quality.protocols import Protocol, protocols
 from restorecli.quality.protocols.base import as_float
 from restorecli.quality.protocols.real_noise import RealPairs
 from restorecli.quality.sets import ImageSet, known_sets, open_set
-
-FROM_CLEAN = ("upscale", "denoise", "dejpeg", "demosaic")
-"""Tasks whose degraded images a formula makes."""
-
-NOISES = {"gaussian": "gaussian", "camera": "camera", "auto": "gaussian", "real": "camera"}
-"""What --noise may say, the words of RESTORE_NOISE for `restore denoise` too → what it means here."""
+from restorecli.quality.subjects import MAPS
 
 
 def measure_quality(options: BenchOptions) -> None:
@@ -46,8 +37,7 @@ def measure_quality(options: BenchOptions) -> None:
         RestoreError: nothing could be measured, or the options are wrong.
     """
     if options.table is not None:
-        if options.data_root is None:
-            raise UsageError("--table needs test sets", "add --data-root FOLDER, which holds set5, set14, …")
+        assert options.data_root is not None
         models = networks(options)
         rows = repeat_paper(
             reported(options.table, options.task or [], options.scale or []),
@@ -107,41 +97,23 @@ def wanted(options: BenchOptions) -> list[Protocol]:
     """Return the protocols: of the tasks named, or those that -x, --sigma and --quality speak of, or all.
 
     Raises:
-        UsageError: a task is unknown, options contradict each other, or pairs do not say what they are for.
+        UsageError: see `asked.degradations`.
     """
-    if options.noise not in NOISES:
-        raise UsageError(f"--noise {options.noise}", "choose gaussian or camera")
-    camera = NOISES[options.noise] == "camera"
-    if (options.iso and not camera) or (options.sigma and camera):
-        raise UsageError("--sigma is of --noise gaussian, --iso of --noise camera", "leave one of them out")
-    spoken = [
-        task
-        for task, given in (
-            ("upscale", options.scale),
-            ("denoise", options.sigma or camera),
-            ("dejpeg", options.quality),
-        )
-        if given
-    ]
-    tasks = options.task or spoken or FROM_CLEAN
-    if options.pairs is not None and len(tasks) != 1:
-        raise UsageError("--pairs does not say what is to be undone", f"add --task {'|'.join(TASKS)}")
-    if options.pairs is not None and tasks == ["denoise"] and not (options.sigma or options.gray):
+    asked = degradations(options)
+    if options.pairs is not None and list(asked.tasks) == ["denoise"] and not (options.sigma or options.gray):
         return [RealPairs()]
-    one_of(options.noisy, "--noisy", ("float", "8bit"))
-    isos = [int(value) for value in _numbers(options.iso, "--iso", 50, 409_600)]
     return [
         protocol
-        for task in tasks
+        for task in asked.tasks
         for protocol in protocols(
             task,
             scales=options.scale or [],
-            sigmas=_numbers(options.sigma, "--sigma", 0, 255),
-            isos=isos if camera else None,
-            qualities=[int(value) for value in _numbers(options.quality, "--quality", 1, 100)],
+            sigmas=asked.sigmas,
+            isos=asked.isos,
+            qualities=asked.qualities,
             rounded=options.noisy == "8bit" or options.pairs is not None,
             gray=options.gray,
-            pattern=_pattern(options),
+            pattern=asked.pattern,
         )
     ]
 
@@ -159,14 +131,6 @@ def with_pairs(asked: list[Protocol], sets: Sequence[ImageSet], options: BenchOp
     if options.sigma or options.iso or options.gray:
         raise UsageError("the set brings its own noise, in colour", "leave --sigma, --iso and --gray out")
     return [RealPairs()]
-
-
-def _pattern(options: BenchOptions) -> str:
-    """Return the mosaic's pattern; raise UsageError for one there is not."""
-    pattern = options.pattern.upper()
-    if pattern not in (*PATTERNS, XTRANS):
-        raise UsageError(f"--pattern {options.pattern}", f"choose {', '.join(PATTERNS)} or XTRANS")
-    return pattern
 
 
 def requests(options: BenchOptions, protocol: Protocol) -> list[ModelRequest]:
@@ -191,13 +155,7 @@ def requests(options: BenchOptions, protocol: Protocol) -> list[ModelRequest]:
 
 def networks(options: BenchOptions, *, self_ensemble: bool = False) -> Models:
     """Return where networks come from: whole images in float32 unless options say otherwise."""
-    settings = RunSettings(
-        tile=number(options.tile, "--tile") if options.tile else 0,
-        precision="fp32" if options.precision == "auto" else options.precision,
-        self_ensemble=self_ensemble,
-        device=options.device,
-        compile=options.compile,
-    )
+    settings = engine_settings(options, self_ensemble=self_ensemble)
     return Models(settings, seed=options.seed, say=lambda text: say(options, text))
 
 
@@ -249,13 +207,3 @@ def _in_two_steps(contender: Contender) -> Contender:
 def _report(options: BenchOptions, score: Score) -> None:
     if score.resolved is not None:
         say(options, f"  {score.image} {score.method}: {score.values['psnr']:.2f} dB")
-
-
-def _numbers(texts: Sequence[str] | None, name: str, least: float, most: float) -> list[float]:
-    """Return the numbers of a repeatable option, each of which may be a list with commas.
-
-    Raises:
-        UsageError: one is no number between ``least`` and ``most``.
-    """
-    listed = ",".join(texts).split(",") if texts else []
-    return [between(text, name, least, most) for text in listed]

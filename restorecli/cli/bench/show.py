@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from restorecli.cli.bench.options import BenchOptions
-from restorecli.errors import UsageError, WriteError
+from restorecli.errors import WriteError
 
 FORMAT = 1
 """Version of the JSON document; a field that changes its meaning raises it."""
@@ -96,28 +96,6 @@ def finite(value: Any) -> Any:
     return value
 
 
-def sizes(options: BenchOptions) -> list[tuple[int, int]]:
-    """Return the sizes asked for as (width, height).
-
-    Raises:
-        UsageError: one is not WxH.
-    """
-    return [_size(text) for text in options.size or []]
-
-
-def runs(options: BenchOptions) -> int | None:
-    """Return the number of timed passes, None for auto.
-
-    Raises:
-        UsageError: it is neither auto nor a number from 1.
-    """
-    if options.runs == "auto":
-        return None
-    if not options.runs.isdecimal() or int(options.runs) < 1:
-        raise UsageError(f"--runs {options.runs} is neither auto nor a number from 1")
-    return int(options.runs)
-
-
 def significant(value: float | None, digits: int = 3) -> str:
     """Return a number with so many digits that matter, "–" for None."""
     if value is None or not math.isfinite(value):
@@ -131,14 +109,6 @@ def significant(value: float | None, digits: int = 3) -> str:
 def percent(value: float | None) -> str:
     """Return a share in percent."""
     return "–" if value is None else f"{100 * value:.0f} %" if value >= 0.1 else f"{100 * value:.1f} %"
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, cross, height = text.lower().replace("×", "x").partition("x")
-    height = height if cross else width
-    if not (width.isdecimal() and height.isdecimal() and int(width) > 0 and int(height) > 0):
-        raise UsageError(f"--size {text} is not a size", "give width x height in pixels, such as 256x256")
-    return int(width), int(height)
 
 
 def _cell(value: Any) -> Any:

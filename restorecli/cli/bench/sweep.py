@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from restorecli.cli.bench.asked import sizes
 from restorecli.cli.bench.options import BenchOptions
-from restorecli.cli.bench.show import Table, say, show, significant, sizes
+from restorecli.cli.bench.show import Table, say, show, significant
 from restorecli.cli.bench.times import missing_error, report_missing, setup, subjects
 from restorecli.quality.machine import header, machine
 from restorecli.quality.subjects import Missing

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from restorecli.cli.bench.asked import runs, sizes
 from restorecli.cli.bench.options import BenchOptions
-from restorecli.cli.bench.show import Table, percent, runs, say, show, significant, sizes
+from restorecli.cli.bench.show import Table, percent, say, show, significant
 from restorecli.engine.device import parse_devices
 from restorecli.engine.tuned import use_tuned_threads
 from restorecli.errors import NothingToDoError, RestoreError, UsageError

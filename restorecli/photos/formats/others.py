@@ -83,9 +83,10 @@ def _refused(count: int, name: str) -> UnsupportedError:
 
 
 def _frame_with_metadata(file: Any, index: int, animated: bool) -> Raster:
-    meta = file.metadata(index=index, exclude_applied=False)
+    # exclude_applied: no palettes, which Pillow 12 cuts at the wrong places.
+    meta = file.metadata(index=index, exclude_applied=True)
     raster = _frame(file, index, meta)
-    meta = file.metadata(index=index, exclude_applied=False)  # WebP has durations with the pixels only
+    meta = file.metadata(index=index, exclude_applied=True)  # WebP has durations with the pixels only
     take_metadata(raster, meta)
     if animated:
         raster.duration = float(meta.get("duration") or 0)
@@ -105,7 +106,7 @@ def still_metadata(data: bytes, kind: str, name: str) -> Mapping[str, Any]:
         count = _count(file, kind, name)
         if count > 1:
             raise _refused(count, name)
-        meta: Mapping[str, Any] = file.metadata(index=0, exclude_applied=False)
+        meta: Mapping[str, Any] = file.metadata(index=0, exclude_applied=True)
         return meta
 
 
