@@ -166,6 +166,7 @@ def write_result(
             encoding.settings,
             result.details,
             _weights_warnings(result.pages),
+            planned.kind,
         )
     if place.copy:
         data = result.source.data

@@ -19,6 +19,7 @@ LAYERS = (
     {"photos.metadata"},
     {"photos.formats"},
     {"photos.raw"},
+    {"photos.stores"},
     {"photos", "networks", "engine", "report"},
     {"networks.grl", "networks.panet", "tasks.estimate"},
     {"tasks", "models"},

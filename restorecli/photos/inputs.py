@@ -14,6 +14,7 @@ from typing import BinaryIO, Literal, TypeVar
 from restorecli.errors import NothingToDoError, UsageError
 from restorecli.photos.formats.kinds import looks_like_image
 from restorecli.photos.lists import names_in
+from restorecli.photos.paths import Apart, Survey, joined
 
 T = TypeVar("T")
 How = Literal["file", "folder", "glob", "list", "stdin", "stream"]
@@ -32,8 +33,8 @@ class Found:
         refusal: why it cannot be an input all the same; empty for files and streams.
     """
 
-    path: Path
-    root: Path
+    path: Apart[Path] = Apart()  # noqa: RUF009 - a field without default, see `Apart`
+    root: Path = Path()
     how: How = "file"
     refusal: str = ""
 
@@ -82,15 +83,24 @@ def find_inputs(
         found += _from_argument(text, recursive)
     if files_from is not None:
         found += _from_list(files_from, null, stdin)
-    unique: dict[str, Found] = {}
-    for item in found:
-        unique.setdefault(STDIN if item.is_stdin else os.path.realpath(item.path), item)
+    unique = _each_once(found)
     if not unique:
         what = ", ".join([*inputs, *([f"the list {files_from}"] if files_from else [])]) or "nothing"
         raise NothingToDoError(
             f"no image found in {what}", "name files, folders or patterns such as 'photos/*.jpg'"
         )
-    return list(unique.values())
+    return unique
+
+
+def _each_once(found: Sequence[Found]) -> list[Found]:
+    survey, seen = Survey(), set()
+    unique = []
+    for item in found:
+        real = STDIN if item.is_stdin else joined(survey.real(item.path))
+        if real not in seen:
+            seen.add(real)
+            unique.append(item)
+    return unique
 
 
 def _from_argument(text: str, recursive: bool) -> list[Found]:
@@ -153,11 +163,20 @@ def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
     for entry in sorted(folder.iterdir(), key=lambda entry: (entry.name.casefold(), entry.name)):
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
+        mode = _mode(entry)
+        if stat.S_ISDIR(mode):
             folders.append(entry)
-        elif entry.is_file():
+        elif stat.S_ISREG(mode):
             files.append(entry)
     return files, folders
+
+
+def _mode(path: Path) -> int:
+    """What kind of file a path leads to; 0 where it leads nowhere."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
 
 
 def _from_pattern(text: str, recursive: bool) -> list[Found]:

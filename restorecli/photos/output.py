@@ -9,6 +9,7 @@ from pathlib import Path
 from restorecli.errors import UsageError
 from restorecli.photos.formats import table as formats
 from restorecli.photos.inputs import STDIN, Found
+from restorecli.photos.paths import Survey, joined
 
 
 def check_output(found: Sequence[Found], output: str | None, format: str = "keep") -> None:
@@ -25,9 +26,8 @@ def check_output(found: Sequence[Found], output: str | None, format: str = "keep
     usable = [item for item in found if not item.refusal]
     if output is not None and is_file_name(output, len(usable)):
         stated_format(output, format)
-    for item in usable if output is None else ():
-        if item.how == "folder":
-            named_root(item)
+    for root in {item.root: item for item in usable if output is None and item.how == "folder"}.values():
+        named_root(root)
 
 
 def is_stdout(found: Sequence[Found], output: str | None) -> bool:
@@ -54,16 +54,16 @@ def without_outputs_folder(found: Sequence[Found], output: str | None) -> list[F
     """Drop what was met in the output folder when that lies inside an input folder."""
     if output is None or output == STDIN:
         return list(found)
-    folder = os.path.realpath(output)
+    survey = Survey()
+    folder = survey.folder(Path(output))
 
     def is_result(item: Found) -> bool:
-        root, path = os.path.realpath(item.root), os.path.realpath(item.path)
-        return (
-            item.how in ("folder", "glob")
-            and folder != root
-            and _inside(folder, root)
-            and _inside(path, folder)
-        )
+        if item.how not in ("folder", "glob"):
+            return False
+        root = survey.folder(item.root)
+        if folder == root or not _inside(folder, root):
+            return False
+        return _inside(joined(survey.real(item.path)), folder)
 
     return [item for item in found if not is_result(item)]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from restorecli.errors import PhotoError
 from restorecli.photos.inputs import STDIN, Found
+from restorecli.photos.paths import Apart
 
 
 @dataclass(frozen=True)
@@ -24,18 +25,20 @@ class PlannedPhoto:
             another format; None where they may not.
         older: an earlier result of the same input under the other of the two names; the new one replaces it.
         index, of: the photo's number in the run, from 1, and how many there are; None where not known.
+        kind: of the input, as its name was planned with; "" where not known.
     """
 
     found: Found
-    target: Path | None
-    format: str
+    target: Apart[Path | None] = Apart()  # noqa: RUF009 - a field without default, see `Apart`
+    format: str = "keep"
     skip: str = ""
     error: PhotoError | None = None
     warnings: tuple[str, ...] = ()
-    copied: Path | None = None
+    copied: Apart[Path | None] = Apart(optional=True)  # noqa: RUF009
     older: tuple[Path, ...] = ()
     index: int | None = None
     of: int | None = None
+    kind: str = ""
 
     @property
     def name(self) -> str:

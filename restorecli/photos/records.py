@@ -10,13 +10,15 @@ import contextlib
 import hashlib
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from io import FileIO
 from pathlib import Path
-from typing import Any
+
+from restorecli.photos.paths import Real, Survey
 
 FILE_NAME = ".restore.jsonl"
 
@@ -32,6 +34,7 @@ class Record:
         settings: everything that the result's bytes depend on.
         details: what was found in the input and chosen for it; noted, never compared.
         warnings: how the weights are others than were asked for; noted, never compared.
+        kind: of the input, as its result's name was planned with: it need not be looked into again.
     """
 
     source: Path
@@ -40,6 +43,7 @@ class Record:
     settings: Mapping[str, str]
     details: Mapping[str, str | float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    kind: str = ""
 
 
 class Standing(Enum):
@@ -87,6 +91,7 @@ def append(target: Path, finished: Path, record: Record) -> None:
         "input_size": record.stamp[0],
         "input_mtime_ns": record.stamp[1],
         "input_hash": record.fingerprint,
+        **({"input_kind": record.kind} if record.kind else {}),
         "settings_hash": digest(record.settings),
         "settings": dict(record.settings),
         "details": dict(record.details),
@@ -128,74 +133,141 @@ def _held(descriptor: int) -> Iterator[None]:
 
 
 def _relative(source: Path, folder: Path) -> str:
+    origin, name = os.path.split(os.path.realpath(source))
+    return os.path.join(_between(origin, os.path.realpath(folder)), name)  # noqa: PTH118 - records hold text
+
+
+def _between(origin: str, folder: str) -> str:
+    """The way from `folder` to `origin`, both real; empty where they are one."""
     try:
-        return os.path.relpath(os.path.realpath(source), os.path.realpath(folder))
+        way = os.path.relpath(origin, folder)
     except ValueError:  # another drive
-        return os.path.realpath(source)
+        return origin
+    return "" if way == "." else way
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What is kept of a line while a plan is made: of a million there must be room."""
+
+    size: int
+    mtime_ns: int
+    hash: str
+    input: str
+    input_size: int
+    input_mtime_ns: int
+    input_hash: str
+    settings_hash: str
+    input_kind: str
+
+
+_Lines = dict[str, _Line | list[_Line]]
+_MOST_LINES = 100_000  # held at a time, of several folders
 
 
 class Records:
-    """The records of the folders that a plan looks at; each folder's file is read once."""
+    """The records of the folders that a plan looks at; a folder's file is read when it is first asked for.
 
-    def __init__(self) -> None:
+    Args:
+        survey: of the file system.
+    """
+
+    def __init__(self, survey: Survey | None = None) -> None:
         self.warnings: list[str] = []  # what of the files could not be read
-        self._folders: dict[Path, dict[str, list[dict[str, Any]]]] = {}
+        self._survey = survey or Survey()
+        self._folders: dict[Path, _Lines] = {}
+        self._by_input: tuple[Path | None, dict[str, _Line]] = None, {}
+        self._between: dict[tuple[str, str], str] = {}
 
-    def _lines(self, target: Path) -> list[dict[str, Any]]:
-        folder = target.parent
+    def _of_folder(self, folder: Path) -> _Lines:
         if folder not in self._folders:
-            self._folders[folder], warning = _read(folder / FILE_NAME)
-            self.warnings += [warning] if warning else []
-        return self._folders[folder].get(target.name, [])
+            lines, warning = _read(folder / FILE_NAME)
+            if warning and warning not in self.warnings:
+                self.warnings.append(warning)
+            while self._folders and sum(map(len, self._folders.values())) + len(lines) > _MOST_LINES:
+                self._folders.pop(next(iter(self._folders)))
+            self._folders[folder] = lines
+        return self._folders[folder]
+
+    def _lines(self, target: Path) -> list[_Line]:
+        found = self._of_folder(target.parent).get(target.name, [])
+        return found if isinstance(found, list) else [found]
+
+    def kind_of(self, source: Path, folder: Path) -> str | None:
+        """What kind of file `source` was when a result in `folder` was made of it; None if it has changed."""
+        if not self._of_folder(folder):
+            return None
+        if self._by_input[0] != folder:
+            lines = self._of_folder(folder).values()
+            last = (found[-1] if isinstance(found, list) else found for found in lines)
+            self._by_input = folder, {line.input: line for line in last}
+        line = self._by_input[1].get(self._relative(source, folder))
+        if line is None or not line.input_kind:
+            return None
+        try:
+            state = source.stat()
+        except OSError:
+            return None
+        same = (state.st_size, state.st_mtime_ns) == (line.input_size, line.input_mtime_ns)
+        return line.input_kind if same else None
 
     def standing(self, target: Path, source: Path, settings: Mapping[str, str]) -> Standing:
         """What is known of `target` as a result of `source` with `settings`."""
-        if not os.path.lexists(target):
+        if self._survey.lstat(target) is None:
             return Standing.ABSENT
         matching = self._matching(target)
         if not matching:
             return Standing.FOREIGN
-        wanted, here = digest(settings), _relative(source, target.parent)
         line = matching[-1]
-        same = line["settings_hash"] == wanted and line["input"] == here and _is_input(source, line)
+        here = self._relative(source, target.parent)
+        same = line.settings_hash == digest(settings) and line.input == here and _is_input(source, line)
         return Standing.DONE if same else Standing.OUTDATED
 
     def knows(self, target: Path) -> bool:
         """Whether a result of this name was once recorded, whatever the file is now."""
         return bool(self._lines(target))
 
-    def source_of(self, path: Path) -> str | None:
-        """The real path of the input that `path` was made from, if it is a recorded result."""
+    def source_of(self, path: Path) -> Real | None:
+        """The real place of the input that `path` was made from, if it is a recorded result."""
         lines = self._lines(path)
         if not lines or not self._matching(path):
             return None
-        made_from: str = lines[-1]["input"]
-        return os.path.realpath(path.parent / made_from)
+        return self._survey.real(path.parent / lines[-1].input)
 
-    def _matching(self, target: Path) -> list[dict[str, Any]]:
+    def _relative(self, source: Path, folder: Path) -> str:
+        """What `_relative` gives, worked out once for a pair of folders."""
+        origin, name = self._survey.real(source)
+        pair = origin, self._survey.folder(folder)
+        if pair not in self._between:
+            self._between[pair] = _between(*pair)
+        return os.path.join(self._between[pair], name)  # noqa: PTH118 - records hold text
+
+    def _matching(self, target: Path) -> list[_Line]:
         """The lines that describe the file as it is now, last one last."""
         lines = self._lines(target)
+        if not lines:
+            return []
         try:
             state = target.stat()
         except OSError:
             return []
-        sized = [line for line in lines if line["size"] == state.st_size]
-        exact = [line for line in sized if line["mtime_ns"] == state.st_mtime_ns]
+        sized = [line for line in lines if line.size == state.st_size]
+        exact = [line for line in sized if line.mtime_ns == state.st_mtime_ns]
         if exact or not sized:
             return exact
         try:  # copied elsewhere, perhaps: the bytes decide
             actual = fingerprint(target)
         except OSError:
             return []
-        return [line for line in sized if line["hash"] == actual]
+        return [line for line in sized if line.hash == actual]
 
 
-def _is_input(source: Path, line: dict[str, Any]) -> bool:
+def _is_input(source: Path, line: _Line) -> bool:
     try:
         state = source.stat()
-        if state.st_size != line["input_size"]:
+        if state.st_size != line.input_size:
             return False
-        return bool(state.st_mtime_ns == line["input_mtime_ns"] or fingerprint(source) == line["input_hash"])
+        return bool(state.st_mtime_ns == line.input_mtime_ns or fingerprint(source) == line.input_hash)
     except OSError:
         return False
 
@@ -213,36 +285,51 @@ _FIELDS: dict[str, type] = {
 }
 
 
-def _read(path: Path) -> tuple[dict[str, list[dict[str, Any]]], str]:
+def _read(path: Path) -> tuple[_Lines, str]:
     """The lines of a record file by the result's name, and what is to be said of the others."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: _Lines = {}
     if not os.path.lexists(path):
         return found, ""
+    bad = 0
     try:
         if not path.is_file():  # a pipe would never end
             return found, f"{path} is not a file: earlier results are not known"
-        text = path.read_bytes().decode("utf-8", "surrogateescape")
+        with path.open("rb") as stream:
+            for row in stream:
+                bad += bool(row.strip(b"\n")) and not _add(row, found)
     except (OSError, MemoryError) as error:
         return found, f"{path} cannot be read ({error}): earlier results are not known"
-    bad = 0
-    for row in filter(None, text.split("\n")):
-        line = _line(row)
-        if line is None:
-            bad += 1
-        else:
-            found.setdefault(line["output"], []).append(line)
     return found, f"{path}: {bad} line{'s' * (bad > 1)} cannot be read and are ignored" if bad else ""
 
 
-def _line(row: str) -> dict[str, Any] | None:
-    """A row as a record; None for what was cut short by a full disk, say, or is none at all."""
+def _add(row: bytes, found: _Lines) -> bool:
+    """Take a row in; False for what was cut short by a full disk, say, or is none at all."""
     try:
-        line = json.loads(row)
+        line = json.loads(row.decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError):
-        return None
+        return False
     if not isinstance(line, dict) or any(type(line.get(key)) is not kind for key, kind in _FIELDS.items()):
-        return None
-    return line if _is_path(line["output"]) and _is_path(line["input"]) else None
+        return False
+    if not (_is_path(line["output"]) and _is_path(line["input"])):
+        return False
+    kind = line.get("input_kind")
+    kept = _Line(
+        line["size"],
+        line["mtime_ns"],
+        line["hash"],
+        line["input"],
+        line["input_size"],
+        line["input_mtime_ns"],
+        line["input_hash"],
+        sys.intern(line["settings_hash"]),
+        sys.intern(kind) if isinstance(kind, str) else "",
+    )
+    before = found.get(line["output"])
+    if before is None:
+        found[line["output"]] = kept
+    else:
+        found[line["output"]] = [*(before if isinstance(before, list) else [before]), kept]
+    return True
 
 
 def _is_path(text: str) -> bool:

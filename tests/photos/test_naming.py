@@ -59,7 +59,8 @@ def carry_out(planned, **settings):
         if photo.skip or photo.error:
             continue
         document = read(photo.found.path)
-        record = Record(photo.found.path, document.fingerprint, document.stamp, {**SETTINGS, **settings})
+        settled = {**SETTINGS, **settings}
+        record = Record(photo.found.path, document.fingerprint, document.stamp, settled, kind=photo.kind)
         write(document, photo.target, format=photo.format, record=record)
 
 
@@ -409,3 +410,30 @@ def test_names_that_differ_only_in_what_windows_lacks_stay_apart(
         Image.new("RGB", (4, 4)).save(Path("in") / name, "png")
     photos = plan_names(find_inputs(["in"]), output="out", task_suffix="x").photos
     assert len({photo.target for photo in photos}) == 3
+
+
+def test_what_is_done_is_not_opened_again(monkeypatch):
+    for number, suffix in enumerate((".jpg", ".png", ".tif")):
+        picture(f"photos/{number}{suffix}", seed=number)
+    first = plan(["photos"], "out")
+    carry_out(first)
+
+    def refuse(path, *_args, **_more):
+        raise AssertionError(f"{path} was opened")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("restorecli.photos.formats.kinds.sniff_file", refuse)
+        patch.setattr("restorecli.photos.records.fingerprint", refuse)
+        again = plan(["photos"], "out")
+    assert [photo.skip for photo in again.photos] == ["already done with the same settings"] * 3
+    assert targets(again) == targets(first)
+    os.utime("photos/0.jpg", ns=(1, 1))
+    picture("photos/1.png", seed=9)
+    assert [bool(photo.skip) for photo in plan(["photos"], "out").photos] == [True, False, True]
+
+
+def test_an_input_that_became_another_kind_is_looked_at_again():
+    picture("photos/a.png")
+    carry_out(plan(["photos"], "out"))
+    Image.new("RGB", (9, 9)).save("photos/a.png", "TIFF")
+    assert targets(plan(["photos"], "out")) == ["out/a.tiff"]

@@ -1,0 +1,113 @@
+"""Paths by the million: kept as folder and name, and resolved without asking the system twice."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Any, Generic, TypeVar
+
+from restorecli.photos.stores.path import AnyPath, StorePath
+
+P = TypeVar("P", bound=AnyPath | None)
+Real = tuple[str, str]
+"""A file's folder and name with all links followed: equal for all names of one file."""
+
+
+class Apart(Generic[P]):
+    """A field of a dataclass that holds a path as its folder, which many files share, and its name.
+
+    A `Path` takes some 400 bytes, a name 70. The path is put together when it is asked for.
+
+    Args:
+        optional: whether the field is None where it is not given.
+    """
+
+    def __init__(self, *, optional: bool = False) -> None:
+        self._optional = optional
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self._folder, self._name = f"_{name}_folder", f"_{name}_name"
+
+    def __get__(self, holder: object | None, kind: type[Any]) -> P:
+        """Return the path; on the class, where `dataclasses` looks for it, the field's default."""
+        path: Any = None
+        if holder is None and not self._optional:
+            raise AttributeError(self._name)
+        if holder is not None and (folder := getattr(holder, self._folder)) is not None:
+            path = folder / getattr(holder, self._name)
+        return path  # type: ignore[no-any-return]
+
+    def __set__(self, holder: object, path: P) -> None:
+        """Take a path apart."""
+        folder, name = None, ""
+        if path is not None:
+            folder, name = _shared(path.parent), path.parts[-1] if path.parts else ""
+        object.__setattr__(holder, self._folder, folder)  # dataclasses that are frozen set fields like this
+        object.__setattr__(holder, self._name, name)
+
+
+_MOST_SHARED = 100_000
+_folders: dict[AnyPath, AnyPath] = {}
+
+
+def _shared(folder: AnyPath) -> AnyPath:
+    """Return one object for all equal folders."""
+    if len(_folders) > _MOST_SHARED:
+        _folders.clear()
+    return _folders.setdefault(folder, folder)
+
+
+class Survey:
+    """What a plan asks of the file system: where folders really are is asked once for each."""
+
+    def __init__(self) -> None:
+        self._real: dict[AnyPath, str] = {}
+        self._absent: dict[AnyPath, bool] = {}
+
+    def folder(self, folder: AnyPath) -> str:
+        """Return where a folder is, links followed; it need not exist."""
+        known = self._real.get(folder)
+        if known is None:
+            known = str(folder) if isinstance(folder, StorePath) else os.path.realpath(folder)
+            self._real[folder] = known
+        return known
+
+    def real(self, path: AnyPath) -> Real:
+        """Return where a file is, links followed; it need not exist."""
+        state = self.lstat(path)
+        return self.real_of(path, state is not None and stat.S_ISLNK(state.st_mode))
+
+    def real_of(self, path: AnyPath, is_link: bool) -> Real:
+        """The same where it is known whether the file itself is a link."""
+        name = path.parts[-1] if path.parts else ""
+        if isinstance(path, StorePath) or not (is_link or name in ("", "..", os.sep)):
+            return self.folder(path.parent), name
+        folder, name = os.path.split(os.path.realpath(path))
+        return folder, name
+
+    def lstat(self, path: AnyPath) -> os.stat_result | None:
+        """Return what the system says of a name, links not followed; None where there is none."""
+        if isinstance(path, StorePath) or self._is_absent(path.parent):
+            return None
+        try:
+            return os.lstat(path)
+        except (OSError, ValueError):
+            return None
+
+    def is_folder(self, path: AnyPath) -> bool:
+        """Return whether a folder has this name, or a link to one."""
+        state = self.lstat(path)
+        if state is None or not stat.S_ISLNK(state.st_mode):
+            return state is not None and stat.S_ISDIR(state.st_mode)
+        return os.path.isdir(path)  # noqa: PTH112 - it takes what is no `Path`, too
+
+    def _is_absent(self, folder: AnyPath) -> bool:
+        known = self._absent.get(folder)
+        if known is None:
+            known = self._absent[folder] = not os.path.lexists(folder)
+        return known
+
+
+def joined(real: Real) -> str:
+    """Return a real place as one text."""
+    return os.path.join(*real)  # noqa: PTH118 - text in, text out
