@@ -30,6 +30,10 @@ _HARMLESS = (
     "Inconsistent progression",
     "Invalid SOS parameters",
 )
+# One about a file whose pixels may all be there, and one about sampling that TurboJPEG has no name for.
+_NO_END = "Premature end of JPEG file"
+_UNKNOWN_SAMPLING = "Could not determine subsampling"
+_END = b"\xff\xd9"
 # Where the k-th coefficient of the file lies in the 8×8 block, row by row (ITU-T T.81, figure A.6):
 # diagonal by diagonal, downwards on the odd ones.
 _ZIGZAG = np.array(
@@ -80,7 +84,7 @@ def read_header(data: bytes, name: str) -> Header:
             at += 1
             continue
         marker = data[at + 1]
-        if marker == 0xFF or marker in _STANDALONE:
+        if marker in (0, 0xFF) or marker in _STANDALONE:  # 0 follows an FF that is no marker
             at += 1 if marker == 0xFF else 2
             continue
         if marker in (0xD9, 0xDA):
@@ -187,14 +191,35 @@ def _decode(data: bytes, header: Header, name: str) -> Raster:
     try:
         samples = simplejpeg.decode_jpeg(data, space, strict=True)
     except ValueError as error:
-        if not _is_harmless(str(error)):
-            raise UnreadableError(f"{name}: damaged JPEG: {_plain(str(error))}") from error
-        samples = _decode_cleaned(data, space, name)
-        warnings.append(f"the JPEG data has small errors: {_plain(str(error))}")
+        samples, warning = _decode_all_the_same(data, space, str(error), name)
+        warnings.append(warning)
     if space == "CMYK":
         # Adobe's convention, which all writers follow: 255 means no ink.
         return Raster(np.subtract(255, samples), "cmyk", 255.0, warnings=warnings)
     return from_interleaved(samples, 255.0, warnings=warnings)
+
+
+def _decode_all_the_same(
+    data: bytes, space: str, complaint: str, name: str
+) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint8]], str]:
+    """Decode what libjpeg complains about though its picture is whole, and say so.
+
+    Raises:
+        UnreadableError: it is not.
+    """
+    if _is_harmless(complaint):
+        return (
+            _decode_cleaned(data, space, name),
+            f"the JPEG data has small errors: {_plain(complaint)}",
+        )
+    try:
+        if _NO_END in complaint:
+            return simplejpeg.decode_jpeg(data + _END, space, strict=True), "the JPEG lacks its end marker"
+        if _UNKNOWN_SAMPLING in complaint and space == "RGB" and data.rfind(_END) > 0:
+            return imagecodecs.jpeg8_decode(data), "unusual chroma subsampling: damage was not looked for"
+    except (ValueError, RuntimeError) as error:
+        complaint = f"{complaint} ({error})" if _NO_END not in complaint else complaint
+    raise UnreadableError(f"{name}: damaged JPEG: {_plain(complaint)}")
 
 
 def _is_harmless(reason: str) -> bool:

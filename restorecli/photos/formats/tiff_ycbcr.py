@@ -116,6 +116,8 @@ def _reference(page: Any, bits: int) -> tuple[NDArray[np.float64], NDArray[np.fl
     levels = _numbers(page, _REFERENCE)
     if len(levels) != 6 or any(levels[i] == levels[i + 1] for i in (0, 2, 4)):
         levels = [0, most, middle, most, middle, most]
+    elif bits > 8 and max(levels) <= 255:  # tifffile, for one, writes those of 8 bits beside 16-bit samples
+        levels = [level * (most + 1) / 256 for level in levels]
     return np.array(levels[::2], np.float64), np.array(levels[1::2], np.float64)
 
 

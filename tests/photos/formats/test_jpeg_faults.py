@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -88,3 +89,28 @@ def test_junk_does_not_hide_real_damage():
 
 def test_comments_are_read():
     assert read(jpeg(comment="plate 17")).pages[0].metadata.description == (("Comment", "plate 17"),)
+
+
+def test_an_ff_that_is_no_marker_among_junk_is_skipped():
+    whole = jpeg()
+    at = whole.index(MARKERS["SOF"])
+    assert np.array_equal(pixels(whole[:at] + b"ab\xff\0cd" + whole[at:]), pixels(whole))
+
+
+def test_a_file_that_lacks_only_its_end_marker_is_whole():
+    whole = jpeg()
+    assert np.array_equal(pixels(whole[:-2]), pixels(whole))
+    assert "the JPEG lacks its end marker" in read(whole[:-2]).pages[0].warnings
+    for cut in (3, 4, 20):
+        with pytest.raises(UnreadableError, match="cut short"):
+            read(whole[:-cut])
+
+
+def test_chroma_subsampled_in_a_way_that_turbojpeg_has_no_name_for():
+    path = Path(__file__).parents[2] / "data" / "chroma-4x2.jpg"
+    with Image.open(path) as image:
+        assert np.array_equal(pixels(path.read_bytes()), np.asarray(image))
+    assert any("damage was not looked for" in text for text in read(path).pages[0].warnings)
+    for share in (0.4, 0.9):
+        with pytest.raises(UnreadableError, match="damaged JPEG"):
+            read(path.read_bytes()[: int(share * path.stat().st_size)])

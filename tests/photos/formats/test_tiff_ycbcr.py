@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import struct
 
 import imagecodecs
 import numpy as np
 import pytest
+import tifffile
 
 from restorecli.errors import UnsupportedError
 from restorecli.photos.read import read
@@ -100,3 +102,12 @@ def test_coefficients_and_reference_levels_of_the_file_count():
 def test_a_layout_that_nobody_writes_is_refused_and_not_called_damaged():
     with pytest.raises(UnsupportedError, match="subsampled"):
         read(tiff(smooth(12, 12), (3, 1)))
+
+
+def test_reference_levels_of_8_bits_beside_16_bit_samples_are_scaled():
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, smooth(20, 24).astype(np.uint16) * 256, photometric="ycbcr")
+    found, expected = (
+        read(data).pages[0].pixels for data in (buffer.getvalue(), tiff(smooth(20, 24), (1, 1)))
+    )
+    assert np.abs(found - expected).max() < 1.5 / 255
