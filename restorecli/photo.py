@@ -42,6 +42,8 @@ class Metadata:
         cicp: primaries, transfer, matrix and full range by ITU-T H.273, where the file named its colours so.
         hdr_peak: for PQ and HLG, the light that the pixel value 1 stands for, in units of reference white
             (203 cd/m²); pixels are then light brought into 0–1 by `imaging.hdr.compress`, with sRGB's curve.
+        mastering: of an HDR picture, the display it was made on and how bright it gets, as PNG's chunks mDCV
+            and cLLI hold them (names and content).
     """
 
     profile: bytes | None = None
@@ -57,6 +59,7 @@ class Metadata:
     hdr_peak: float | None = None
     pixels_per_unit: tuple[float, float, int] | None = None
     duration: float | None = None
+    mastering: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,6 +48,7 @@ class Raster:
         duration: of a frame of an animation, in milliseconds.
         stored: the file's sample depth, where `samples` are not as stored.
         cicp: its colours by code points, where those count (before a profile).
+        mastering: see `Metadata.mastering`.
     """
 
     samples: Samples
@@ -70,6 +71,7 @@ class Raster:
     quantisation: Quantisation | None = None
     duration: float | None = None
     cicp: Cicp | None = None
+    mastering: tuple[tuple[str, bytes], ...] = ()
     warnings: list[str] = field(default_factory=list)
 
     @property

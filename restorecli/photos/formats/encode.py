@@ -58,6 +58,7 @@ def prepare(photo: Photo, name: str, depth: Depth, strip: bool, provenance: Mapp
         alpha is not None,
         icc=coloured.profile,
         cicp=coloured.cicp,
+        mastering=photo.metadata.mastering,
         chromaticities=coloured.chromaticities,
         duration=photo.metadata.duration,
         warnings=warnings,
@@ -71,7 +72,14 @@ def _rounded_page(
     photo: Photo, rounded: Rounded, name: str, strip: bool, provenance: Mapping[str, str]
 ) -> Page:
     cicp = None if rounded.cicp is None else Cicp(*rounded.cicp)
-    page = Page(photo.pixels, False, icc=rounded.profile, cicp=cicp, warnings=list(rounded.warnings))
+    page = Page(
+        photo.pixels,
+        False,
+        icc=rounded.profile,
+        cicp=cicp,
+        mastering=photo.metadata.mastering,
+        warnings=list(rounded.warnings),
+    )
     if not strip:
         _describe(page, photo, name, provenance)
     return page
@@ -92,6 +100,8 @@ def _describe(page: Page, photo: Photo, name: str, provenance: Mapping[str, str]
     elif "comment" in held:
         page.text = tuple(entry for entry in kept.description if entry[0] == "Comment")
     lost = _lost(kept, page.text, held)
+    if page.mastering and not (page.cicp and "mastering" in held):
+        lost.append("mastering display")
     if lost:
         page.warnings.append(f"{name} cannot carry {', '.join(lost)} data: left out")
     if name == "tiff":
@@ -151,6 +161,7 @@ def png_chunks(page: Page) -> bytes:
     extra = b""
     if page.cicp:
         extra += png.chunk(b"cICP", bytes(map(int, page.cicp)))
+        extra += b"".join(png.chunk(name.encode(), body) for name, body in page.mastering)
     if page.icc:
         extra += png.chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(page.icc))
     if page.dpi:

@@ -24,6 +24,7 @@ class Page:
         has_alpha: whether the last channel is alpha.
         icc: profile to embed, or None.
         cicp: code points of the colours, or None.
+        mastering: see `Metadata.mastering`.
         chromaticities: x and y of white, red, green and blue of samples that are light.
         exif: EXIF block, or None.
         xmp: XMP packet, or None.
@@ -41,6 +42,7 @@ class Page:
     has_alpha: bool
     icc: bytes | None = None
     cicp: Cicp | None = None
+    mastering: tuple[tuple[str, bytes], ...] = ()
     chromaticities: tuple[float, ...] | None = None
     exif: bytes | None = None
     xmp: bytes | None = None

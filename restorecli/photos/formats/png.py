@@ -22,6 +22,7 @@ from restorecli.photos.raster import DECODE_ERRORS, Raster, from_interleaved
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MOST_INFLATED = 64 << 20  # bytes of all compressed entries together; more is a bomb
+_MASTERING = {b"mDCV": 24, b"cLLI": 8}  # and their lengths (PNG, third edition, 11.3.2.7 and 11.3.2.8)
 _GRAY, _RGB, _PALETTE = 0, 2, 3  # colour types
 _DISPLAY_GAMMA = 1 / 2.2
 _SRGB_CHROMATICITIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
@@ -38,6 +39,7 @@ class Header:
     interlaced: bool = False
     frames: int = 1
     cicp: Cicp | None = None
+    mastering: list[tuple[str, bytes]] = field(default_factory=list)
     srgb: bool = False
     gamma: float | None = None
     chromaticities: tuple[float, ...] | None = None
@@ -97,6 +99,10 @@ def _read_chunk(header: Header, kind: bytes, body: bytes) -> None:
         header.frames = struct.unpack_from(">I", body)[0]
     elif kind == b"cICP":
         header.cicp = Cicp(*struct.unpack(">BBB?", body))
+    elif kind in _MASTERING:
+        if len(body) != _MASTERING[kind]:
+            raise ValueError("of a wrong length")
+        header.mastering.append((kind.decode(), body))
     elif kind == b"sRGB":
         header.srgb = True
     elif kind == b"gAMA":
@@ -186,7 +192,7 @@ def decode(data: bytes, name: str) -> list[Raster]:
     except DECODE_ERRORS as error:
         raise UnreadableError(f"{name}: damaged PNG: {error}") from error
     raster = from_interleaved(samples, 255.0 if samples.dtype == np.uint8 else 65535.0)
-    raster.cicp = header.cicp
+    raster.cicp, raster.mastering = header.cicp, tuple(header.mastering)
     raster.icc = header.icc or _profile_of_gamma(header, raster.model)
     raster.exif, raster.xmp, raster.dpi = header.exif, header.xmp, header.dpi
     raster.iptc, raster.resources, raster.text = header.iptc, header.resources, tuple(header.text)

@@ -22,8 +22,8 @@ class Format:
         alpha: whether transparency can be stored.
         side: the greatest width and height.
         lossy: whether pixels are changed by encoding.
-        metadata: which of "icc", "cicp", "exif", "xmp", "iptc", "dpi", "text", "comment" and
-            "pixels_per_unit" it can carry; "light" where samples are light in any primaries.
+        metadata: which of "icc", "cicp", "exif", "xmp", "iptc", "dpi", "text", "comment",
+            "mastering" and "pixels_per_unit" it can carry; "light" where samples are light in any primaries.
         frames: whether it can be an animation.
         hdr_depth: the depth of an HDR picture (PQ, HLG) where it is another one.
     """
@@ -39,8 +39,9 @@ class Format:
 
 
 _ALL = frozenset({"icc", "exif", "xmp", "iptc", "dpi"})
+_HDR = ("cicp", "mastering")
 FORMATS: dict[str, Format] = {
-    "png": Format(".png", (_8, _16), True, 2**31 - 1, metadata=_ALL | {"text", "cicp"}, frames=True),
+    "png": Format(".png", (_8, _16), True, 2**31 - 1, metadata=_ALL | {"text", *_HDR}, frames=True),
     "jpg": Format(".jpg", (_8,), False, 65500, lossy=True, metadata=_ALL | {"comment"}),
     "webp": Format(".webp", (_8,), True, 16383, metadata=frozenset({"icc", "exif", "xmp"}), frames=True),
     "tiff": Format(".tiff", (_8, _16, _F), True, 2**31 - 1, metadata=_ALL | {"pixels_per_unit"}),

@@ -83,6 +83,7 @@ def carried(raster: Raster, colours: Colours, orientation: int) -> Metadata:
         cicp=colours.cicp,
         hdr_peak=colours.hdr_peak,
         duration=raster.duration,
+        mastering=raster.mastering,
     )
 
 

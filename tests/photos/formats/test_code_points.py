@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 
 import colour
@@ -10,10 +11,13 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from restorecli.imaging.cicp import HLG, PQ
 from restorecli.photo import Depth
 from restorecli.photos.formats import png
+from restorecli.photos.formats.boxed import av1
+from restorecli.photos.formats.boxed.boxes import mastering, primary_item
 from restorecli.photos.read import read
 from restorecli.photos.write import write
 
@@ -155,3 +159,49 @@ def test_float_tiff_holds_the_light_itself(tmp_path):
     wide = models.eotf_ST2084(samples / 65535.0) / 203
     expected = wide @ colour.matrix_RGB_to_RGB(REC2020, SRGB, None).T
     assert np.allclose(tifffile.imread(tmp_path / "a.tiff"), expected, rtol=0.01, atol=2e-3)
+
+
+MASTERING = (
+    png.chunk(
+        b"mDCV", struct.pack(">8H2I", 35400, 14600, 8500, 39850, 6550, 2300, 15635, 16450, 10_000_000, 50)
+    ),
+    png.chunk(b"cLLI", struct.pack(">II", 10_000_000, 4_000_000)),
+)
+
+
+def test_the_mastering_display_of_an_hdr_png_is_kept_and_elsewhere_warned_of(tmp_path):
+    document = read(tagged(hdr_samples(PQ), 9, PQ, 0, 1, before=b"".join(MASTERING)))
+    assert write(document, tmp_path / "a.png").warnings == ()
+    assert all(part in (tmp_path / "a.png").read_bytes() for part in MASTERING)
+    warnings = write(document, tmp_path / "a.avif", format="avif").warnings
+    assert "avif cannot carry mastering display data: left out" in warnings
+    short = tagged(hdr_samples(PQ), 9, PQ, 0, 1, before=png.chunk(b"mDCV", b"short"))
+    assert "the damaged mDCV entry was ignored" in read(short).warnings
+
+
+def test_the_mastering_display_of_an_avif_is_kept_in_a_png():
+    green_blue_red = struct.pack(">8H2I", 8500, 39850, 6550, 2300, 35400, 14600, 15635, 16450, 10_000_000, 50)
+    found = dict(
+        mastering([(b"mdcv", green_blue_red), (b"clli", struct.pack(">HH", 1000, 400)), (b"colr", b"")])
+    )
+    assert [png.chunk(name.encode(), body) for name, body in found.items()] == list(MASTERING)
+
+
+@pytest.mark.parametrize("primaries", [12, 9])
+def test_an_avif_without_a_colour_box_has_the_colours_of_its_stream(primaries):
+    samples = np.full((16, 16, 3), (180, 120, 90), np.uint8)
+    data = bytes(imagecodecs.avif_encode(samples, level=100, primaries=primaries, transfer=13))
+    with_box, without = (read(each).pages[0] for each in (data, data.replace(b"colr", b"free")))
+    assert without.metadata.cicp == with_box.metadata.cicp and without.metadata.cicp[:2] == (primaries, 13)
+    assert np.array_equal(with_box.pixels, without.pixels)
+
+
+def test_the_colours_of_a_stream_of_several_pictures_are_found_too():
+    frames = [Image.fromarray(RNG.integers(0, 256, (32, 32, 3), dtype=np.uint8)) for _ in range(2)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "AVIF", save_all=True, append_images=frames[1:])
+    stream = primary_item(buffer.getvalue())
+    assert not stream[4] & 8  # not a reduced header
+    assert av1.colours_of(stream) == (1, 13, 6, True)
+    for cut in range(len(stream)):
+        av1.colours_of(stream[:cut])

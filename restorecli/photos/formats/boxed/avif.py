@@ -7,7 +7,8 @@ import numpy as np
 
 from restorecli.errors import UnreadableError
 from restorecli.photos.formats import others
-from restorecli.photos.formats.boxed.boxes import colours, primary_properties
+from restorecli.photos.formats.boxed import av1
+from restorecli.photos.formats.boxed.boxes import colours, mastering, primary_item, primary_properties
 from restorecli.photos.raster import DECODE_ERRORS, Raster, from_interleaved
 
 
@@ -32,6 +33,8 @@ def decode(data: bytes, name: str) -> list[Raster]:
     others.take_metadata(raster, meta)
     # Where a file has both, the profile says more (ISO/IEC 23000-22, 7.3.6.4).
     cicp, profile = colours(properties)
+    cicp = cicp or av1.colours_of(primary_item(data))
     if profile is None and raster.icc is None:
         raster.cicp = cicp._replace(full_range=True) if cicp is not None else None  # the decoder stretched it
+    raster.mastering = tuple(mastering(properties))
     return [raster]

@@ -58,6 +58,47 @@ def primary_properties(data: bytes) -> list[tuple[bytes, bytes]]:
     return [properties[index - 1] for index in wanted if 0 < index <= len(properties)]
 
 
+def primary_item(data: bytes) -> bytes:
+    """The first stretch of bytes of a HEIF file's primary item; empty where it is not plainly in the file.
+
+    Source: ISO/IEC 14496-12, 8.11.3 (iloc).
+    """
+    primary, places = find(data, b"meta", b"pitm"), find(data, b"meta", b"iloc")
+    if primary is None or places is None:
+        return b""
+    try:
+        (wanted,) = struct.unpack_from(">I" if data[primary[0]] else ">H", data, primary[0] + 4)
+        return _stretch(data, places[0], wanted)
+    except (struct.error, IndexError):
+        return b""
+
+
+def _stretch(data: bytes, at: int, wanted: int) -> bytes:
+    version = data[at]
+    sizes = data[at + 4] >> 4, data[at + 4] & 15, data[at + 5] >> 4, data[at + 5] & 15
+    offset_size, length_size, base_size, index_size = (*sizes[:3], sizes[3] if version else 0)
+    wide = 4 if version == 2 else 2
+
+    def take(size: int) -> int:
+        nonlocal at
+        at += size
+        return int.from_bytes(data[at - size : at], "big")
+
+    at += 6
+    for _ in range(min(take(wide), _MOST)):
+        item = take(wide)
+        method = take(2) & 15 if version else 0
+        take(2)
+        base, count = take(base_size), take(2)
+        stretches = [
+            (take(index_size), take(offset_size), take(length_size)) for _ in range(min(count, _MOST))
+        ]
+        if item == wanted and stretches and method == 0:
+            start = base + stretches[0][1]
+            return data[start : start + stretches[0][2]]
+    return b""
+
+
 def _associations(ipma: bytes) -> dict[int, list[int]]:
     """Item → the numbers of its properties, counted from 1."""
     (count,) = struct.unpack_from(">I", ipma, 4)
@@ -90,3 +131,16 @@ def colours(properties: list[tuple[bytes, bytes]]) -> tuple[Cicp | None, bytes |
         elif body[:4] in (b"prof", b"rICC"):
             profile = profile or body[4:]
     return cicp, profile
+
+
+def mastering(properties: list[tuple[bytes, bytes]]) -> Iterator[tuple[str, bytes]]:
+    """What "mdcv" and "clli" properties say, as PNG's chunks mDCV and cLLI hold it.
+
+    The boxes have green, blue and red in this order, and content light levels in whole cd/m² (ISO/IEC
+    14496-12, 12.1.6 and 12.1.7, after ITU-T H.265, D.3.28 and D.3.35).
+    """
+    for kind, body in properties:
+        if kind == b"mdcv" and len(body) == 24:
+            yield "mDCV", body[8:12] + body[:8] + body[12:]
+        elif kind == b"clli" and len(body) == 4:
+            yield "cLLI", struct.pack(">II", *(10000 * level for level in struct.unpack(">HH", body)))
