@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from restorecli.stages import Stage
 
 BLURS = ("motion", "realblur-j", "realblur-r", "defocus")
-STYLES = ("low-light", "retouch")
+STYLES = ("low-light", "light", "retouch")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class _KindOptions(CommandOptions):
 
 @dataclass(frozen=True)
 class DeblurOptions(_KindOptions):
-    """Take blur out of photos. The weights are large and are downloaded once.
+    """Take blur out of photos. Small weights come with the tool; --variant paper gets large ones.
 
     Example: restore deblur photos/
 
@@ -76,7 +76,7 @@ class DeblurOptions(_KindOptions):
 
 @dataclass(frozen=True)
 class EnhanceOptions(_KindOptions):
-    """Brighten dark photos, or retouch tones. The weights are large and are downloaded once.
+    """Brighten dark photos, or retouch tones. Small weights come with the tool for the first of these.
 
     Example: restore enhance night/
 
@@ -90,9 +90,20 @@ class EnhanceOptions(_KindOptions):
         str,
         option(
             "--style",
-            help="low-light: brighten photos taken in the dark; retouch: the tones of a professional "
-            "retoucher.",
+            help="low-light: brighten photos taken in the dark; light: the same, only by the small weights "
+            "that come with the tool; retouch: the tones of a professional retoucher.",
             panel=MODEL,
             metavar="|".join(STYLES),
         ),
     ] = STYLES[0]
+
+    def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
+        """Return the one stage: the light weights take the noise out of what is brightened first."""
+        from restorecli.stages import Stage
+        from restorecli.tasks.brighten import Brighten
+
+        (wanted,) = self.requests(shared)
+        entry = models.resolve(wanted).entry
+        if self.style == "light" or (entry is not None and "light" in entry.degradations):
+            return [Stage(Brighten(), wanted)]
+        return super().stages(shared, models)

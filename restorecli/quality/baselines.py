@@ -7,11 +7,14 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from restorecli.imaging import bayer
 from restorecli.photo import FloatArray
 from restorecli.quality.degrade import Bytes, jpeg, to_bytes
+
+USUAL_MEAN = 0.45
+"""Mean of usual photos, 0–1 with sRGB's curve, to which a dark one is brightened."""
 
 
 def lanczos(image: Bytes, scale: int) -> Bytes:
@@ -150,3 +153,29 @@ def menon(mosaic: FloatArray, pattern: str) -> Bytes:
         from colour_demosaicing import demosaicing_CFA_Bayer_Menon2007
 
     return to_bytes(np.asarray(demosaicing_CFA_Bayer_Menon2007(mosaic.astype(np.float64), pattern)))
+
+
+def unsharp_mask(image: Bytes) -> Bytes:
+    """Sharpen H×W×C by Pillow's unsharp mask as it is set by default (radius 2 pixels, 150 %)."""
+    picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+    sharp = np.asarray(picture.filter(ImageFilter.UnsharpMask()))
+    return sharp.reshape(image.shape)
+
+
+def brightening_curve(image: FloatArray) -> Bytes:
+    """Brighten H×W×C (0–1) by Zero-DCE's curve, x + a·x·(1 − x) eight times, with one a for the whole image.
+
+    That a (0 to 1) is taken which brings the mean nearest to `USUAL_MEAN`.
+
+    Source: C. Guo et al., "Zero-reference deep curve
+    estimation for low-light image enhancement", CVPR 2020, equation 2.
+    """
+    low, high = 0.0, 1.0
+    result = np.clip(image, 0, 1)
+    for _ in range(12):
+        share = (low + high) / 2
+        result = np.clip(image, 0, 1)
+        for _ in range(8):
+            result = result + np.float32(share) * result * (1 - result)
+        low, high = (low, share) if float(result.mean()) > USUAL_MEAN else (share, high)
+    return to_bytes(result)

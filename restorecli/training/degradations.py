@@ -1,6 +1,6 @@
-"""What is done to a clean patch before a same-size network sees it, drawn at random for every patch.
+"""What is done to a clean patch before a network sees it, drawn at random for every patch.
 
-The degradations themselves are those of `quality.degrade` and `bayer`, which benchmarks use too.
+The degradations themselves are those of `quality` and `bayer`, which benchmarks use too.
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from restorecli.imaging.colour import luma
+from restorecli.imaging.exposure import brightened
 from restorecli.imaging.xtrans import CELL
+from restorecli.quality.blur import RADII, blurred, disc_kernel, motion_kernel
 from restorecli.quality.camera_noise import draw_camera, shoot
+from restorecli.quality.darkness import darkened
 from restorecli.quality.degrade import Bytes, add_noise, jpeg, to_bytes
+from restorecli.quality.small_photo import draw_past, made_small
 from restorecli.training.mosaics import mosaicked
 
 Float = NDArray[np.float32]
@@ -74,11 +78,57 @@ def compressed(clean: Bytes, rng: np.random.Generator, options: Options) -> tupl
     return degraded.astype(np.float32) / np.float32(255), clean
 
 
-TASKS: dict[str, Degrade] = {"denoise": noisy, "dejpeg": compressed, "demosaic": mosaicked}
-"""Task → what degrades a clean patch."""
+def blurry(clean: Bytes, rng: np.random.Generator, options: Options) -> tuple[Float, Bytes]:
+    """Blur in linear light: by motion, missed focus in a share of ``defocus``, nothing in one of ``sharp``.
 
-MARGINS = {"denoise": 0, "dejpeg": JPEG_GRID, "demosaic": 4}
-"""Task → pixels by which the clean patch that is degraded is larger than what is trained on."""
+    Motion is of a length in ``motion`` (pixels). White noise up to ``sigma`` follows, rounding, and a JPEG of
+    quality 75 to 100 in a share of ``compressed``.
+    """
+    if rng.random() < options.get("sharp", 0.0):
+        degraded = clean.astype(np.float32) / np.float32(255)
+    elif rng.random() < options.get("defocus", 0.0):
+        degraded = blurred(clean, disc_kernel(rng.uniform(*RADII)))
+    else:
+        degraded = blurred(clean, motion_kernel(rng, rng.uniform(*options["motion"])))
+    sigma = rng.uniform(0, options.get("sigma", 0.0)) / 255
+    seen = to_bytes(degraded + np.float32(sigma) * rng.standard_normal(clean.shape, dtype=np.float32))
+    if rng.random() < options.get("compressed", 0.0):
+        seen = jpeg(seen, int(rng.integers(75, 101)))
+    return _cut_anywhere(seen, clean, rng, MARGINS["deblur"])
+
+
+def too_dark(clean: Bytes, rng: np.random.Generator, options: Options) -> tuple[Float, Float]:
+    """Expose too little by ``stops`` and brighten again, wrong by up to ``error`` stops: noise is left.
+
+    What is wanted is the clean patch, as much brighter or darker as the gain was wrong: how bright a photo
+    should be is not the network's to say.
+    """
+    stops = rng.uniform(*options["stops"])
+    wrong = rng.uniform(-options["error"], options["error"])
+    dark = darkened(clean, stops, options["shot"], rng)
+    light = [image.astype(np.float32) / np.float32(255) for image in (dark, clean)]
+    return brightened(light[0], 2 ** (stops + wrong)), brightened(light[1], 2**wrong)
+
+
+def small(clean: Bytes, rng: np.random.Generator, options: Options) -> tuple[Float, Bytes]:
+    """Make small as a real photo was, by ``scale``; see `quality.small_photo`."""
+    scale = options["scale"]
+    seen = made_small(clean, scale, draw_past(rng, scale), rng)
+    return _cut_anywhere(seen, clean, rng, MARGINS["upscale"], scale)
+
+
+TASKS: dict[str, Degrade] = {
+    "denoise": noisy,
+    "dejpeg": compressed,
+    "demosaic": mosaicked,
+    "deblur": blurry,
+    "enhance": too_dark,
+    "upscale": small,
+}
+"""Task → what degrades a clean patch; upscaling without a ``[degradation]`` shrinks whole photos instead."""
+
+MARGINS = {"denoise": 0, "dejpeg": JPEG_GRID, "demosaic": 4, "deblur": 32, "enhance": 0, "upscale": 12}
+"""Task → pixels by which the patch that a network would see is larger than what is trained on."""
 
 
 def margin(task: str, options: Options) -> int:
@@ -92,19 +142,27 @@ def degrade(task: str, clean: Bytes, rng: np.random.Generator, options: Options)
 
     Args:
         task: one of `TASKS`.
-        clean: (p + margin)×(p + margin)×3 uint8.
+        clean: s·(p + margin)×s·(p + margin)×3 uint8, s the scale.
         rng: what the degradation is drawn from.
         options: the recipe's.
 
     Returns:
-        What the network sees, p×p×C float32 (1 is white), and the clean patch, p×p×3, uint8 or float32.
+        What the network sees, p×p×C float32 (1 is white), and the clean patch, sp×sp×3, uint8 or float32.
     """
-    cut = margin(task, options)
-    size = clean.shape[0] - cut
+    cut, scale = margin(task, options), options.get("scale", 1)
+    size = clean.shape[0] // scale - cut
     degraded, wanted = TASKS[task](clean, rng, options)
     start = cut // 2 if task == "demosaic" else 0
-    inside = slice(start, start + size)
-    return degraded[inside, inside], wanted[inside, inside]
+    seen, true = slice(start, start + size), slice(scale * start, scale * (start + size))
+    return degraded[seen, seen], wanted[true, true]
+
+
+def _cut_anywhere(
+    seen: Bytes, clean: Bytes, rng: np.random.Generator, margin: int, scale: int = 1
+) -> tuple[Float, Bytes]:
+    """Cut a quarter of the margin and more off at the top and left: so the JPEG grid begins anywhere."""
+    top, left = (margin // 4 + int(n) for n in rng.integers(margin // 2 + 1, size=2))
+    return seen[top:, left:].astype(np.float32) / np.float32(255), clean[scale * top :, scale * left :]
 
 
 def _sometimes_gray(clean: Bytes, rng: np.random.Generator, options: Options) -> Bytes:

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from restorecli.errors import UnreadableError, UsageError, first_line
 from restorecli.quality.degrade import Bytes, crop_to_multiple, shrink, to_bytes
 from restorecli.training.degradations import degrade, margin
+from restorecli.training.drawings import sheets
 from restorecli.training.lookalikes import pictures
 from restorecli.training.mosaics import BLOCK, difficulty
 from restorecli.training.recipe import Recipe
@@ -94,22 +95,26 @@ def load_pair(file: Path, recipe: Recipe) -> Pair:
     if share < 1:
         width, height = (max(1, round(side * share)) for side in photo.size)
         photo = photo.resize((width, height), Image.Resampling.BICUBIC)
-    clean = crop_to_multiple(np.asarray(photo), recipe.scale)
+    return _pair(np.asarray(photo), recipe)
+
+
+def _pair(photo: Bytes, recipe: Recipe) -> Pair:
+    clean = crop_to_multiple(photo, recipe.scale)
     return Pair(shrink(clean, recipe.scale) if recipe.task == "upscale" else clean, clean)
 
 
 def validation_pairs(photos: list[Pair], recipe: Recipe) -> list[Pair]:
-    """Return what a recipe is validated on: whole photos for upscaling, else degraded middles of them.
+    """Return what a recipe is validated on: degraded middles of the photos, or whole ones that were shrunk.
 
     Every square is degraded in ``recipe.validation_draws`` fixed ways.
     """
-    if recipe.task == "upscale":
+    if not recipe.draws:
         return photos
-    pairs = []
+    pairs, scale = [], recipe.scale
     for index, photo in enumerate(photos):
-        side = min(VALIDATION_SIDE + margin(recipe.task, recipe.drawn), *photo.clean.shape[:2])
-        top, left = ((length - side) // 2 for length in photo.clean.shape[:2])
-        square = photo.clean[top : top + side, left : left + side]
+        side = min(VALIDATION_SIDE // scale + margin(recipe.task, recipe.drawn), *photo.degraded.shape[:2])
+        top, left = (scale * ((length - side) // 2) for length in photo.degraded.shape[:2])
+        square = photo.clean[top : top + scale * side, left : left + scale * side]
         for draw in range(recipe.validation_draws):
             rng = np.random.default_rng((recipe.seed, index, draw))
             pairs.append(Pair(*degrade(recipe.task, in_bytes(square), rng, recipe.drawn)))
@@ -120,7 +125,7 @@ class PatchSampler(Dataset[tuple[Tensor, Tensor]]):
     """Random batches by step: they follow from seed and step alone, so resuming changes nothing."""
 
     def __init__(self, photos: list[Pair], recipe: Recipe) -> None:
-        self.margin = margin(recipe.task, recipe.drawn)
+        self.margin = margin(recipe.task, recipe.drawn) if recipe.draws else 0
         self.photos = [p for p in photos if min(p.degraded.shape[:2]) >= recipe.patch + self.margin]
         if not self.photos:
             raise UsageError(f"no photo is as large as a patch of {recipe.patch * recipe.scale} pixels")
@@ -128,6 +133,7 @@ class PatchSampler(Dataset[tuple[Tensor, Tensor]]):
         self.chance = area / area.sum()
         self.recipe = recipe
         self.hard = _hard_squares(self.photos) if recipe.hard else None
+        self.drawn = [_pair(sheet, recipe) for sheet in sheets(recipe.seed)] if recipe.drawings else []
 
     def __len__(self) -> int:
         return self.recipe.steps
@@ -144,7 +150,7 @@ class PatchSampler(Dataset[tuple[Tensor, Tensor]]):
         clean = photo.clean[top * scale : (top + size) * scale, left * scale : (left + size) * scale]
         turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
         clean = _turn(clean, turns, mirrored)
-        if self.recipe.task != "upscale":
+        if self.recipe.draws:
             return Pair(*degrade(self.recipe.task, in_bytes(clean), rng, self.recipe.drawn))
         degraded = photo.degraded[top : top + size, left : left + size]
         return Pair(_turn(degraded, turns, mirrored), clean)
@@ -152,6 +158,8 @@ class PatchSampler(Dataset[tuple[Tensor, Tensor]]):
     def _place(self, rng: np.random.Generator) -> tuple[Pair, int, int]:
         """Choose a photo and where the patch begins: anywhere, or around a hard square."""
         size = self.recipe.patch + self.margin
+        if self.drawn and rng.random() < self.recipe.drawings:
+            return _anywhere(self.drawn[int(rng.integers(len(self.drawn)))], size, rng)
         if self.hard is not None and rng.random() < self.recipe.hard:
             chance, squares = self.hard
             index, row, column = (int(n) for n in squares[np.searchsorted(chance, rng.random())])
@@ -162,9 +170,7 @@ class PatchSampler(Dataset[tuple[Tensor, Tensor]]):
                 for begin, side in zip(begins, photo.degraded.shape[:2], strict=True)
             )
             return photo, top, left
-        photo = self.photos[rng.choice(len(self.photos), p=self.chance)]
-        top = int(rng.integers(photo.degraded.shape[0] - size + 1))
-        return photo, top, int(rng.integers(photo.degraded.shape[1] - size + 1))
+        return _anywhere(self.photos[rng.choice(len(self.photos), p=self.chance)], size, rng)
 
 
 def batches(sampler: PatchSampler, first: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -182,6 +188,11 @@ def tensor(images: Sequence[Bytes | NDArray[np.float32]]) -> Tensor:
     stacked = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
     floats = stacked.contiguous(memory_format=torch.channels_last).float()
     return floats / 255 if stacked.dtype == torch.uint8 else floats
+
+
+def _anywhere(photo: Pair, size: int, rng: np.random.Generator) -> tuple[Pair, int, int]:
+    top = int(rng.integers(photo.degraded.shape[0] - size + 1))
+    return photo, top, int(rng.integers(photo.degraded.shape[1] - size + 1))
 
 
 def _hard_squares(photos: Sequence[Pair]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -30,7 +30,7 @@ class Recipe:
     Attributes:
         name: the weights file's name, without extension.
         network: which of the networks.
-        task: what it learns to undo: "upscale" or one of `degradations.TASKS`.
+        task: what it learns to undo: one of `degradations.TASKS`.
         settings: the network's constructor arguments.
         steps: optimiser steps.
         batch: patches per step.
@@ -51,6 +51,7 @@ class Recipe:
         widened: tensors with more inputs than where they come from: the new ones, behind, begin at zero.
         hard: share of patches around squares where plain demosaicing fails, as often as it does; see
             `mosaics.difficulty`.
+        drawings: share of patches of drawn text and line art; see `drawings.sheets`.
         zero_at_start: tensors that begin at zero, such as the last one of a network that adds its input.
         validate_every: steps between validations and checkpoints.
         precision: "bf16" (autocast) or "fp32".
@@ -60,7 +61,8 @@ class Recipe:
         error_floor: grey levels of error (root mean square, 0–255) below which "psnr" hardly counts
             what is gained; 1/√12 is the error of rounding to 8 bit.
         validation_draws: fixed degradations per held-out photo, for tasks that draw them.
-        degradation: what `degradations` draws from, such as ``sigma = [0, 60]``.
+        degradation: what `degradations` draws from, such as ``sigma = [0, 60]``; empty for upscaling: photos
+            are shrunk by bicubic.
         sources: repository in the photos' manifest → its licence; only these are used. Empty: all photos.
         most_megapixels: larger photos are shrunk to so many first; 0: none is.
         licence: of the weights, as their file is to state it; empty: none is stated.
@@ -93,6 +95,7 @@ class Recipe:
     init_names: dict[str, str] = field(default_factory=dict)
     widened: list[str] = field(default_factory=list)
     hard: float = 0.0
+    drawings: float = 0.0
     zero_at_start: list[str] = field(default_factory=list)
     average_with: list[str] = field(default_factory=list)
     degradation: dict[str, Any] = field(default_factory=dict)
@@ -106,10 +109,15 @@ class Recipe:
         return int(self.settings.get("scale", 1))
 
     @property
+    def draws(self) -> bool:
+        """Whether every patch is degraded by itself; without, whole photos are shrunk once."""
+        return self.task != "upscale" or bool(self.degradation)
+
+    @property
     def drawn(self) -> dict[str, Any]:
         """What a degradation is drawn from: ``degradation``, and what the network takes."""
         taken = {name: self.settings[name] for name in _INPUTS if name in self.settings}
-        return {**taken, **self.degradation}
+        return {**taken, "scale": self.scale, **self.degradation}
 
 
 def find_recipe(name: str) -> Path:
@@ -189,8 +197,7 @@ def read_recipe(path: Path) -> Recipe:
         raise UsageError(f"error_floor {recipe.error_floor} in {path}", 'above 0, with loss = "psnr" only')
     if recipe.most_megapixels < 0:
         raise UsageError(f"most_megapixels {recipe.most_megapixels} in {path}", "above 0, or 0 for no limit")
-    known_tasks = ("upscale", *TASKS)
-    if recipe.task not in known_tasks:
-        known_names = ", ".join(known_tasks)
+    if recipe.task not in TASKS:
+        known_names = ", ".join(TASKS)
         raise UsageError(f"task {recipe.task} in {path} cannot be trained", f"known tasks: {known_names}")
     return recipe

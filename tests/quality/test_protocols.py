@@ -18,6 +18,7 @@ from restorecli.quality.degrade import Bytes
 from restorecli.quality.evaluate import evaluate
 from restorecli.quality.protocols import Protocol, protocols
 from restorecli.quality.protocols.real_noise import RealPairs
+from restorecli.quality.protocols.same_size import DeblurProtocol, EnhanceProtocol
 from restorecli.quality.sets import ImageSet, known_sets, open_set, read_bytes
 from restorecli.tasks.base import to_pixels
 
@@ -180,9 +181,42 @@ def test_baselines_keep_the_shape_of_gray_and_colour() -> None:
     assert menon(mosaic, "RGGB").shape == malvar(mosaic, "RGGB").shape == colour.shape
 
 
-def test_deblurring_needs_pairs() -> None:
-    with pytest.raises(UsageError, match="deblur"):
-        only("deblur").degrade(picture(), 0)
+@pytest.mark.parametrize(
+    ("task", "options"), [("upscale", {"degradation": "real"}), ("deblur", {}), ("enhance", {})]
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_is_drawn_for_an_image_follows_from_the_seed(
+    task: str, options: dict[str, str], channels: int
+) -> None:
+    for protocol in protocols(task, **options):  # type: ignore[arg-type]
+        truth = protocol.truth(picture(64, 56)[..., :channels])
+        first, again, other = (protocol.degrade(truth, seed) for seed in (0, 0, 1))
+        assert np.array_equal(first, again) and not np.array_equal(first, other)
+        assert np.array_equal(first * 255, np.rint(first * 255))
+        factor = protocol.factor or 1
+        assert first.shape == (truth.shape[0] // factor, truth.shape[1] // factor, truth.shape[2])
+        for _, method in protocol.methods():
+            assert method(first).shape == truth.shape
+
+
+def test_real_photos_are_asked_for_with_their_weights_beside_the_usual_ones() -> None:
+    real, usual = only("upscale", degradation="real"), only("upscale")
+    assert (real.degradation, list(real.rivals)) == ("real", ["bicubic"])
+    assert (usual.degradation, list(usual.rivals)) == (None, [])
+    assert [protocol.name for protocol in protocols("deblur")] == ["deblur-motion", "deblur-defocus"]
+
+
+def test_a_curve_is_a_fair_baseline_for_dark_pictures() -> None:
+    protocol, truth = only("enhance"), picture(64, 56)
+    (_, dark), (curved, bright) = score(protocol, truth), score(protocol, truth, 1)
+    assert bright["psnr"] > dark["psnr"] + 3
+    assert curved.mean() / 255 == pytest.approx(0.45, abs=0.02)
+
+
+@pytest.mark.parametrize("kind", [DeblurProtocol, EnhanceProtocol])
+def test_pairs_bring_their_own_blur_and_darkness(kind: type[Protocol]) -> None:
+    with pytest.raises(UsageError, match="pairs to"):
+        kind().degrade(picture(), 0)
 
 
 def save(folder: Path, **pictures: Bytes) -> Path:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -7,13 +9,16 @@ from restorecli.imaging.bayer import malvar
 from restorecli.imaging.cfa import sample
 from restorecli.quality.degrade import add_noise, jpeg
 from restorecli.training.degradations import MARGINS, TASKS, degrade
-from restorecli.training.patches import Pair, validation_pairs
+from restorecli.training.patches import Pair, in_bytes, validation_pairs
 from restorecli.training.recipe import Recipe
 
-OPTIONS = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "denoise": {"sigma": [20.0, 20.0]},
     "dejpeg": {"quality": [10, 10], "twice": 0.5, "full_chroma": 0.5},
     "demosaic": {},
+    "deblur": {"motion": [3, 12], "defocus": 0.3, "sharp": 0.1, "sigma": 2.0, "compressed": 0.3},
+    "enhance": {"stops": [1, 3], "error": 0.0, "shot": [3e-5, 3e-4]},
+    "upscale": {"scale": 2},
 }
 SIDE = 48
 
@@ -27,21 +32,25 @@ def smooth(side: int, seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_pairs_are_of_one_size_and_follow_from_the_generator(task: str) -> None:
-    clean = smooth(SIDE + MARGINS[task])
+    scale = OPTIONS[task].get("scale", 1)
+    clean = smooth(scale * (SIDE + MARGINS[task]))
     first, target = degrade(task, clean, np.random.default_rng(3), OPTIONS[task])
     again, _ = degrade(task, clean, np.random.default_rng(3), OPTIONS[task])
-    assert first.shape == target.shape == (SIDE, SIDE, 3)
-    assert first.dtype == np.float32 and target.dtype == np.uint8
+    assert first.shape == (SIDE, SIDE, 3) and target.shape == (scale * SIDE, scale * SIDE, 3)
+    assert first.dtype == np.float32
+    assert target.dtype == (np.float32 if task == "enhance" else np.uint8)
     assert np.array_equal(first, again)
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_what_is_seen_lies_over_what_is_wanted(task: str) -> None:
     for seed in range(6):
-        clean = smooth(SIDE + MARGINS[task])
+        scale = OPTIONS[task].get("scale", 1)
+        clean = smooth(scale * (SIDE + MARGINS[task]))
         degraded, target = degrade(task, clean, np.random.default_rng(seed), OPTIONS[task])
-        exact = np.abs(degraded - target / 255)[4:-4, 4:-4].mean()
-        moved = np.abs(np.roll(degraded, 4, axis=1) - target / 255)[4:-4, 4:-4].mean()
+        true = in_bytes(target).reshape(SIDE, scale, SIDE, scale, 3).mean((1, 3)) / 255
+        exact = np.abs(degraded - true)[4:-4, 4:-4].mean()
+        moved = np.abs(np.roll(degraded, 4, axis=1) - true)[4:-4, 4:-4].mean()
         assert exact < moved
 
 
@@ -98,3 +107,38 @@ def test_noise_beyond_white_is_kept_and_compression_loses_a_little() -> None:
     errors = [np.abs(jpeg(photo, quality).astype(int) - photo).mean() for quality in (95, 50, 10)]
     assert 0 < errors[0] < errors[1] < errors[2]
     assert jpeg(photo[:, :, 0], 50).shape == (64, 64)
+
+
+def test_blur_is_by_motion_focus_or_nothing_in_the_shares_asked_for() -> None:
+    clean = np.random.default_rng(0).integers(0, 256, (SIDE + 32, SIDE + 32, 3), dtype=np.uint8)
+
+    def left(options: dict[str, Any]) -> list[float]:
+        """How much of the contrast of white noise each draw leaves: a disc and a motion leave little."""
+        pairs = [degrade("deblur", clean, np.random.default_rng(seed), options) for seed in range(40)]
+        return [float(np.std(seen) / np.std(target / 255)) for seen, target in pairs]
+
+    assert np.mean([share > 0.99 for share in left({"motion": [9, 9], "sharp": 0.5})]) == pytest.approx(
+        0.5, abs=0.2
+    )
+    assert max(left({"motion": [9, 9]})) < 0.6
+    assert max(left({"motion": [3, 3], "defocus": 1.0})) < 0.9
+
+
+def test_what_is_wanted_of_a_wrongly_brightened_patch_is_as_bright() -> None:
+    clean = smooth(SIDE)
+    options = {"stops": [2, 2], "error": 0.5, "shot": [1e-7, 1e-7]}
+    means = []
+    for seed in range(12):
+        seen, wanted = degrade("enhance", clean, np.random.default_rng(seed), options)
+        assert seen.mean() == pytest.approx(wanted.mean(), abs=0.02)
+        means.append(wanted.mean())
+    assert np.std(means) > 0.03  # how bright it should be is not learnt
+
+
+def test_a_recipe_for_real_photos_is_validated_on_squares_that_were_made_small() -> None:
+    recipe = Recipe("a", "nlsn", "upscale", {"scale": 2}, 1, degradation={"kind": "real"}, validation_draws=2)
+    photo = smooth(150)
+    pairs = validation_pairs([Pair(photo[::2, ::2], photo)], recipe)
+    assert [pair.degraded.shape for pair in pairs] == [(63, 63, 3)] * 2
+    assert [pair.clean.shape for pair in pairs] == [(126, 126, 3)] * 2
+    assert not np.array_equal(pairs[0].degraded, pairs[1].degraded)

@@ -10,6 +10,7 @@ from restorecli.cli.bench.options import BenchOptions
 from restorecli.commands.description import RunDescription
 from restorecli.commands.options import SharedOptions
 from restorecli.commands.table import command_options
+from restorecli.commands.upscale import DEGRADATIONS
 from restorecli.commands.values import between, number, one_of
 from restorecli.engine.settings import RunSettings
 from restorecli.errors import CheckpointError, UsageError, unknown_value
@@ -18,7 +19,7 @@ from restorecli.imaging.choices import XTRANS
 from restorecli.models.registry import TASKS
 
 FROM_CLEAN = ("upscale", "denoise", "dejpeg", "demosaic")
-"""Tasks whose degraded images a formula makes."""
+"""Tasks that are measured where none is named."""
 
 NOISES = {"gaussian": "gaussian", "camera": "camera", "auto": "gaussian", "real": "camera"}
 """What --noise may say, the words of RESTORE_NOISE for `restore denoise` too → what it means here."""
@@ -57,7 +58,9 @@ def degradations(options: BenchOptions) -> Degradations:
     camera = NOISES[options.noise] == "camera"
     if (options.iso and not camera) or (options.sigma and camera):
         raise UsageError("--sigma is of --noise gaussian, --iso of --noise camera", "leave one of them out")
-    spoken = {"upscale": options.scale, "denoise": options.sigma or camera, "dejpeg": options.quality}
+    one_of(options.degradation, "--degradation", DEGRADATIONS)
+    enlarged = options.scale or options.degradation != DEGRADATIONS[0]
+    spoken = {"upscale": enlarged, "denoise": options.sigma or camera, "dejpeg": options.quality}
     tasks = options.task or [task for task, given in spoken.items() if given] or FROM_CLEAN
     if options.pairs is not None and len(tasks) != 1:
         raise UsageError("--pairs does not say what is to be undone", f"add --task {'|'.join(TASKS)}")

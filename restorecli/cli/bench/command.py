@@ -28,6 +28,7 @@ _SCORES = {
     "noise",
     "iso",
     "pattern",
+    "degradation",
     "limit",
     "save_images",
     "tile",

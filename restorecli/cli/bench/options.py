@@ -186,6 +186,16 @@ class BenchOptions:
     gray: Annotated[
         bool, option("--gray", help="Measure on luma: gray noise, or the Y of a JPEG.", panel=QUALITY)
     ] = False
+    degradation: Annotated[
+        str,
+        option(
+            "--degradation",
+            help="Of upscaling. bicubic: shrunk with care, as papers do; real: blurred, resized, noisy and "
+            "compressed by a seeded draw.",
+            panel=QUALITY,
+            metavar="bicubic|real",
+        ),
+    ] = "bicubic"
     pattern: Annotated[
         str,
         option(

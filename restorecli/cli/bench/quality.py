@@ -26,8 +26,12 @@ from restorecli.quality.perceptual import Lpips, has_lpips
 from restorecli.quality.protocols import Protocol, protocols
 from restorecli.quality.protocols.base import as_float
 from restorecli.quality.protocols.real_noise import RealPairs
+from restorecli.quality.protocols.same_size import DeblurProtocol, EnhanceProtocol
 from restorecli.quality.sets import ImageSet, known_sets, open_set
 from restorecli.quality.subjects import MAPS
+
+PAIRS: dict[str, type[Protocol]] = {"deblur": DeblurProtocol, "enhance": EnhanceProtocol}
+"""Task → how pairs of photos are measured."""
 
 
 def measure_quality(options: BenchOptions) -> None:
@@ -102,6 +106,8 @@ def wanted(options: BenchOptions) -> list[Protocol]:
     asked = degradations(options)
     if options.pairs is not None and list(asked.tasks) == ["denoise"] and not (options.sigma or options.gray):
         return [RealPairs()]
+    if options.pairs is not None and asked.tasks[0] in PAIRS:
+        return [PAIRS[asked.tasks[0]]()]
     return [
         protocol
         for task in asked.tasks
@@ -114,6 +120,7 @@ def wanted(options: BenchOptions) -> list[Protocol]:
             rounded=options.noisy == "8bit" or options.pairs is not None,
             gray=options.gray,
             pattern=asked.pattern,
+            degradation=options.degradation,
         )
     ]
 
@@ -140,17 +147,21 @@ def requests(options: BenchOptions, protocol: Protocol) -> list[ModelRequest]:
         named = list(NETWORKS)
     if "none" in named:
         named = []
-    return [
+    asked = [
         ModelRequest(
             protocol.task,
             model=model,
             variant=options.variant,
             scale=protocol.factor,
+            degradation=protocol.degradation,
             weights=options.weights,
             extra_inputs=MAPS,
         )
         for model in named
     ]
+    if options.model or options.variant:
+        return asked
+    return [*asked, *(replace(asked[0], degradation=kind, weights=None) for kind in protocol.rivals)]
 
 
 def networks(options: BenchOptions, *, self_ensemble: bool = False) -> Models:

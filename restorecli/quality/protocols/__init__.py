@@ -11,8 +11,8 @@ from restorecli.quality.protocols.dejpeg import DejpegProtocol
 from restorecli.quality.protocols.demosaic import MOSAIC_ISOS, DemosaicProtocol, NoisyDemosaicProtocol
 from restorecli.quality.protocols.denoise import DenoiseProtocol
 from restorecli.quality.protocols.real_noise import ISOS, CameraProtocol
-from restorecli.quality.protocols.same_size import DeblurProtocol, EnhanceProtocol
-from restorecli.quality.protocols.upscale import UpscaleProtocol
+from restorecli.quality.protocols.same_size import BLURS, BlurProtocol, DarkProtocol
+from restorecli.quality.protocols.upscale import RealUpscaleProtocol, UpscaleProtocol
 
 __all__ = ["Protocol", "protocols"]
 
@@ -27,8 +27,9 @@ def protocols(
     rounded: bool = False,
     gray: bool = False,
     pattern: str = "RGGB",
+    degradation: str = "bicubic",
 ) -> list[Protocol]:
-    """Return the protocols of ``task``, one per scale, sigma, quality or ISO speed.
+    """Return the protocols of ``task``, one per scale, sigma, quality, ISO speed or blur.
 
     Args:
         task: one of `models.registry.TASKS`.
@@ -40,12 +41,14 @@ def protocols(
         rounded: noisy images are clipped and rounded to 8 bit.
         gray: denoise and dejpeg are measured on luma.
         pattern: of mosaics: one of `bayer.PATTERNS` or "XTRANS".
+        degradation: of upscaling: "bicubic" shrinking, or what makes "real" photos small.
 
     Raises:
         UsageError: there is no such task.
     """
     if task == "upscale":
-        return [UpscaleProtocol(scale) for scale in scales or (4,)]
+        kind = RealUpscaleProtocol if degradation == "real" else UpscaleProtocol
+        return [kind(scale) for scale in scales or (4,)]
     if task == "denoise" and isos is not None:
         return [CameraProtocol(iso, gray) for iso in isos or ISOS]
     if task == "denoise":
@@ -56,10 +59,8 @@ def protocols(
         return [NoisyDemosaicProtocol(pattern, iso) for iso in isos or MOSAIC_ISOS]
     if task == "demosaic":
         return [DemosaicProtocol(pattern)]
-    single: dict[str, type[Protocol]] = {
-        "deblur": DeblurProtocol,
-        "enhance": EnhanceProtocol,
-    }
-    if task not in single:
-        raise UsageError(f"unknown task: {task}", f"known: {', '.join(TASKS)}")
-    return [single[task]()]
+    if task == "deblur":
+        return [BlurProtocol(blur) for blur in BLURS]
+    if task == "enhance":
+        return [DarkProtocol()]
+    raise UsageError(f"unknown task: {task}", f"known: {', '.join(TASKS)}")

@@ -48,6 +48,16 @@ class Protocol(ABC):
         return None
 
     @property
+    def degradation(self) -> str | None:
+        """Which of the task's weights are meant; None for those of its usual degradation."""
+        return None
+
+    @property
+    def rivals(self) -> Sequence[str]:
+        """Other degradations, whose light weights are set beside where no model is named."""
+        return ()
+
+    @property
     def run(self) -> Fixed:
         """How the engine is to run the network; see `stages.Stage.run`."""
         return {}

@@ -13,6 +13,7 @@ from restorecli.quality import baselines
 from restorecli.quality.degrade import Bytes, crop_to_multiple, imresize, shrink, to_bytes
 from restorecli.quality.protocols.base import Method, Protocol, as_float
 from restorecli.quality.scores import luma, psnr, ssim
+from restorecli.quality.small_photo import draw_past, made_small
 from restorecli.tasks.base import Task
 from restorecli.tasks.upscale import Upscale
 
@@ -73,3 +74,36 @@ class UpscaleProtocol(Protocol):
     def _bicubic(self, small: Bytes) -> Bytes:
         height, width = (side * self.scale for side in small.shape[:2])
         return imresize(small, height, width, self.scale)
+
+
+class RealUpscaleProtocol(UpscaleProtocol):
+    """A past drawn for each image: blur, resizing, a camera's noise, JPEG; see `quality.small_photo`."""
+
+    @property
+    def name(self) -> str:
+        """Short."""
+        return f"upscale-real-x{self.scale}"
+
+    @property
+    def title(self) -> str:
+        """In a sentence."""
+        return (
+            f"×{self.scale}: cropped to a multiple of {self.scale}, blurred, resized, noisy, compressed as "
+            "real photos are; PSNR and SSIM on BT.601 luma (16–235) of the 8-bit result, "
+            f"{self.scale} pixels cut all round"
+        )
+
+    @property
+    def degradation(self) -> str:
+        """Real photos."""
+        return "real"
+
+    @property
+    def rivals(self) -> Sequence[str]:
+        """Weights for photos that were shrunk with care."""
+        return ("bicubic",)
+
+    def degrade(self, truth: Bytes, seed: int) -> FloatArray:
+        """Draw what happened, and let it."""
+        rng = np.random.default_rng((seed, self.scale))
+        return as_float(made_small(truth, self.scale, draw_past(rng, self.scale), rng))
