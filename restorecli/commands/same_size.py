@@ -99,11 +99,12 @@ class EnhanceOptions(_KindOptions):
 
     def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
         """Return the one stage: the light weights take the noise out of what is brightened first."""
+        from restorecli.models.choose import choose
         from restorecli.stages import Stage
         from restorecli.tasks.brighten import Brighten
 
         (wanted,) = self.requests(shared)
-        entry = models.resolve(wanted).entry
-        if self.style == "light" or (entry is not None and "light" in entry.degradations):
+        chosen = () if wanted.weights is not None else choose(wanted).entry.degradations
+        if self.style == "light" or "light" in chosen:
             return [Stage(Brighten(), wanted)]
         return super().stages(shared, models)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from restorecli.imaging.exposure import brightened, stops_too_dark
 from restorecli.networks.network import Network
 from restorecli.photo import Photo
 from restorecli.tasks.base import Job, Need
+from restorecli.tasks.estimate.exposure import brightened, stops_too_dark
 from restorecli.tasks.same_size import picture_inputs, put_back, visible
 
 FEWEST = 1.3

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from restorecli.imaging.colour import luma
-from restorecli.imaging.exposure import brightened
 from restorecli.imaging.xtrans import CELL
 from restorecli.quality.blur import RADII, blurred, disc_kernel, motion_kernel
 from restorecli.quality.camera_noise import draw_camera, shoot
 from restorecli.quality.darkness import darkened
 from restorecli.quality.degrade import Bytes, add_noise, jpeg, to_bytes
 from restorecli.quality.small_photo import draw_past, made_small
+from restorecli.tasks.estimate.exposure import brightened
 from restorecli.training.mosaics import mosaicked
 
 Float = NDArray[np.float32]

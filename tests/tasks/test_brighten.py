@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from restorecli.imaging.colour import linear_to_srgb, srgb_to_linear
-from restorecli.imaging.exposure import brightened
 from restorecli.networks.network import Network
 from restorecli.photo import Photo
 from restorecli.tasks.brighten import MOST, Brighten, Darkness
-from tests.imaging.test_exposure import scene
+from restorecli.tasks.estimate.exposure import brightened
+from tests.tasks.estimate.test_exposure import scene
 
 
 class Same(Network):

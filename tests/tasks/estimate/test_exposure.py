@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from restorecli.imaging.colour import linear_to_srgb, srgb_to_linear
-from restorecli.imaging.exposure import KNEE, brightened, stops_too_dark
+from restorecli.tasks.estimate.exposure import KNEE, brightened, stops_too_dark
 
 
 def scene(seed: int = 0, contrast: float = 0.9) -> np.ndarray:
