@@ -1,7 +1,7 @@
 """Fit how much too dark a photo is to the light in it: ``python -m benchmarks.exposure --photos FOLDER``.
 
-Every photo is darkened by several drawn stops as in `quality.darkness`; least squares (with a small penalty)
-find the weights of `tasks.estimate.exposure`. Every fourth photo is kept back, and the error there is printed.
+Every photo is darkened by several drawn stops as in `degradations.darkness`; least squares (with a small penalty)
+find the weights of `tasks.estimate.exposure`. Every fourth photo is kept back; the error there is printed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from restorecli.quality.darkness import SHOT, darkened
+from restorecli.quality.degradations.darkness import SHOT, darkened
 from restorecli.tasks.estimate.exposure import light_levels
 from restorecli.training.patches import load_pair, photo_files
 from restorecli.training.recipe import find_recipe, read_recipe

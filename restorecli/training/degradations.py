@@ -14,11 +14,11 @@ from scipy.ndimage import gaussian_filter
 
 from restorecli.imaging.colour import luma
 from restorecli.imaging.xtrans import CELL
-from restorecli.quality.blur import RADII, blurred, disc_kernel, motion_kernel
 from restorecli.quality.camera_noise import draw_camera, shoot
-from restorecli.quality.darkness import darkened
+from restorecli.quality.degradations.blur import RADII, blurred, disc_kernel, motion_kernel
+from restorecli.quality.degradations.darkness import darkened
+from restorecli.quality.degradations.small_photo import draw_past, made_small
 from restorecli.quality.degrade import Bytes, add_noise, jpeg, to_bytes
-from restorecli.quality.small_photo import draw_past, made_small
 from restorecli.tasks.estimate.exposure import brightened
 from restorecli.training.mosaics import mosaicked
 
@@ -111,7 +111,7 @@ def too_dark(clean: Bytes, rng: np.random.Generator, options: Options) -> tuple[
 
 
 def small(clean: Bytes, rng: np.random.Generator, options: Options) -> tuple[Float, Bytes]:
-    """Make small as a real photo was, by ``scale``; see `quality.small_photo`."""
+    """Make small as a real photo was, by ``scale``; see `degradations.small_photo`."""
     scale = options["scale"]
     seen = made_small(clean, scale, draw_past(rng, scale), rng)
     return _cut_anywhere(seen, clean, rng, MARGINS["upscale"], scale)

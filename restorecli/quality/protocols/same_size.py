@@ -11,8 +11,8 @@ import numpy as np
 from restorecli.errors import UsageError
 from restorecli.photo import FloatArray
 from restorecli.quality import baselines
-from restorecli.quality.blur import LONGEST, RADII, blurred, draw_disc, draw_motion
-from restorecli.quality.darkness import STOPS, draw_dark
+from restorecli.quality.degradations.blur import LONGEST, RADII, blurred, draw_disc, draw_motion
+from restorecli.quality.degradations.darkness import STOPS, draw_dark
 from restorecli.quality.degrade import Bytes, to_bytes
 from restorecli.quality.protocols.base import Method, Protocol, as_float
 from restorecli.tasks.base import Task

@@ -10,10 +10,10 @@ import numpy as np
 
 from restorecli.photo import FloatArray
 from restorecli.quality import baselines
+from restorecli.quality.degradations.small_photo import draw_past, made_small
 from restorecli.quality.degrade import Bytes, crop_to_multiple, imresize, shrink, to_bytes
 from restorecli.quality.protocols.base import Method, Protocol, as_float
 from restorecli.quality.scores import luma, psnr, ssim
-from restorecli.quality.small_photo import draw_past, made_small
 from restorecli.tasks.base import Task
 from restorecli.tasks.upscale import Upscale
 
@@ -77,7 +77,7 @@ class UpscaleProtocol(Protocol):
 
 
 class RealUpscaleProtocol(UpscaleProtocol):
-    """A past drawn for each image: blur, resizing, a camera's noise, JPEG; see `quality.small_photo`."""
+    """A past drawn for each image: blur, resizing, a camera's noise, JPEG; see `degradations.small_photo`."""
 
     @property
     def name(self) -> str:

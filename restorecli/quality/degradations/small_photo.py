@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from restorecli.quality.blur import convolved, gaussian_kernel
 from restorecli.quality.camera_noise import Camera, draw_camera, shoot
+from restorecli.quality.degradations.blur import convolved, gaussian_kernel
 from restorecli.quality.degrade import Bytes, jpeg, to_bytes
 
 STEPS = ("blur", "resize", "noise", "compress")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restorecli.quality.small_photo import FILTERS, STEPS, Past, draw_past, made_small
+from restorecli.quality.degradations.small_photo import FILTERS, STEPS, Past, draw_past, made_small
 
 NOTHING = Past(STEPS, None, (1.0, "area"), None, None, "area", None, "4:4:4")
 

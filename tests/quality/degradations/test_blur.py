@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import convolve
 
 from restorecli.imaging.colour import linear_to_srgb, srgb_to_linear
-from restorecli.quality.blur import (
+from restorecli.quality.degradations.blur import (
     LONGEST,
     RADII,
     blurred,

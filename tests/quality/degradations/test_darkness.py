@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from restorecli.imaging.colour import srgb_to_linear
-from restorecli.quality.darkness import SHOT, darkened, draw_dark
+from restorecli.quality.degradations.darkness import SHOT, darkened, draw_dark
 
 
 def slopes() -> np.ndarray:
