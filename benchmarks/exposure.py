@@ -1,6 +1,6 @@
 """Fit how much too dark a photo is to the light in it: ``python -m benchmarks.exposure --photos FOLDER``.
 
-Every photo is darkened by several drawn stops as in `degradations.darkness`; least squares (with a small penalty)
+Every photo is darkened by drawn stops as in `degradations.darkness`; least squares (with a small penalty)
 find the weights of `tasks.estimate.exposure`. Every fourth photo is kept back; the error there is printed.
 """
 
