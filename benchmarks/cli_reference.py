@@ -12,7 +12,7 @@ import typer
 
 from restorecli.cli.app import app
 from restorecli.commands.options import SharedOptions
-from restorecli.commands.table import COMMANDS
+from restorecli.commands.table import COMMANDS, STEPS
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
 HEAD = """\
@@ -29,6 +29,7 @@ SHARED_HEAD = """\
 
 {names} take, beside their own options below:
 """
+WITHOUT = "Takes what the restoring commands share, except {names}."
 
 
 def walk(command: Any, *names: str) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -45,10 +46,10 @@ def page() -> str:
     parts = [HEAD]
     told = False
     for names, command in walk(root):
-        if names and names[0] in COMMANDS and not told:
+        if names and names[0] in STEPS and not told:
             told = True
             wanted = [parameter for parameter in command.params if parameter.name in shared]
-            head = SHARED_HEAD.format(names=", ".join(f"`{name}`" for name in COMMANDS))
+            head = SHARED_HEAD.format(names=", ".join(f"`{name}`" for name in STEPS))
             parts.append("\n".join([head, *_options(wanted)]) + "\n")
         parts.append(_section(names, command, shared if names and names[0] in COMMANDS else set()))
     return "\n".join(parts)
@@ -60,6 +61,9 @@ def _section(names: tuple[str, ...], command: Any, apart: set[str]) -> str:
     own = [parameter for parameter in own if "completion" not in (parameter.name or "")]
     lines = [f"{'#' * (1 + max(1, len(names)))} `{words}`", "", *_help(command.help or ""), ""]
     lines += list(_options(own)) if own else ["Takes what the restoring commands share."] if apart else []
+    missing = COMMANDS[names[0]].not_shared if names and names[0] in COMMANDS else ()
+    if missing:
+        lines += ["", WITHOUT.format(names=", ".join(f"`--{name}`" for name in missing))]
     return "\n".join(lines).rstrip() + "\n"
 
 

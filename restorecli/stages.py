@@ -17,6 +17,8 @@ from restorecli.rows import MakeRounding, RowsOfResult, may_round
 from restorecli.tasks.base import Need, Task, partly
 
 Details = Mapping[str, str | float]
+LEFT = "left_as_it_is"
+"""What details call the reason why nothing was to be done."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,15 @@ class Stage:
         request: which model; channels and level are filled in per photo.
         only_raw: only for camera RAW that is not developed yet (demosaicing before another task).
         run: fields of `engine.settings.RunSettings` that this stage fixes, or a function giving them.
+        judges_input: the photo as it was read must need this too, not only what the stages before made of it;
+            camera RAW is judged once it is developed.
     """
 
     task: Task
     request: ModelRequest
     only_raw: bool = False
     run: Fixed = field(default_factory=dict)
+    judges_input: bool = False
 
 
 class Networks(Protocol):
@@ -56,6 +61,7 @@ class Passed:
         warnings: what did not go as asked, beyond the photo's own warnings.
         seconds: spent in the engine.
         covered: tasks that were done along with others.
+        did: the tasks that changed the photo, in order.
     """
 
     photo: Photo
@@ -66,6 +72,7 @@ class Passed:
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
     covered: frozenset[str] = frozenset()
+    did: tuple[str, ...] = ()
 
 
 def pass_through(
@@ -94,33 +101,79 @@ def pass_through(
         Cancelled: ``cancelled`` was set.
     """
     passed = Passed(photo)
-    for stage in stages:
+    foreseen = needs_of_input(photo, stages)
+    for index, stage in enumerate(stages):
         wanted = not stage.only_raw or passed.photo.raw is not None
         if wanted and stage.request.task not in passed.covered:
             last = rounding if stage is stages[-1] else None
-            passed = _through(passed, stage, networks, progress, cancelled, last)
-    return passed
+            need = foreseen.get(index)
+            if need is None or not (need.leave or passed.photo is photo):
+                need = stage.task.examine(passed.photo)
+            need = told(need, stage, stages)
+            if need.leave:
+                passed = _left(passed, need, "" if len(tasks_of(stages)) == 1 else stage.request.task)
+            else:
+                passed = _through(passed, stage, need, networks, progress, cancelled, last)
+    return passed if len(tasks_of(stages)) == 1 else _concluded(passed)
+
+
+def needs_of_input(photo: Photo, stages: Sequence[Stage]) -> dict[int, Need]:
+    """Return what stages that judge the photo as it was read ask for, by index; nothing for camera RAW."""
+    if photo.raw is not None:
+        return {}
+    return {index: stage.task.examine(photo) for index, stage in enumerate(stages) if stage.judges_input}
+
+
+def tasks_of(stages: Sequence[Stage]) -> set[str]:
+    """Return the tasks that every photo is given to."""
+    return {stage.request.task for stage in stages if not stage.only_raw}
+
+
+def told(need: Need, stage: Stage, stages: Sequence[Stage]) -> Need:
+    """Return ``need`` with notes that say which stage they are of, where there are several."""
+    if stage.only_raw:
+        return replace(need, notes=("camera RAW, developed first", *need.notes))
+    if len(tasks_of(stages)) < 2:
+        return need
+    name = stage.request.task
+    said = tuple(f"{name}: {note}" for note in need.notes)
+    return replace(need, notes=said or (() if need.leave else (name,)))
+
+
+def _left(passed: Passed, need: Need, name: str) -> Passed:
+    """Say why a stage left the photo alone; by ``name`` where it is one of several."""
+    if name:
+        note, key = f"no {name}: {need.leave}", f"no_{name}"
+    else:
+        note, key = f"left as it is: {need.leave}", LEFT
+    details = {**passed.details, **need.details, key: need.leave}
+    return replace(passed, notes=(*passed.notes, *need.notes, note), details=details)
+
+
+def _concluded(passed: Passed) -> Passed:
+    """Say which tasks changed the photo, or that none did."""
+    details = dict(passed.details)
+    if passed.did:
+        details["done"] = ", ".join(dict.fromkeys(passed.did))
+    else:
+        details[LEFT] = "; ".join(str(text) for name, text in details.items() if name.startswith("no_"))
+    return replace(passed, details=details)
 
 
 def _through(
     passed: Passed,
     stage: Stage,
+    need: Need,
     networks: Networks,
     progress: Callable[[int, int], None] | None,
     cancelled: threading.Event | None,
     rounding: MakeRounding | None,
 ) -> Passed:
-    need = stage.task.examine(passed.photo)
-    if stage.only_raw:
-        need = replace(need, notes=("camera RAW, developed first", *need.notes))
-    if need.leave:
-        notes = (*passed.notes, *need.notes, f"left as it is: {need.leave}")
-        details = {**passed.details, **need.details, "left_as_it_is": need.leave}
-        return replace(passed, notes=notes, details=details)
+    did = (*passed.did, stage.request.task)
     if not need.network:
         made = stage.task.finish(stage.task.prepare(passed.photo, need, Network()), ())
         notes, details = (*passed.notes, *need.notes), {**passed.details, **need.details}
-        return replace(passed, photo=made, notes=notes, details=details)
+        return replace(passed, photo=made, notes=notes, details=details, did=did)
     loaded = networks.get(request_for(stage.request, need), stage.run)
     photo, tiles, seconds, warnings = passed.photo, 0, 0.0, list(loaded.resolved.warnings)
     for number, share in enumerate(need.shares, 1):
@@ -150,6 +203,7 @@ def _through(
         warnings=(*passed.warnings, *warnings),
         seconds=passed.seconds + seconds,
         covered=passed.covered.union(job.covers),
+        did=(*did, *job.covers),
     )
 
 

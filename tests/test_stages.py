@@ -17,6 +17,7 @@ from restorecli.models.resolved import Resolved
 from restorecli.networks.network import Network
 from restorecli.photo import Photo, Raw
 from restorecli.stages import Stage, pass_through
+from restorecli.tasks.base import Need
 from restorecli.tasks.demosaic import Demosaic, mosaic_run
 from restorecli.tasks.denoise import Denoise
 from restorecli.tasks.upscale import Upscale
@@ -135,3 +136,42 @@ def test_weights_of_another_scale_are_refused(shelf: Shelf) -> None:
     stage = Stage(Denoise(25), ModelRequest("denoise", scale=2))
     with pytest.raises(WeightsError, match="enlarge by 2"):
         pass_through(Photo(np.zeros((4, 4, 3), dtype=np.float32)), [stage], shelf)
+
+
+def judged(task: Any) -> Stage:
+    return Stage(task, ModelRequest(task.suffix), judges_input=True)
+
+
+class Bright(Denoise):
+    """Finds noise in photos that are bright."""
+
+    def examine(self, photo: Photo) -> Need:
+        return Need(leave="" if photo.pixels.mean() > self.strength else "it is dark")
+
+
+@pytest.mark.parametrize(
+    ("least", "value", "done"),
+    [
+        (0.3, 0.8, ["first", "denoise"]),  # bright before and after it was halved
+        (0.5, 0.8, ["first"]),  # bright as it was read only
+        (0.9, 0.8, ["first"]),  # never bright
+    ],
+)
+def test_what_the_photo_as_read_does_not_need_is_not_done_later(
+    least: float, value: float, done: list[str]
+) -> None:
+    first = Stage(Denoise(25), ModelRequest("first"))
+    photo = Photo(np.full((6, 8, 3), value, dtype=np.float32))
+    passed = pass_through(photo, [first, judged(Bright(strength=least))], Halving())
+    assert list(passed.did) == done
+    assert passed.details["done"] == ", ".join(done)
+
+
+def test_several_stages_are_told_apart_in_words_and_details() -> None:
+    photo = Photo(np.full((6, 8, 3), 0.8, dtype=np.float32))
+    stages = [Stage(Denoise(25, strength=0), ModelRequest("one")), judged(Bright(strength=0.9))]
+    passed = pass_through(photo, stages, Halving())
+    assert passed.photo is photo
+    assert passed.notes == ("no one: strength 0 changes nothing", "no denoise: it is dark")
+    assert passed.details["no_one"] == "strength 0 changes nothing"
+    assert passed.details["left_as_it_is"] == "strength 0 changes nothing; it is dark"

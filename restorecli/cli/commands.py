@@ -15,7 +15,7 @@ from restorecli.commands.options import SharedOptions
 def command_of(kind: type[CommandOptions]) -> Callable[..., None]:
     """Return the function whose parameters are the shared options and those of ``kind``."""
 
-    @with_options(SharedOptions, kind, needs=("inputs", "files_from"))
+    @with_options(SharedOptions, kind, needs=("inputs", "files_from"), without=kind.not_shared)
     def command(shared: SharedOptions, own: CommandOptions) -> None:
         from restorecli.commands.early import begin
 

@@ -14,13 +14,15 @@ from restorecli.loading import Loaded
 from restorecli.photos.outlook import Outlook, outlook
 from restorecli.photos.planned import Plan, PlannedPhoto
 from restorecli.photos.read import read
+from restorecli.pipeline.foresight import foresee
+from restorecli.pipeline.inspection import in_words
 from restorecli.report.events import PlanMade
 from restorecli.report.jsonl import as_line
 from restorecli.report.words import labelled
 from restorecli.stages import Stage
 from restorecli.tasks.estimate.jpeg import quality_from_tables
 
-STYLES = {"restore": "green", "skip": "yellow", "fail": "red"}
+STYLES = {"restore": "green", "leave": "cyan", "skip": "yellow", "fail": "red"}
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,13 @@ class Row:
 
     Attributes:
         input, output: paths, or "-".
-        does: "restore", "skip" or "fail".
+        does: "restore", "leave", "skip" or "fail".
         what: the same with the reason.
         code: why it will fail, as in ``file_failed``.
         size: width and height, or empty.
         tiles: how many, where known.
         index, of: the photo's number in the run.
+        needs: the tasks, where they are decided by the photo.
     """
 
     input: str
@@ -46,6 +49,7 @@ class Row:
     tiles: int | str = ""
     index: int | None = None
     of: int | None = None
+    needs: tuple[str, ...] | None = None
 
     @property
     def line(self) -> str:
@@ -107,13 +111,18 @@ def foreseen(photo: PlannedPhoto, stages: Sequence[Stage], loaded: Sequence[Load
         if photo.found.is_stream:
             return row
         seen = outlook(photo.found.path)
-        what = _expected(photo, seen, stages)
+        if any(stage.judges_input for stage in stages):
+            row = _judged(row, photo, stages)
+            what = row.what
+        else:
+            what = _expected(photo, seen, stages)
     except PhotoError as error:
         hint = f" ({error.hint})" if error.hint else ""
         return replace(row, does="fail", what=f"fail: {error.message}{hint}", code=error.code)
     size = f"{seen.width}×{seen.height}" if seen.width else ""
     usual = [stage for stage in stages if not stage.only_raw]
-    tiles = _tiles(seen.height, seen.width, usual, loaded) * seen.pages if size and loaded else ""
+    told = size and loaded and row.needs is None
+    tiles = _tiles(seen.height, seen.width, usual, loaded) * seen.pages if told else ""
     return replace(row, what=what, size=size, tiles=tiles)
 
 
@@ -136,6 +145,20 @@ def _expected(photo: PlannedPhoto, seen: Outlook, stages: Sequence[Stage]) -> st
                 return f"restore, unless it needs nothing (quality {quality} by the file's tables)"
             return "restore, unless it needs nothing"
     return "restore"
+
+
+def _judged(row: Row, photo: PlannedPhoto, stages: Sequence[Stage]) -> Row:
+    """Return what the pixels say that the photo needs.
+
+    Raises:
+        PhotoError: it cannot be read.
+    """
+    steps = [step for page in read(photo.found.path).pages for step in foresee(page, stages)]
+    wanted = list(dict.fromkeys(step.task for step in steps if not step.need.leave))
+    said = list(dict.fromkeys(text for step in steps for text in in_words(step)))
+    if wanted:
+        return replace(row, what=f"restore, {'; '.join(said)}", needs=tuple(wanted))
+    return replace(row, does="leave", what=f"leave: {'; '.join(said)}", needs=())
 
 
 def _see_a_mosaic(path: Path, stages: Sequence[Stage]) -> None:

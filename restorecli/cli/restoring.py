@@ -45,7 +45,7 @@ def restore(description: RunDescription, found: Sequence[Found]) -> None:
         typer.Exit: with the run's exit code.
     """
     options = description.shared
-    report = reporter(options)
+    report = reporter(options, each=any(step.own.says_each for step in description.steps))
     with download_bar(wanted=not (options.quiet or options.json_lines)) as progress:
         ready = make_ready(description, progress=progress, say=report.note, warn=report.warn)
         settings = ready.settings
@@ -91,13 +91,13 @@ def _engine_notes(ready: Ready) -> tuple[str, ...]:
 
 def plan_event(plan: Plan, ready: Ready) -> PlanMade:
     """Return the event that says what is going to be done."""
-    resolved = ready.expected[0]
+    expected = ready.expected
     prepared = ready.loaded[0].prepared if ready.loaded else None
     return PlanMade(
         files=len(plan.photos),
-        model=resolved.network,
-        variant=resolved.variant,
-        weights=resolved.name,
+        model=", ".join(dict.fromkeys(each.network for each in expected)),
+        variant=", ".join(dict.fromkeys(each.variant for each in expected)),
+        weights=", ".join(dict.fromkeys(each.name for each in expected)),
         device=",".join(prepared.devices) if prepared else "",
         precision=prepared.precision if prepared else "",
         tile=prepared.tile if prepared else 0,
@@ -105,11 +105,11 @@ def plan_event(plan: Plan, ready: Ready) -> PlanMade:
     )
 
 
-def reporter(options: SharedOptions) -> Reporter:
-    """Return what reports the run: JSON lines or the console."""
+def reporter(options: SharedOptions, *, each: bool = False) -> Reporter:
+    """Return what reports the run: JSON lines or the console; ``each`` for what was found in every photo."""
     if options.json_lines:
         return JsonLines(sys.stdout, None if options.quiet else sys.stderr)
-    return ConsoleReporter(-1 if options.quiet else options.verbose)
+    return ConsoleReporter(-1 if options.quiet else max(options.verbose, int(each)))
 
 
 MOST_READERS = 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any, get_type_hints
 
@@ -15,7 +15,7 @@ from restorecli.errors import RestoreError
 
 
 def with_options(
-    *kinds: type[Any], needs: Sequence[str] = ()
+    *kinds: type[Any], needs: Sequence[str] = (), without: Collection[str] = ()
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that gives a command every field of ``kinds`` as an option.
 
@@ -25,8 +25,9 @@ def with_options(
     Args:
         kinds: dataclasses whose fields are annotated as Typer wants them, all with defaults.
         needs: fields one of which must be given; the bare command shows its help.
+        without: fields that the command has no option for; they keep their defaults.
     """
-    first, *others = _parameters(kinds[0])
+    first, *others = (each for each in _parameters(kinds[0]) if each.name not in without)
     own = [parameter for kind in kinds[1:] for parameter in _parameters(kind)]
     arranged = [first, *own, *others]
 
@@ -36,9 +37,7 @@ def with_options(
             if needs and not any(values[name] for name in needs):
                 refuse_nothing(context)
             try:
-                command(
-                    *(kind(**{field.name: values[field.name] for field in fields(kind)}) for kind in kinds)
-                )
+                command(*(_made(kind, values) for kind in kinds))
             except RestoreError as error:
                 raise as_given(error, context) from error.__cause__
 
@@ -49,6 +48,10 @@ def with_options(
         return wrapper
 
     return decorate
+
+
+def _made(kind: type[Any], values: Mapping[str, Any]) -> Any:
+    return kind(**{field.name: values[field.name] for field in fields(kind) if field.name in values})
 
 
 def _parameters(kind: type[Any]) -> list[inspect.Parameter]:

@@ -22,10 +22,14 @@ class CommandOptions:
     Attributes:
         command: the command's name.
         develops_raw: whether this command develops camera RAW itself; before others it is developed first.
+        not_shared: shared options that make no sense for it, which it does not offer.
+        says_each: whether what was found in a photo is said of every one, also among many.
     """
 
     command: ClassVar[str]
     develops_raw: ClassVar[bool] = False
+    not_shared: ClassVar[tuple[str, ...]] = ()
+    says_each: ClassVar[bool] = False
 
     @property
     def suffix(self) -> str:

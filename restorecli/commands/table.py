@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from restorecli.commands.auto import AutoOptions
 from restorecli.commands.base import CommandOptions
 from restorecli.commands.dejpeg import DejpegOptions
 from restorecli.commands.demosaic import DemosaicOptions
@@ -17,6 +18,7 @@ from restorecli.errors import UsageError
 COMMANDS: dict[str, type[CommandOptions]] = {
     kind.command: kind
     for kind in (
+        AutoOptions,
         DenoiseOptions,
         DemosaicOptions,
         DejpegOptions,
@@ -26,6 +28,8 @@ COMMANDS: dict[str, type[CommandOptions]] = {
     )
 }
 """Name → its options, in the order of the help."""
+STEPS = tuple(name for name in COMMANDS if name != "auto")
+"""What a run may be made of; ``auto`` is a whole run."""
 
 
 def command_options(command: str, values: Mapping[str, Any] | None = None) -> CommandOptions:

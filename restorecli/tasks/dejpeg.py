@@ -67,9 +67,11 @@ class Dejpeg:
         channels = 1 if photo.is_gray else 3
         if self.quality is not None:
             return Need(channels, self.quality, details={"quality": self.quality, "quality_source": "given"})
+        if photo.format == "raw":
+            return Need(channels, leave="it comes from camera RAW, not from a JPEG")
         estimate = _estimate(photo)
         if estimate is None:
-            return Need(channels, leave="its pixels show no JPEG compression; --quality N sets one")
+            return Need(channels, leave="its pixels show no JPEG compression")
         quality = estimate.quality
         details: dict[str, str | float] = {"quality": quality, "quality_source": estimate.source}
         if estimate.offset != (0, 0):

@@ -48,14 +48,15 @@ class Denoise:
 
         A strongly compressed JPEG is said to be one: blocks and ringing are another command's matter.
         """
-        need = self._examined(photo)
+        need = self.examined(photo)
         quality = None if photo.quantisation is None else quality_from_tables(photo.quantisation).quality
         if quality is None or quality > STRONG_QUALITY:
             return need
         note = f"a JPEG of quality {quality}: blocks and ringing are taken out by restore dejpeg, before this"
         return replace(need, notes=(*need.notes, note), details={**need.details, "jpeg_quality": quality})
 
-    def _examined(self, photo: Photo) -> Need:
+    def examined(self, photo: Photo) -> Need:
+        """Do the same, without a word about JPEG."""
         channels = 1 if photo.is_gray else 3
         strength: Details = {} if self.strength == 1 else {"strength": self.strength}
         if self.strength == 0:
@@ -70,16 +71,21 @@ class Denoise:
             return Need(channels, leave="it is too small to measure its noise; give it with --sigma N")
         if estimate is None:  # nothing is known, and nothing can be harmed
             return Need(channels, details=strength, shares=shares)
-        return self._found(estimate, channels, strength, shares)
+        return self._found(estimate, photo, channels, strength, shares)
 
     def _found(
-        self, estimate: NoiseEstimate, channels: int, details: Details, shares: tuple[float, ...]
+        self,
+        estimate: NoiseEstimate,
+        photo: Photo,
+        channels: int,
+        details: Details,
+        shares: tuple[float, ...],
     ) -> Need:
         """Say what was found; of real noise that is barely seen a part of the change is kept."""
         sigma, coarse = round(estimate.sigma, 1), round(estimate.coarse, 1)
         details = {"sigma": sigma, "sigma_coarse": coarse, "sigma_source": "estimated", **details}
         notes = [f"sigma {sigma:g} pixel by pixel, {coarse:g} at half size, estimated from the pixels"]
-        leave = self._leave(estimate)
+        leave = self.leave(estimate, photo)
         if self.noise == "gaussian":
             return Need(channels, sigma, leave, tuple(notes), details, shares=shares)
         effect = estimate.visibility
@@ -90,7 +96,7 @@ class Denoise:
         level = round(estimate.strongest, 1)
         return Need(channels, level, leave, tuple(notes), details, shares=parts)
 
-    def _leave(self, estimate: NoiseEstimate) -> str:
+    def leave(self, estimate: NoiseEstimate, photo: Photo) -> str:
         """Return why a photo with this noise is best left as it is; empty where it is not."""
         if self.noise == "real":
             return "it has no visible noise" if estimate.is_faint else ""

@@ -9,7 +9,7 @@ import pytest
 from restorecli.commands.description import RunDescription, Step
 from restorecli.commands.options import SharedOptions
 from restorecli.commands.ready import Ready, make_ready
-from restorecli.commands.table import COMMANDS, command_options
+from restorecli.commands.table import COMMANDS, STEPS, command_options
 from restorecli.errors import UsageError
 from restorecli.loading import Models
 
@@ -32,7 +32,7 @@ def stages(description: RunDescription) -> list[tuple[str, str | None, float | N
     return [(stage.request.task, stage.request.model, stage.request.level, stage.only_raw) for stage in made]
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "demosaic"])
+@pytest.mark.parametrize("command", [name for name in STEPS if name != "demosaic"])
 def test_every_command_develops_raw_first(command: str) -> None:
     assert stages(single(command))[0] == ("demosaic", None, None, True)
     assert {task for task, *_ in stages(single(command))[1:]} == {command}

@@ -33,6 +33,10 @@ TEXTURED = 1.5
 """White noise is as strong in one high frequency as in another: their quartiles differ by less than this
 factor. In fine texture, and in the noise of cameras, they differ by more."""
 
+EVEN = 0.5
+"""The tenth of the smooth patches with the least in high frequencies has more than this share of what the
+middle one has, where that is noise: the same everywhere. In fine texture it has less."""
+
 _TONES = 10
 _PATCHES_PER_TONE = 4000  # with fewer, fewer tones are distinguished
 _SHARE = 0.02  # of a tone's patches are taken for smooth …
@@ -54,12 +58,15 @@ class NoiseEstimate:
         per_channel: of each channel.
         coarse: the same measured in means of 2×2 pixels: sigma again for white noise, more for a camera's.
         unevenness: upper over lower quartile of the variances in high frequencies, 1 for white noise.
+        evenness: how alike smooth patches are: what the lowest tenth of them reaches of the median of their
+            energies in high frequencies, at the scale where it is less.
     """
 
     sigma: float
     per_channel: tuple[float, ...]
     coarse: float = 0.0
     unevenness: float = 1.0
+    evenness: float = 1.0
 
     @property
     def strongest(self) -> float:
@@ -81,14 +88,20 @@ class NoiseEstimate:
         """Whether this is no more white noise than photos without it show: little, or texture."""
         return self.sigma < CLEAN_SIGMA or self.unevenness > TEXTURED
 
+    @property
+    def is_texture(self) -> bool:
+        """Whether what was measured differs from place to place as texture does, and noise does not."""
+        return self.evenness < EVEN
+
 
 @dataclass(frozen=True)
 class _Measured:
-    """Standard deviation (0–1) of one tone's noise, and the quartiles of its variances over frequencies."""
+    """One tone: deviation (0–1) of its noise, quartiles of its variances over frequencies, and evenness."""
 
     deviation: float
     lower: float = 0.0
     upper: float = 0.0
+    evenness: float = 1.0
 
 
 def noise_sigma(pixels: FloatArray, hidden: Mask | None = None) -> NoiseEstimate | None:
@@ -106,13 +119,14 @@ def noise_sigma(pixels: FloatArray, hidden: Mask | None = None) -> NoiseEstimate
         return None
     small = halved(pixels)
     coarse = _channels(small, None if hidden is None else halved(hidden.astype(np.float32)) > 0) or fine
-    scale = 1 if coarse is fine else 2
+    factor = 1 if coarse is fine else 2
     lower, upper = (sum(getattr(each, name) for each in fine) for name in ("lower", "upper"))
     return NoiseEstimate(
         sigma=_over_channels(fine),
         per_channel=tuple(255 * each.deviation for each in fine),
-        coarse=scale * _over_channels(coarse),
+        coarse=factor * _over_channels(coarse),
         unevenness=upper / lower if lower > 0 else 1.0,
+        evenness=min(float(np.median([each.evenness for each in scale])) for scale in (fine, coarse)),
     )
 
 
@@ -145,12 +159,14 @@ def _channel(samples: FloatArray, clipped: bool) -> _Measured:
 def _tone(samples: FloatArray, clipped: bool) -> _Measured:
     """Measure the noise in the smooth ones of N×64 ``samples``."""
     smooth = samples[_smoothest(np.square(samples @ _BASIS[_SEEK.ravel()].T).sum(axis=1))]
-    variances = np.mean(np.square(smooth @ _BASIS[_MEASURE.ravel()].T), axis=0, dtype=np.float64)
+    energies = np.square(smooth @ _BASIS[_MEASURE.ravel()].T)
+    variances = np.mean(energies, axis=0, dtype=np.float64)
+    least, usual = (float(value) for value in np.quantile(energies.mean(axis=1), (0.1, 0.5)))
     lower, middle, upper = (float(value) for value in np.quantile(variances, (0.25, 0.5, 0.75)))
     deviation = middle**0.5
     if clipped and deviation > 0 and bool(((smooth <= 0) | (smooth >= 1)).any()):
         deviation = _unclipped(deviation, smooth.mean(axis=1, dtype=np.float64))
-    return _Measured(deviation, lower, upper)
+    return _Measured(deviation, lower, upper, least / usual if usual > 0 else 1.0)
 
 
 def _dct_basis() -> FloatArray:

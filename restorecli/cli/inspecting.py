@@ -1,0 +1,195 @@
+"""What `restore inspect` shows: a table for people, an event per photo for scripts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import typer
+
+from restorecli.cli.downloads import download_bar
+from restorecli.cli.restoring import reporter
+from restorecli.commands.description import RunDescription
+from restorecli.commands.ready import Ready, make_ready
+from restorecli.errors import ExitCode, UnreadableError
+from restorecli.photos.inputs import Found, shard
+from restorecli.photos.planned import PlannedPhoto
+from restorecli.pipeline.foresight import Step
+from restorecli.pipeline.inspection import Inspection, inspect
+from restorecli.pipeline.photo import Setup, failure, read_photo
+from restorecli.pipeline.speed import megapixels_per_second
+from restorecli.report.columns import Column, lines, terminal_width
+from restorecli.report.events import Event, FileFailed
+from restorecli.report.jsonl import as_line
+from restorecli.stages import request_for
+
+COLUMNS = (
+    Column("photo"),
+    Column("size", right=True),
+    Column("kind"),
+    Column("profile", 3),
+    Column("noise", right=True),
+    Column("jpeg", right=True),
+    Column("sharp", 2, right=True),
+    Column("needs"),
+    Column("time", 1, right=True),
+)
+USUAL_WIDTH = 80
+LONGEST_NAME = 20
+
+
+@dataclass(frozen=True)
+class Inspected(Event, name="inspected"):
+    """What is in a photo; see `pipeline.inspection.Inspection`. ``needs`` are the tasks, in their order."""
+
+    input: str
+    kind: str
+    width: int
+    height: int
+    pages: int
+    bits: str
+    channels: int
+    profile: str
+    sigma: float | None
+    sigma_coarse: float | None
+    quality: float | None
+    sharpness: float | None
+    needs: tuple[str, ...]
+    found: tuple[str, ...]
+    details: dict[str, str | float]
+    seconds: float
+
+
+@dataclass
+class _Speeds:
+    """Megapixels a second by the name of the weights, measured when first wanted; and where that was."""
+
+    ready: Ready
+    by_weights: dict[str, float] = field(default_factory=dict)
+    where: str = ""
+
+    def seconds(self, work: Sequence[Step]) -> float:
+        """Return how long the networks take for what a photo needs."""
+        total = 0.0
+        for step in work:
+            loaded = self.ready.models.get(request_for(step.stage.request, step.need), step.stage.run)
+            name = loaded.resolved.name
+            if name not in self.by_weights:
+                self.by_weights[name] = megapixels_per_second(loaded)
+                prepared = loaded.prepared
+                self.where = f"{', '.join(prepared.device_names)} in {prepared.precision}"
+            total += step.pixels / 1e6 / self.by_weights[name]
+        return total
+
+    @property
+    def told(self) -> str:
+        """How the times came about."""
+        each = ", ".join(f"{name} {speed:.2g}" for name, speed in self.by_weights.items())
+        return f"times: of the networks alone, by a tile through each just now on {self.where}, MP/s: {each}"
+
+
+def show(description: RunDescription, found: Sequence[Found]) -> None:
+    """Inspect the photos, show what was found, and leave by the exit code.
+
+    Raises:
+        RestoreError: weights or device are not available.
+        typer.Exit: always.
+    """
+    options = description.shared
+    report = reporter(options)
+    if options.shard:
+        found = shard(found, options.shard)
+    with download_bar(wanted=not (options.quiet or options.json_lines)) as progress:
+        ready = make_ready(description, progress=progress, say=lambda _: None, warn=report.warn)
+    speeds = _Speeds(ready)
+    rows: list[Inspected] = []
+    failed = 0
+    for event in _events(found, ready.setup({}), speeds):
+        failed += isinstance(event, FileFailed)
+        if options.json_lines:
+            sys.stdout.write(as_line(event.fields()))
+            sys.stdout.flush()
+        elif isinstance(event, Inspected):
+            rows.append(event)
+        else:
+            report.event(event)
+    if options.json_lines and speeds.by_weights:
+        measured = {"event": "speed", "megapixels_per_second": speeds.by_weights, "device": speeds.where}
+        sys.stdout.write(as_line(measured))
+    elif rows:
+        told = [speeds.told] if speeds.by_weights else []
+        sys.stdout.write("\n".join([*table(rows), *_reasons(rows, options.verbose), "", *told]) + "\n")
+    raise typer.Exit(ExitCode.SOME_FAILED if failed else ExitCode.DONE)
+
+
+def _events(found: Sequence[Found], setup: Setup, speeds: _Speeds) -> Iterator[Inspected | FileFailed]:
+    """Give what is in each photo, or why it cannot be said."""
+    for item in found:
+        planned = PlannedPhoto(item, None, "keep")
+        try:
+            if item.refusal:
+                raise UnreadableError(item.refusal)
+            document = read_photo(planned, setup).document
+            seen = inspect(document, setup.stages, setup.networks)
+            yield _event(planned.name, seen, speeds.seconds(seen.work))
+        except Exception as error:
+            event = failure(planned, error)
+            if event is None:
+                raise
+            yield event
+
+
+def _event(name: str, seen: Inspection, seconds: float) -> Inspected:
+    values = {
+        each.name: getattr(seen, each.name) for each in fields(seen) if each.name not in ("steps", "work")
+    }
+    return Inspected(input=name, needs=seen.steps, seconds=round(seconds, 2), **values)
+
+
+def table(rows: Sequence[Inspected]) -> list[str]:
+    """Return the table, of at most 80 columns where it is no terminal, and what it comes to."""
+    folder = os.path.commonpath([Path(row.input).parent for row in rows]) if rows else ""
+    cells = [
+        (
+            _short(row.input, folder),
+            f"{row.width}×{row.height}" + (f"×{row.pages}" if row.pages > 1 else ""),
+            f"{row.kind} {row.bits}" + (" gray" if row.channels == 1 else ""),
+            row.profile[:12],
+            "" if row.sigma is None else f"{max(row.sigma, row.sigma_coarse or 0):.1f}",
+            "" if row.quality is None else f"{row.quality:.0f}",
+            "" if row.sharpness is None else f"{row.sharpness:.2f}",
+            " ".join(row.needs) or "nothing",
+            spoken(row.seconds) if row.needs else "",
+        )
+        for row in rows
+    ]
+    width = terminal_width(sys.stdout.isatty()) or USUAL_WIDTH
+    needy = [row for row in rows if row.needs]
+    photos = f"{len(rows)} photo{'s' * (len(rows) != 1)}"
+    whole = f"{photos}: {len(needy)} would be restored, in {spoken(sum(row.seconds for row in needy))}, and "
+    return [*lines(COLUMNS, cells, width), "", f"{whole}{len(rows) - len(needy)} left as they are"]
+
+
+def _short(name: str, folder: str) -> str:
+    """Return the end of a path below ``folder``, as much of it as there is room for."""
+    name = os.path.relpath(name, folder) if folder else name
+    return name if len(name) <= LONGEST_NAME else "…" + name[-LONGEST_NAME + 1 :]
+
+
+def spoken(seconds: float) -> str:
+    """Return a time for people."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _reasons(rows: Sequence[Inspected], verbose: int) -> list[str]:
+    """Return what was found and decided for each photo, where that was asked for."""
+    if not verbose:
+        return []
+    return ["", *(f"{row.input}: {', '.join(row.found)}" for row in rows)]
