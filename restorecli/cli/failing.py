@@ -71,6 +71,8 @@ def from_parser(error: Any, arguments: Sequence[str]) -> UsageError:
         return UsageError(
             f"{command} has no command {missing[1]}", did_you_mean(missing[1], known) or help_hint
         )
+    if type(error).__name__ == "BadOptionUsage" and "requires an argument" in error.format_message():
+        return UsageError(f"{error.option_name} needs a value", help_hint)
     parameter = getattr(error, "param", None)
     if type(error).__name__ == "MissingParameter" and parameter is not None:
         return UsageError(f"{parameter.metavar or parameter.name.upper()} is missing", help_hint)

@@ -20,7 +20,16 @@ _FIRST = (MODEL, INPUTS, OUTPUT)
 
 
 class BriefCommand(TyperCommand):
-    """A command with `brief` help."""
+    """A command with `brief` help, whose parser's errors tell which command they are of."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse; the parser leaves its context out of some errors."""
+        try:
+            return list(super().parse_args(ctx, args))
+        except Exception as error:
+            if getattr(error, "ctx", ctx) is None:
+                error.ctx = ctx  # type: ignore[attr-defined]
+            raise
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help."""

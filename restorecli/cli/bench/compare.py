@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from restorecli.cli.bench.layout import Table
 from restorecli.cli.bench.options import BenchOptions
-from restorecli.cli.bench.show import Table, say, show, significant
+from restorecli.cli.bench.show import say, show, significant
 from restorecli.quality.compare import COVERAGE, RESAMPLES, Ratio, compare
 
 
@@ -20,13 +21,13 @@ def compare_files(options: BenchOptions) -> None:
     ratios, alone = compare(first, second)
     if alone:
         say(options, f"in one file only: {', '.join(alone)}")
-    titles = ("model", "input", "precision", "A ms", "B ms", "A ÷ B", f"{COVERAGE:.0%} interval", "B is")
+    titles = ("model", "input", "A ms", "B ms", "A ÷ B", f"{COVERAGE:.0%} interval", "B is", "precision")
     note = (
         f"A is {first}, B is {second}. Intervals: percentile bootstrap of the medians, {RESAMPLES} "
         "resamples; they cover the passes within the two runs, not how the machine differs from day to day."
     )
     records = [{**_who(ratio), **_numbers(ratio)} for ratio in ratios]
-    lines = [Table(titles, [_cells(ratio) for ratio in ratios]).markdown(), "", note]
+    lines = [Table(titles, [_cells(ratio) for ratio in ratios], keys=2).markdown(), "", note]
     show(options, "comparison", lines, records, files=[str(first), str(second)], alone=alone)
 
 
@@ -45,10 +46,10 @@ def _cells(ratio: Ratio) -> list[str]:
     return [
         str(row["name"]),
         f"{row['width']}×{row['height']}",
-        str(row["precision"]),
         significant(ratio.before * 1e3),
         significant(ratio.after * 1e3),
         f"{ratio.ratio:.2f}",
         f"{ratio.low:.2f} to {ratio.high:.2f}",
         ratio.verdict,
+        str(row["precision"]),
     ]

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 import torch
 
 from restorecli.cli.bench.asked import described
+from restorecli.cli.bench.layout import Table
 from restorecli.cli.bench.options import BenchOptions
-from restorecli.cli.bench.show import Table, percent, say, show, significant
+from restorecli.cli.bench.show import percent, say, show, significant
 from restorecli.cli.restoring import reporter, run_interruptibly
 from restorecli.commands.description import RunDescription
 from restorecli.commands.ready import make_ready
@@ -23,11 +24,11 @@ from restorecli.report.stopwatch import Stopwatch
 
 MEANING = {
     "decode": "reading files, in their own threads",
-    "restore": "everything between: estimating, turning to tensors and back, the network",
-    "device": "of that, in the engine: copies, network, blending",
+    "restore": "all between, the network included",
+    "device": "of that, copies, network and blending",
     "encode": "writing files, in their own threads",
-    "wait for decoding": "the device was idle: no photo was decoded yet",
-    "wait for encoding": "the device was idle: results waited to be written",
+    "wait for decoding": "the device idle: nothing decoded yet",
+    "wait for encoding": "the device idle: results not written",
 }
 
 
@@ -97,7 +98,7 @@ def measure_folder(options: BenchOptions) -> None:
         f"{significant(row.files_per_minute)} files per minute, {rate}"
         + (f"; {row.failed} failed" if row.failed else ""),
         "",
-        Table(("what", "seconds", "of the run", ""), _spent(row)).markdown(),
+        Table(("what", "seconds", "share", ""), _spent(row)).markdown(),
         "",
         f"Bottleneck: {row.bottleneck}: {BOTTLENECKS[row.bottleneck]}.",
     ]

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from restorecli.cli.bench.layout import Table
 from restorecli.cli.bench.options import BenchOptions
-from restorecli.cli.bench.show import Table, show
+from restorecli.cli.bench.show import show
 from restorecli.errors import NothingToDoError
 from restorecli.models.registry import load_registry
 from restorecli.quality.papers import PaperRow
 
 TITLES = ("published for", "set", "degraded", "ours", "published", "difference", "weights used")
+KEYS = 2
 
 
 def show_paper(options: BenchOptions, rows: Sequence[PaperRow]) -> None:
@@ -33,7 +35,7 @@ def show_paper(options: BenchOptions, rows: Sequence[PaperRow]) -> None:
         notes.append("A difference stands only where the paper's own weights were measured on the whole set.")
     notes += list(dict.fromkeys(f"{row.entry.name}: {row.note}" for row in rows if row.note))
     protocols = dict.fromkeys(f"{row.protocol.name}: {row.protocol.title}" for row in rows)
-    lines = [Table(TITLES, [_cells(row) for row in rows]).markdown(), "", *notes, "", *protocols]
+    lines = [Table(TITLES, [_cells(row) for row in rows], KEYS).markdown(), "", *notes, "", *protocols]
     show(options, "paper", lines, [_record(row) for row in rows], network=network, notes=notes)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from restorecli.cli.bench.layout import Table
 from restorecli.cli.bench.options import BenchOptions
-from restorecli.cli.bench.show import Table, show, significant
+from restorecli.cli.bench.show import show, significant
 from restorecli.quality.evaluate import Scores
 from restorecli.report.plots import Axes, Series, draw
 
@@ -55,8 +56,12 @@ def per_image(scores: Scores) -> str:
             if row.image == image
         ]
         rows.append([image, *cells])
-    titles = ["image", *scores.methods]
-    return Table(titles, rows).markdown()
+    table = Table(["image", *scores.methods], rows)
+    if table.fits():
+        return table.markdown()
+    numbered = Table(["image", *(f"({n})" for n in range(1, len(scores.methods) + 1))], rows)
+    named = [f"({n}) {method}" for n, method in enumerate(scores.methods, 1)]
+    return "\n\n".join(["; ".join(named), numbered.markdown()])
 
 
 def overview(results: Sequence[Scores]) -> str:
@@ -69,7 +74,7 @@ def overview(results: Sequence[Scores]) -> str:
             text = " / ".join(f"{scores.mean(method, name):.{PLACES[name]}f}" for name in values)
             cells.setdefault((scores.protocol.name, method), {})[scores.images.name] = text
     rows = [[*line, *(own.get(name, "–") for name in sets)] for line, own in cells.items()]
-    return Table(["protocol", "method", *sets], rows).markdown()
+    return Table(["protocol", "method", *sets], rows, keys=2).markdown()
 
 
 def means(scores: Scores) -> str:
@@ -80,8 +85,8 @@ def means(scores: Scores) -> str:
     titles = [
         "mean of " + str(len(scores.images.files)),
         *(NAMES[name] for name in values),
-        f"gain over {first}",
-        f"gain over {baseline}" if baseline else "",
+        f"dB over {first}",
+        "dB over best" if baseline else "",
         "published",
         "difference",
         "s per MP",
@@ -98,7 +103,8 @@ def means(scores: Scores) -> str:
         ]
         for record in records
     ]
-    return Table(titles, rows).markdown()
+    table = Table(titles, rows).markdown()
+    return f"{table}\n\nbest: {baseline}, of the classical methods" if baseline else table
 
 
 def mean_records(scores: Scores) -> list[dict[str, Any]]:

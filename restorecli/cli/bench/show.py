@@ -7,30 +7,15 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from restorecli.cli.bench.layout import wrapped
 from restorecli.cli.bench.options import BenchOptions
 from restorecli.errors import WriteError
 
 FORMAT = 1
 """Version of the JSON document; a field that changes its meaning raises it."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table for people: titles, and cells as texts."""
-
-    titles: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-    def markdown(self) -> str:
-        """Return it as a Markdown table, columns that are empty all the way left out."""
-        used = [i for i in range(len(self.titles)) if any(row[i] not in ("", "–") for row in self.rows)]
-        lines = [[self.titles[i] for i in used], ["---"] * len(used)]
-        lines += [[row[i] for i in used] for row in self.rows]
-        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def say(options: BenchOptions, text: str) -> None:
@@ -52,7 +37,7 @@ def show(
     Args:
         options: what was asked.
         kind: "times", "sweep", "quality", …
-        lines: the text for people, Markdown.
+        lines: the text for people, Markdown; what is no table is wrapped.
         records: the rows for machines.
         more: further parts of the JSON document, such as ``machine``.
 
@@ -65,7 +50,7 @@ def show(
         document = {"restore_bench": FORMAT, "kind": kind, **more, "rows": list(records)}
         sys.stdout.write(json.dumps(finite(document), ensure_ascii=False, indent=1) + "\n")
     else:
-        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.write("\n".join(wrapped(lines)) + "\n")
 
 
 def write_csv(path: Path, records: Sequence[Mapping[str, Any]]) -> None:

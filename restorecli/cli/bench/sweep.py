@@ -7,8 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from restorecli.cli.bench.asked import sizes
+from restorecli.cli.bench.layout import Table
 from restorecli.cli.bench.options import BenchOptions
-from restorecli.cli.bench.show import Table, say, show, significant
+from restorecli.cli.bench.show import say, show, significant
 from restorecli.cli.bench.times import missing_error, report_missing, setup, subjects
 from restorecli.quality.machine import header, machine
 from restorecli.quality.subjects import Missing

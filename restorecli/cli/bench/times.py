@@ -7,8 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from restorecli.cli.bench.asked import runs, sizes
+from restorecli.cli.bench.layout import Table
 from restorecli.cli.bench.options import BenchOptions
-from restorecli.cli.bench.show import Table, percent, say, show, significant
+from restorecli.cli.bench.show import percent, say, show, significant
 from restorecli.engine.device import parse_devices
 from restorecli.engine.tuned import use_tuned_threads
 from restorecli.errors import NothingToDoError, RestoreError, UsageError
@@ -20,9 +21,10 @@ from restorecli.report.plots import Axes, Series, draw
 
 USUAL_SIZE = (256, 256)
 TITLES = (
-    "model", "weights", "task", "input", "batch", "precision", "parameters", "GMAC", "median ms", "p90 ms",
-    "runs", "MP/s in", "MP/s out", "peak MiB", "of matrix peak", "of bandwidth", "J per image",
+    "model", "input", "median ms", "p90 ms", "runs", "MP/s in", "MP/s out", "task", "weights", "precision",
+    "batch", "parameters", "GMAC", "peak MiB", "of matrix", "of copy", "joules",
 )  # fmt: skip
+KEYS = 2
 
 
 def measure_times(options: BenchOptions) -> None:
@@ -158,7 +160,7 @@ def calibration_lines(calibrations: Sequence[Calibration] | Any) -> list[str]:
 
 def table(rows: Sequence[Row]) -> str:
     """Return the Markdown table of run times."""
-    return Table(TITLES, [_cells(row) for row in rows]).markdown()
+    return Table(TITLES, [_cells(row) for row in rows], KEYS).markdown()
 
 
 def footnotes(rows: Sequence[Row]) -> list[str]:
@@ -200,18 +202,18 @@ def _cells(row: Row) -> list[str]:
     name = row.name + (" + ensemble" if row.self_ensemble else "") + (" compiled" if row.compiled else "")
     return [
         name,
-        row.weights,
-        row.task,
         f"{row.width}×{row.height}",
-        str(row.batch) if row.batch > 1 else "",
-        row.precision,
-        f"{row.parameters:,}",
-        significant(row.macs / 1e9),
         significant(row.times.median * 1e3),
         significant(row.times.p90 * 1e3),
         str(len(row.seconds)),
         significant(row.megapixels_in),
         significant(row.megapixels_out),
+        row.task,
+        row.weights,
+        row.precision,
+        str(row.batch) if row.batch > 1 else "",
+        f"{row.parameters:,}",
+        significant(row.macs / 1e9),
         f"{row.device_bytes / 2**20:,.0f}",
         percent(row.matrix_share),
         percent(row.bandwidth_share),
