@@ -13,8 +13,7 @@ from restorecli.photos.metadata import tiff_tags
 
 _LARGEST_CLASSIC = 2**32 - 2**25  # bytes, uncompressed; offsets beyond need a BigTIFF
 _STRIP = 1 << 20  # bytes per strip, about
-_LEVELS = {1: 2}
-"""Of libdeflate by bytes of a sample: level 2 for 8 bits, 1 for more, where 2 gains nothing."""
+_LEVEL = 1  # of libdeflate: the next one takes 1.3 to 1.6 times as long for 1 to 3 percent, or for none
 _XMP, _IPTC, _RESOURCES = 700, 33723, 34377
 _BYTE, _UNDEFINED = 1, 7
 
@@ -59,7 +58,7 @@ def _write_page(writer: tifffile.TiffWriter, page: Page) -> None:
         planarconfig=None if channels == 1 else "contig",
         extrasamples=["unassalpha"] if page.has_alpha else None,
         compression="zlib",
-        compressionargs={"level": _LEVELS.get(page.samples.itemsize, 1)},
+        compressionargs={"level": _LEVEL},
         predictor=True,
         rowsperstrip=rows,
         iccprofile=page.icc,
