@@ -27,6 +27,7 @@ LAYERS = (
     {"stages"},
     {"results"},
     {"pipeline"},
+    {"comparison"},
     {"commands"},
     {"quality"},
     {"quality.protocols"},

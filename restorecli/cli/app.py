@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from restorecli import __version__
-from restorecli.cli import doctor, inspect, models
+from restorecli.cli import compare, doctor, inspect, models
 from restorecli.cli.bench import command as bench
 from restorecli.cli.commands import command_of
 from restorecli.cli.failing import from_parser, tell
@@ -29,6 +29,7 @@ app = typer.Typer(
 for kind in COMMANDS.values():
     app.command(cls=BriefCommand)(command_of(kind))
 app.command(cls=BriefCommand)(inspect.inspect)
+app.command(cls=BriefCommand)(compare.compare)
 app.command(cls=BriefCommand)(bench.bench)
 app.add_typer(models.app, name="models", cls=BriefGroup)
 app.command(cls=BriefCommand)(doctor.doctor)

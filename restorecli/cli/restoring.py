@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import typer
 
+from restorecli.cli.comparing import comparing
 from restorecli.cli.downloads import download_bar
 from restorecli.cli.plan import print_plan
 from restorecli.cli.process import interrupted, stopped_by
@@ -71,13 +72,14 @@ def restore(description: RunDescription, found: Sequence[Found]) -> None:
         folders = dict.fromkeys(photo.target.parent for photo in plan.photos if photo.target is not None)
         for path in remove_leftovers(folders):
             report.note(f"{path}: left by a run that was killed, removed")
-        tally = run_interruptibly(
-            plan.photos,
-            ready.setup(settings),
-            report,
-            jobs=number(options.jobs, "--jobs"),
-            fail_fast=options.fail_fast,
-        )
+        with comparing(description, plan.photos, event, report) as (followed, streams):
+            tally = run_interruptibly(
+                plan.photos,
+                ready.setup(settings, **streams),
+                followed,
+                jobs=number(options.jobs, "--jobs"),
+                fail_fast=options.fail_fast,
+            )
     raise typer.Exit(exit_code(tally))
 
 

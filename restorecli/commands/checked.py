@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from restorecli.commands.options import SharedOptions
 from restorecli.commands.values import level, number, one_of
+from restorecli.comparison.page import check_target
 from restorecli.engine.settings import PRECISIONS, RunSettings
 from restorecli.errors import UsageError
 from restorecli.models.registry import LICENSE_POLICIES
@@ -42,6 +43,8 @@ def check(options: SharedOptions) -> None:
         raise UsageError(
             "--null does nothing without --files-from", "add --files-from FILE, or - for standard input"
         )
+    if options.compare is not None:
+        check_target(options.compare, "--compare")
     level(options.file_timeout, "--file-timeout", 0, LONGEST_TIMEOUT)
     if options.format != "keep":
         check_format(options.format)

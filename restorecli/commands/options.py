@@ -211,6 +211,15 @@ class SharedOptions:
             "--keep-dates", help="Give results the modification time of their photos' files.", panel=OUTPUT
         ),
     ] = False
+    compare: Annotated[
+        Path | None,
+        option(
+            "--compare",
+            help="Write a page that shows photos beside their results, with a slider, for any browser.",
+            panel=OUTPUT,
+            metavar="FILE.html",
+        ),
+    ] = None
     frames: Annotated[
         str | None,
         option(

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 from tqdm import tqdm
 
-from restorecli.report.events import Event, FileDone, FileFailed, FileSkipped, PlanMade, RunSummary
+from restorecli.report.events import Event, FileDone, FileFailed, FileSkipped, PageMade, PlanMade, RunSummary
 from restorecli.report.kinds import Kinds
 from restorecli.report.words import labelled
 
@@ -64,6 +64,9 @@ class ConsoleReporter:
         elif isinstance(event, RunSummary):
             self.close()
             self._summary(event)
+        elif isinstance(event, PageMade) and self.verbosity >= 0:
+            size = f"{event.bytes / 1e6:.1f} MB"
+            self._say("", f"{event.output}: {event.photos} photo{'s' * (event.photos != 1)}, {size}")
 
     def tiles(self, name: str, done: int, total: int) -> None:
         """Move the bar of the photo at work; photos of one tile get none."""

@@ -117,6 +117,15 @@ class RunSummary(Event, name="summary"):
 
 
 @dataclass(frozen=True)
+class PageMade(Event, name="page"):
+    """A page that shows photos beside their results was written; ``photos`` have pictures on it."""
+
+    output: str
+    photos: int
+    bytes: int
+
+
+@dataclass(frozen=True)
 class RunError(Event, name="error"):
     """What ended the run: one of the codes of `errors`, what is wrong, and what to do (may be empty)."""
 
