@@ -13,7 +13,8 @@ from restorecli.comparison.difference import Box, Pair, differ
 from restorecli.comparison.display import Shown, show
 from restorecli.comparison.text import escaped, readable, script_data
 from restorecli.errors import TooLargeError
-from restorecli.photos.read import measure, reading_bytes
+from restorecli.photos.limits import reading_bytes
+from restorecli.photos.read import measure
 
 _SHARE = 0.8  # of the memory that is free
 _BASE64 = 3 / 4  # bytes that a character holds

@@ -21,7 +21,7 @@ class Recorded:
         self._details: dict[Path, dict[str, Details]] = {}
 
     def source_of(self, result: Path) -> str | None:
-        """Return the real path of what ``result`` was made from; None where it is not recorded as it is now."""
+        """Return the real path of what ``result`` was made from; None where that is not recorded."""
         real = self._records.source_of(result)
         return None if real is None else os.path.join(*real)  # noqa: PTH118 - compared as text
 
