@@ -14,6 +14,7 @@ import typer
 from restorecli.errors import UnreadableError, UsageError
 from restorecli.training import loop
 from restorecli.training.curve import draw_curve
+from restorecli.training.device.batches import can_stay
 from restorecli.training.export import export, origin
 from restorecli.training.lookalikes import check_none_alike
 from restorecli.training.patches import Pair, PatchSampler, load_pair, photo_files, split, validation_pairs
@@ -22,7 +23,13 @@ from restorecli.training.say import errors_shown, say
 
 
 def run(
-    recipe: Recipe, photos: Path, work: Path, weights: Path, device: torch.device, workers: int = 0
+    recipe: Recipe,
+    photos: Path,
+    work: Path,
+    weights: Path,
+    device: torch.device,
+    workers: int = 0,
+    options: loop.Options | None = None,
 ) -> Path:
     """Train ``recipe``, going on where a checkpoint in ``work`` stands, write the weights and draw the curve.
 
@@ -50,7 +57,7 @@ def run(
         say(f"resuming from step {state.step}")
     parameters = sum(p.numel() for p in state.network.parameters())
     say(f"{recipe.name}: {parameters} parameters, {len(pairs)} photos, {len(validation)} held out")
-    loop.train(recipe, sampler, held, state, work, say, workers)
+    loop.train(recipe, sampler, held, state, work, say, workers, options)
     draw_curve(work / "log.jsonl", work / "curve.png", recipe.name)
     state.average = loop.averaged(state.average, others)
     file = weights / f"{recipe.name}.safetensors"
@@ -80,6 +87,25 @@ def load(files: Sequence[Path], recipe: Recipe) -> list[Pair]:
     return pairs
 
 
+def chosen(
+    recipe: Recipe, device: torch.device, on_device: bool | None, compiled: bool | None
+) -> loop.Options:
+    """Return how a recipe is trained on a device: as usual, where nothing else is asked for.
+
+    Raises:
+        UsageError: photos are to stay on the device, and the recipe's patches cannot be made there.
+    """
+    usual = loop.usual_options(recipe, device)
+    if on_device and not can_stay(recipe):
+        raise UsageError(
+            f"patches for {recipe.name} are made on the CPU",
+            "leave --keep-photos out; --workers N makes them ahead",
+        )
+    return loop.Options(
+        usual.on_device if on_device is None else on_device, usual.compiled if compiled is None else compiled
+    )
+
+
 def main(
     recipe: Annotated[str, typer.Argument(help="Recipe file, TOML, or the name of one of the package's.")],
     photos: Annotated[Path, typer.Option(help="Folder of training photos.")],
@@ -92,6 +118,18 @@ def main(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads, 0: all.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes that make patches ahead; 0: none.")] = 0,
+    compiled: Annotated[
+        bool | None,
+        typer.Option("--compile/--no-compile", help="Compile the network. Default: on a GPU."),
+    ] = None,
+    on_device: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep-photos/--no-keep-photos",
+            help="Keep photos on the device, and cut and degrade patches there. Default: on a GPU, where the "
+            "task allows it.",
+        ),
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Steps, where not those of the recipe.", min=1)] = None,
     not_like: Annotated[
         list[Path] | None,
@@ -108,7 +146,9 @@ def main(
             raise UsageError(f"{photos}: there is no such folder", "give the folder of your photos")
         check_none_alike(photo_files(photos, wanted), not_like or [])
         folder = work or Path("training") / wanted.name
-        file = run(wanted, photos, folder, weights or folder, torch.device(device), workers)
+        where = torch.device(device)
+        options = chosen(wanted, where, on_device, compiled)
+        file = run(wanted, photos, folder, weights or folder, where, workers, options)
         say(f"wrote {file}; to use it: restore {wanted.task} --weights {file} …")
 
 

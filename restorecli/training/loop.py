@@ -22,6 +22,7 @@ from restorecli.networks import layout
 from restorecli.networks.network import Network
 from restorecli.quality.degrade import to_bytes
 from restorecli.quality.scores import luma, psnr
+from restorecli.training.device.batches import can_stay, device_batches
 from restorecli.training.muon import Muon, is_matrix
 from restorecli.training.patches import Pair, PatchSampler, batches, in_bytes, tensor
 from restorecli.training.recipe import Recipe, starting_weights
@@ -45,6 +46,19 @@ def loss_of(recipe: Recipe) -> Callable[[Tensor, Tensor], Tensor]:
     if recipe.loss == "psnr":
         return partial(negative_psnr, error_floor=recipe.error_floor)
     return charbonnier if recipe.loss == "charbonnier" else F.l1_loss
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run goes on its device; results do not depend on it but for what is drawn.
+
+    Attributes:
+        on_device: photos are kept there and patches cut and degraded there; see `training.device`.
+        compiled: the network's forward and backward are compiled first.
+    """
+
+    on_device: bool = False
+    compiled: bool = False
 
 
 @dataclass
@@ -136,6 +150,7 @@ def train(
     folder: Path,
     say: Callable[[str], None],
     workers: int = 0,
+    options: Options | None = None,
 ) -> None:
     """Train from ``state.step`` to the end, leaving checkpoints and a log (JSON lines) in ``folder``.
 
@@ -147,18 +162,25 @@ def train(
         folder: exists.
         say: called with every row of the log.
         workers: processes that make batches ahead.
+        options: how; None for the usual way on the network's device.
     """
     device = next(state.network.parameters()).device
+    options = options or usual_options(recipe, device)
+    if options.on_device:
+        source = device_batches(sampler, state.step, device)
+    else:
+        source = batches(sampler, state.step, workers)
+    step = stepper(recipe, state, options)
     began, losses = time.monotonic() - state.seconds, []
-    for degraded, clean in batches(sampler, state.step, workers):
-        losses.append(_step(recipe, state, degraded.to(device), clean.to(device)))
+    for degraded, clean in source:
+        losses.append(step(degraded.to(device), clean.to(device)))
         state.step += 1
         if state.step % recipe.validate_every == 0 or state.step == recipe.steps:
             state.seconds = time.monotonic() - began
             score = validate(recipe, state, validation)
             row = {
                 "step": state.step,
-                "loss": float(np.mean(losses)),
+                "loss": float(torch.stack(losses).mean()),
                 "psnr": score,
                 "learning_rate": learning_rate(recipe, state.step),
                 "seconds": round(state.seconds, 1),
@@ -170,14 +192,33 @@ def train(
             say(" ".join(f"{name}={value:.6g}" for name, value in row.items()))
 
 
-def _step(recipe: Recipe, state: State, degraded: Tensor, clean: Tensor) -> float:
+Stepper = Callable[[Tensor, Tensor], Tensor]
+"""Takes one step on a batch, degraded and clean; returns the loss, on the device."""
+
+
+def stepper(recipe: Recipe, state: State, options: Options) -> Stepper:
+    """Return what takes a step; ``state`` is changed by it, but for its count."""
+    run = torch.compile(state.network) if options.compiled else state.network
+    return partial(_step, recipe, state, run)
+
+
+def usual_options(recipe: Recipe, device: torch.device) -> Options:
+    """Return what suits a device: on a GPU photos stay there if they can, and the network is compiled."""
+    return Options(on_device=device.type != "cpu" and can_stay(recipe), compiled=device.type == "cuda")
+
+
+def _step(
+    recipe: Recipe, state: State, run: Callable[[Tensor], Tensor], degraded: Tensor, clean: Tensor
+) -> Tensor:
+    """Take one step by ``run``, the network or its compiled form; return the loss, without waiting for it."""
     for optimiser in state.optimisers:
         optimiser.zero_grad(set_to_none=True)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(recipe, state.step)
     state.network.train()
     with torch.autocast(degraded.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
-        output = restored(state.network, degraded)
+        scale = state.network.value_range
+        output = run(degraded * scale) / scale
     loss = loss_of(recipe)(output.float(), clean)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), recipe.clip_gradient)
@@ -187,7 +228,7 @@ def _step(recipe: Recipe, state: State, degraded: Tensor, clean: Tensor) -> floa
     decay = min(recipe.ema, (1 + state.step) / (10 + state.step))
     for key, value in state.network.state_dict().items():
         state.average[key].lerp_(value, 1 - decay)
-    return float(loss.detach())
+    return loss.detach()
 
 
 def validate(recipe: Recipe, state: State, pairs: list[Pair]) -> float:
@@ -195,15 +236,16 @@ def validate(recipe: Recipe, state: State, pairs: list[Pair]) -> float:
 
     Upscaling: on luma, borders of ``scale`` pixels cut; the other tasks: over RGB.
     """
+    device = next(iter(state.average.values())).device
     network = layout(recipe.network).make(**recipe.settings).eval()
     network.load_state_dict(state.average)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     upscales = recipe.task == "upscale"
     scores = []
     with torch.inference_mode():
         for pair in pairs:
-            output = restored(network, tensor([pair.degraded]))[0].permute(1, 2, 0).numpy()
-            image, clean = to_bytes(output), in_bytes(pair.clean)
+            output = restored(network, tensor([pair.degraded]).to(device))[0].permute(1, 2, 0)
+            image, clean = to_bytes(output.cpu().numpy()), in_bytes(pair.clean)
             if upscales:
                 scores.append(psnr(luma(image), luma(clean), border=recipe.scale))
             else:

@@ -129,7 +129,8 @@ def find_recipe(name: str) -> Path:
     given = Path(name)
     if given.is_file() or given.suffix:
         return given
-    shipped = {file.stem: file for file in sorted(package_data("recipes").rglob("*.toml"))}
+    files = sorted(package_data("recipes").rglob("*.toml"))
+    shipped = {file.stem: file for file in files if file.parent.name != "plans"}
     if name not in shipped:
         raise UsageError(f"there is no recipe {name}", f"give a file, or one of {', '.join(shipped)}")
     return shipped[name]

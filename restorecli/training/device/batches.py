@@ -1,0 +1,100 @@
+"""Batches from photos that stay on the device: cut by index, turned, degraded, all as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from restorecli.training.degradations import margin
+from restorecli.training.device.degradations import TASKS, Draw
+from restorecli.training.patches import Pair, PatchSampler, in_bytes
+from restorecli.training.recipe import Recipe
+
+BORDER = 4
+"""Pixels of the small picture around a patch that is shrunk, so that it is as if cut from a shrunk photo."""
+
+
+def can_stay(recipe: Recipe) -> bool:
+    """Whether a recipe's patches can be made on the device."""
+    return recipe.task in TASKS and not recipe.hard
+
+
+class DeviceBatches:
+    """Batches by step, which follow from seed and step alone (and from the kind of device).
+
+    Args:
+        sampler: holds photos and drawn sheets; what is cut is as often of each as there.
+        device: where the pixels are kept, 3 bytes each.
+    """
+
+    def __init__(self, sampler: PatchSampler, device: torch.device) -> None:
+        self.recipe, self.device = sampler.recipe, device
+        self.margin = margin(self.recipe.task, self.recipe.drawn) if self.recipe.draws else 2 * BORDER
+        size = (self.recipe.patch + self.margin) * self.recipe.scale
+        photos = [photo for photo in sampler.photos if min(photo.clean.shape[:2]) >= size]
+        sheets = [sheet for sheet in sampler.drawn if min(sheet.clean.shape[:2]) >= size]
+        self.size, kept = size, [in_bytes(pair.clean) for pair in (*photos, *sheets)]
+        self.sides = np.array([image.shape[:2] for image in kept])
+        self.starts = np.concatenate([[0], np.cumsum(self.sides.prod(1))[:-1]])
+        self.pixels = torch.from_numpy(np.concatenate([image.reshape(-1, 3) for image in kept])).to(device)
+        share = self.recipe.drawings if sheets else 0.0
+        self.chance = np.concatenate(
+            [_by_area(photos) * (1 - share), np.full(len(sheets), share / max(1, len(sheets)))]
+        )
+        self.chance /= self.chance.sum()
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return degraded B×3×p×p and clean B×3×sp×sp of a step, float32, 0–1, on the device."""
+        recipe = self.recipe
+        numbers = np.random.default_rng((recipe.seed, step))
+        random = torch.Generator(self.device).manual_seed(int(numbers.integers(2**62)))
+        clean = self._cut(numbers)
+        seen, clean = TASKS[recipe.task](clean, Draw(numbers, random, recipe.drawn))
+        side, scale = recipe.patch, recipe.scale
+        start = 0 if recipe.draws else BORDER
+        inside, wanted = slice(start, start + side), slice(scale * start, scale * (start + side))
+        seen, clean = seen[:, :, inside, inside], clean[:, :, wanted, wanted]
+        return (
+            seen.contiguous(memory_format=torch.channels_last),
+            clean.contiguous(memory_format=torch.channels_last),
+        )
+
+    def _cut(self, numbers: np.random.Generator) -> Tensor:
+        """Cut and turn a batch of clean patches, B×3×size×size."""
+        count, size, scale = self.recipe.batch, self.size, self.recipe.scale
+        which = numbers.choice(len(self.chance), count, p=self.chance)
+        room = (self.sides[which] - size) // scale + 1
+        corners = (numbers.random((count, 2)) * room).astype(np.int64) * scale
+        turns, mirrored = numbers.integers(4, size=count), numbers.integers(2, size=count)
+        y, x = np.indices((size, size))
+        last = size - 1
+        places = []
+        for turn, mirror in zip(turns, mirrored, strict=True):
+            across = last - x if mirror else x
+            down = y
+            for _ in range(turn):
+                down, across = across, last - down
+            places.append((down, across))
+        width = self.sides[which, 1][:, None, None]
+        down, across = (np.stack([place[axis] for place in places]) for axis in (0, 1))
+        start = self.starts[which] + corners[:, 0] * width[:, 0, 0] + corners[:, 1]
+        index = torch.from_numpy(start[:, None, None] + down * width + across).to(self.device)
+        return self.pixels[index].permute(0, 3, 1, 2).float() / 255
+
+
+def device_batches(
+    sampler: PatchSampler, first: int, device: torch.device
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the batches from step ``first`` on."""
+    source = DeviceBatches(sampler, device)
+    for step in range(first, sampler.recipe.steps):
+        yield source[step]
+
+
+def _by_area(photos: list[Pair]) -> np.ndarray:
+    area = np.array([photo.clean.shape[0] * photo.clean.shape[1] for photo in photos], np.float64)
+    shares: np.ndarray = area / area.sum()
+    return shares

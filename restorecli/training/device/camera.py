@@ -1,0 +1,144 @@
+"""The noise of cameras on batches: `quality.camera_noise` with a camera for every image, as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from restorecli.imaging.bayer import bilinear, malvar
+from restorecli.quality.camera_noise import Camera
+from restorecli.training.device.filters import from_light, rounded, smoothed
+from restorecli.training.device.jpeg import compressed
+
+_TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+_REACH = 2  # pixels around a sample that demosaicing looks at
+_TONES = 2048
+
+
+def shot(clean: Tensor, cameras: Sequence[Camera], random: torch.Generator) -> Tensor:
+    """Give each of B×3×H×W (0–1, even sides) the noise of its camera; see `camera_noise.shoot`."""
+    noise = _reduced(_developed(clean, cameras, random), cameras)
+    toes = _numbers(cameras, lambda camera: camera.toe, clean)
+    noise = noise * torch.where(toes > 0, (clean / toes.clamp(min=1e-6)).clamp(max=1), torch.ones_like(clean))
+    noisy = rounded(clean + noise)
+    coded = compressed(
+        noisy, [c.quality or 100 for c in cameras], [c.subsampling == "4:2:0" for c in cameras]
+    )
+    plain = torch.tensor([camera.quality is None for camera in cameras], device=clean.device)
+    return torch.where(plain[:, None, None, None], noisy, coded)
+
+
+def _numbers(cameras: Sequence[Camera], value: Callable[[Camera], float], like: Tensor) -> Tensor:
+    """Return a number of each camera as B×1×1×1."""
+    return torch.tensor([value(c) for c in cameras], device=like.device, dtype=like.dtype)[
+        :, None, None, None
+    ]
+
+
+def _developed(clean: Tensor, cameras: Sequence[Camera], random: torch.Generator) -> Tensor:
+    light = torch.linspace(0, 1, _TONES, device=clean.device) ** 3
+    contrast = _numbers(cameras, lambda camera: camera.contrast, clean)[:, :, 0, 0]
+    curve = from_light(light)[None]
+    curves = (1 - contrast) * curve + contrast * curve**2 * (3 - 2 * curve)
+    linear = _looked_up(clean, curves, light.expand_as(curves))
+    balance = torch.tensor([camera.balance for camera in cameras], device=clean.device)[:, :, None, None]
+    strength = _numbers(cameras, lambda camera: camera.shot, clean) * linear / balance
+    deviation = (strength + _numbers(cameras, lambda camera: camera.read, clean)).clamp(min=0).sqrt()
+    raw = torch.randn(clean.shape, generator=random, device=clean.device) * deviation
+    noise = _demosaicked(raw, [camera.smooth_demosaicing for camera in cameras]) * balance
+    mixing = _numbers(cameras, lambda camera: camera.mixing, clean)
+    noise = (1 + 3 * mixing) * noise - mixing * noise.sum(1, keepdim=True)
+    return _looked_up(linear + noise, light.expand_as(curves).contiguous(), curves) - clean
+
+
+def _looked_up(values: Tensor, known: Tensor, wanted: Tensor) -> Tensor:
+    """Interpolate each of B×C×H×W linearly in its table, from ``known`` (ascending) to ``wanted``."""
+    flat = values.flatten(1).contiguous()
+    place = torch.searchsorted(known.contiguous(), flat).clamp(1, known.shape[1] - 1)
+    low, high = known.gather(1, place - 1), known.gather(1, place)
+    share = ((flat - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
+    return torch.lerp(wanted.gather(1, place - 1), wanted.gather(1, place), share).view_as(values)
+
+
+@cache
+def _kernels(method: Callable[[NDArray[np.float32], str], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return what a demosaicing does around the four sites of RGGB: 2×2 sites × 3 colours × 5×5.
+
+    It is linear, so its answers to single samples tell.
+    """
+    side = 2 * _REACH + 1
+    found = np.zeros((2, 2, 3, side, side), np.float32)
+    for row in range(-_REACH, _REACH + 2):
+        for column in range(-_REACH, _REACH + 2):
+            mosaic = np.zeros((12, 12), np.float32)
+            mosaic[4 + row, 4 + column] = 1
+            answer = method(mosaic, "RGGB")
+            for y in (0, 1):
+                for x in (0, 1):
+                    down, right = row - y + _REACH, column - x + _REACH
+                    if 0 <= down < side and 0 <= right < side:
+                        found[y, x, :, down, right] = answer[4 + y, 4 + x]
+    return found
+
+
+def _demosaicked(raw: Tensor, smooth: Sequence[bool]) -> Tensor:
+    """Sample B×3×H×W as RGGB and interpolate: bilinear where ``smooth``, else by Malvar, He and Cutler."""
+    height, width = raw.shape[2:]
+    rows, columns = torch.meshgrid(
+        torch.arange(height, device=raw.device) % 2, torch.arange(width, device=raw.device) % 2, indexing="ij"
+    )
+    mosaic = raw.gather(1, (rows + columns).expand(raw.shape[0], 1, -1, -1))
+    around = F.pad(mosaic, (_REACH,) * 4, mode="reflect")
+    results = []
+    for method in (bilinear, malvar):
+        kernels = torch.from_numpy(_kernels(method)).to(raw.device).flatten(0, 2)[:, None]
+        sites = F.conv2d(around, kernels).view(raw.shape[0], 4, 3, height, width)
+        place = (2 * rows + columns).expand(raw.shape[0], 1, 3, -1, -1)
+        results.append(sites.gather(1, place)[:, 0])
+    which = torch.tensor(list(smooth), device=raw.device)[:, None, None, None]
+    return torch.where(which, results[0], results[1])
+
+
+def _reduced(noise: Tensor, cameras: Sequence[Camera]) -> Tensor:
+    """As `camera_noise.reduced`: by luma and chroma, or red, green and blue by themselves."""
+    to_ycc = torch.tensor(_TO_YCC, device=noise.device)
+    parts = torch.einsum("ij,bjhw->bihw", to_ycc, noise)
+    fine = _numbers(cameras, lambda camera: camera.luma_blur, noise)
+    coarse = _numbers(cameras, lambda camera: camera.chroma_blur, noise)
+    luma = _plane_left(parts[:, :1], fine, cameras)
+    chroma = smoothed(parts[:, 1:], coarse[:, 0, 0, 0])
+    ratio = _numbers(
+        cameras, lambda camera: -1.0 if camera.chroma_ratio is None else camera.chroma_ratio, noise
+    )
+    own, left = _deviation(parts[:, 1:]), ratio * _deviation(luma)
+    chroma = _of_strength(chroma, torch.where(ratio < 0, own, left.expand_as(own)))
+    joint = torch.einsum("ij,bjhw->bihw", torch.linalg.inv(to_ycc), torch.cat((luma, chroma), 1))
+    wider = (fine**2 + (coarse / 3) ** 2).sqrt()
+    apart = [_plane_left(noise[:, i : i + 1], fine if i == 1 else wider, cameras) for i in range(3)]
+    alone = torch.tensor([camera.by_channel for camera in cameras], device=noise.device)[:, None, None, None]
+    return torch.where(alone, torch.cat(apart, 1), joint)
+
+
+def _plane_left(noise: Tensor, blur: Tensor, cameras: Sequence[Camera]) -> Tensor:
+    fine = smoothed(noise, blur[:, 0, 0, 0])
+    amount = _numbers(cameras, lambda camera: camera.sharpening, noise)
+    fine = fine + amount * (fine - smoothed(fine, torch.ones_like(amount[:, 0, 0, 0])))
+    slow = smoothed(noise, _numbers(cameras, lambda camera: camera.drift_blur, noise)[:, 0, 0, 0])
+    drift = _numbers(cameras, lambda camera: camera.luma_drift, noise)
+    mixed = _of_strength(fine, (1 - drift**2).sqrt()) + _of_strength(slow, drift)
+    left = _numbers(cameras, lambda camera: camera.luma_left, noise)
+    return _of_strength(mixed, left * _deviation(noise))
+
+
+def _deviation(planes: Tensor) -> Tensor:
+    return planes.std((2, 3), correction=0, keepdim=True)
+
+
+def _of_strength(planes: Tensor, wanted: Tensor) -> Tensor:
+    return planes * (wanted / _deviation(planes).clamp(min=1e-9))

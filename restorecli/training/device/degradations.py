@@ -1,0 +1,198 @@
+"""What is done to batches of clean patches on their device; what is drawn is as in `training.degradations`.
+
+What is drawn once per patch comes from NumPy; what is drawn per pixel, from the device's generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from restorecli.quality.camera_noise import draw_camera
+from restorecli.quality.degradations.blur import RADII, disc_kernel, gaussian_kernel, motion_kernel
+from restorecli.quality.degradations.small_photo import draw_past
+from restorecli.tasks.estimate.exposure import KNEE
+from restorecli.training.degradations import SOFTNESS
+from restorecli.training.device.camera import shot
+from restorecli.training.device.filters import blurred_by, from_light, rounded, shrunk, smoothed, to_light
+from restorecli.training.device.jpeg import compressed
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Where chance comes from, and what a recipe says of it.
+
+    Attributes:
+        numbers: of what is drawn per patch.
+        random: of what is drawn per pixel, on the patches' device.
+        options: the recipe's; see `Recipe.drawn`.
+    """
+
+    numbers: np.random.Generator
+    random: torch.Generator
+    options: Mapping[str, Any]
+
+    def share(self, name: str, count: int) -> list[bool]:
+        """Return for each of ``count`` patches whether it belongs to a share of the options."""
+        return [bool(self.numbers.random() < self.options.get(name, 0.0)) for _ in range(count)]
+
+    def noise(self, like: Tensor) -> Tensor:
+        """Return white noise of variance 1 in the form of ``like``."""
+        return torch.randn(like.shape, generator=self.random, device=like.device)
+
+
+def noisy(clean: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+    """White noise, or in a share of ``camera`` a camera's; see `training.degradations.noisy`."""
+    count, options = len(clean), draw.options
+    gray = _mask(draw.share("gray", count), clean)
+    clean = torch.where(gray, rounded(_luma(clean)), clean)
+    by_camera = draw.share("camera", count)
+    low, high = options["sigma"]
+    power = options.get("sigma_power", 1.0)
+    sigma = [low + (high - low) * draw.numbers.uniform() ** power for _ in range(count)]
+    noise = draw.noise(clean)
+    white = clean + torch.where(gray, noise[:, :1], noise) * _values(sigma, clean) / 255
+    seen = torch.where(_mask(draw.share("rounded", count), clean), rounded(white), white)
+    if not any(by_camera):
+        return seen, clean
+    which = [index for index, taken in enumerate(by_camera) if taken]
+    sharp = draw.numbers.random(len(which)) >= options.get("soft", 0.0)
+    widths = [0.0 if skip else draw.numbers.uniform(*SOFTNESS) for skip in sharp]
+    soft = rounded(smoothed(clean[which], torch.tensor(widths, device=clean.device)))
+    cameras = [draw_camera(draw.numbers, options["shot"]) for _ in which]
+    shots = shot(soft, cameras, draw.random)
+    seen[which] = torch.where(gray[which], _luma(shots), shots)
+    clean = clean.index_copy(0, torch.tensor(which, device=clean.device), soft)
+    return seen, clean
+
+
+def blocky(clean: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+    """JPEG once, or twice in a share of ``twice``; see `training.degradations.compressed`."""
+    count, options = len(clean), draw.options
+    gray = _mask(draw.share("gray", count), clean)
+    clean = torch.where(gray, rounded(_luma(clean)), clean)
+    halved = [draw.numbers.random() >= options.get("full_chroma", 0.3) for _ in range(count)]
+    low, high = options["quality"]
+    power = options.get("quality_power", 1.0)
+    seen = clean
+    for again in ([True] * count, draw.share("twice", count)):
+        qualities = [high - int((high - low + 1) * draw.numbers.uniform() ** power) for _ in range(count)]
+        seen = torch.where(_mask(again, clean), compressed(seen, qualities, halved), seen)
+        seen, clean = _cut(draw, 0, 8, seen, clean)
+    return seen, clean
+
+
+def blurry(clean: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+    """Motion, missed focus or nothing, noise, perhaps JPEG; see `training.degradations.blurry`."""
+    count, options = len(clean), draw.options
+    sharp, focus = draw.share("sharp", count), draw.share("defocus", count)
+    kernels = [
+        disc_kernel(draw.numbers.uniform(*RADII))
+        if out
+        else motion_kernel(draw.numbers, draw.numbers.uniform(*options["motion"]))
+        for out in focus
+    ]
+    blurred = from_light(blurred_by(to_light(clean), kernels))
+    seen = torch.where(_mask(sharp, clean), clean, blurred)
+    sigma = [draw.numbers.uniform(0, options.get("sigma", 0.0)) for _ in range(count)]
+    seen = rounded(seen + draw.noise(clean) * _values(sigma, clean) / 255)
+    coded = compressed(seen, [int(q) for q in draw.numbers.integers(75, 101, count)], [True] * count)
+    seen = torch.where(_mask(draw.share("compressed", count), clean), coded, seen)
+    return _cut(draw, 8, 25, seen, clean)
+
+
+def too_dark(clean: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+    """Too little light, brightened again; see `training.degradations.too_dark`."""
+    count, options = len(clean), draw.options
+    stops = [draw.numbers.uniform(*options["stops"]) for _ in range(count)]
+    wrong = [draw.numbers.uniform(-options["error"], options["error"]) for _ in range(count)]
+    dark = rounded(from_light(to_light(clean) * _values([2.0**-s for s in stops], clean)))
+    seen = shot(dark, [draw_camera(draw.numbers, options["shot"]) for _ in stops], draw.random)
+    gains = [2 ** (s + w) for s, w in zip(stops, wrong, strict=True)]
+    return _brightened(seen, gains), _brightened(clean, [2**w for w in wrong])
+
+
+def small(clean: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+    """Bicubic shrinking, or the past of a real photo where the recipe has a degradation."""
+    scale = draw.options["scale"]
+    if "kind" not in draw.options:
+        seen = shrunk(clean, scale)
+        return seen, clean
+    seen = torch.cat([_made_small(one[None], scale, draw) for one in clean])
+    return _cut(draw, 3, 10, seen, clean, scale)
+
+
+def _made_small(clean: Tensor, scale: int, draw: Draw) -> Tensor:
+    """As `small_photo.made_small`, of one picture: each has sizes of its own on the way."""
+    past = draw_past(draw.numbers, scale)
+    side = clean.shape[-1] // scale
+    photo = clean
+    for step in past.order:
+        if step == "blur" and past.blur is not None:
+            pixels = photo.shape[-1] / side
+            long, short, angle = past.blur
+            photo = rounded(blurred_by(photo, [gaussian_kernel(long * pixels, short * pixels, angle)]))
+        elif step == "resize":
+            share, name = past.resize
+            photo = _resized(photo, 2 * max(4, round(side * scale * share / 2)), name)
+        elif step == "noise" and past.camera is not None:
+            photo = shot(photo, [past.camera], draw.random)
+        elif step == "compress" and past.quality is not None:
+            photo = compressed(photo, [past.quality], [past.subsampling == "4:2:0"])
+    photo = _resized(photo, side, past.last_filter)
+    if past.last_quality is None:
+        return photo
+    return compressed(photo, [past.last_quality], [past.subsampling == "4:2:0"])
+
+
+def _resized(photo: Tensor, side: int, name: str) -> Tensor:
+    if side == photo.shape[-1]:
+        return photo
+    if name == "area":
+        return rounded(F.interpolate(photo, (side, side), mode="area"))
+    return rounded(F.interpolate(photo, (side, side), mode=name, antialias=True, align_corners=False))
+
+
+TASKS: dict[str, Callable[[Tensor, Draw], tuple[Tensor, Tensor]]] = {
+    "denoise": noisy,
+    "dejpeg": blocky,
+    "deblur": blurry,
+    "enhance": too_dark,
+    "upscale": small,
+}
+"""Task → what degrades a batch on its device; demosaicing has none and gets its patches from the CPU."""
+
+
+def _brightened(images: Tensor, gains: list[float]) -> Tensor:
+    """As `exposure.brightened`, with a gain for each image."""
+    light = to_light(images) * _values(gains, images)
+    peak = light.amax(1, keepdim=True).clamp(min=1e-6)
+    over = 1 - (1 - KNEE) * torch.exp(-(peak - KNEE).clamp(min=0) / (1 - KNEE))
+    return from_light(light * torch.where(peak <= KNEE, torch.ones_like(peak), over / peak))
+
+
+def _cut(
+    draw: Draw, low: int, high: int, seen: Tensor, clean: Tensor, scale: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Cut ``low`` to ``high`` − 1 pixels off at the top and left of the batch: JPEG grids begin anywhere."""
+    top, left = (int(n) for n in draw.numbers.integers(low, high, size=2))
+    return seen[:, :, top:, left:], clean[:, :, scale * top :, scale * left :]
+
+
+def _luma(images: Tensor) -> Tensor:
+    weights = torch.tensor((0.299, 0.587, 0.114), device=images.device)[None, :, None, None]
+    return (images * weights).sum(1, keepdim=True).expand_as(images)
+
+
+def _mask(taken: list[bool], like: Tensor) -> Tensor:
+    return torch.tensor(taken, device=like.device)[:, None, None, None]
+
+
+def _values(numbers: list[float], like: Tensor) -> Tensor:
+    return torch.tensor(numbers, device=like.device, dtype=like.dtype)[:, None, None, None]

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from restorecli.errors import UsageError
+from restorecli.models.registry import package_data
+from restorecli.training import plan
+from restorecli.training.recipe import find_recipe
+from tests.training.test_training import photos as photos
+
+RECIPE = """name = "a"
+network = "nlsn"
+task = "upscale"
+steps = 1
+batch = 1
+patch = 12
+precision = "fp32"
+holdout = 3
+[settings]
+features = 4
+blocks = 1
+scale = 2
+chunk_size = 16
+hashes = 1
+blocks_per_attention = 1
+"""
+
+
+def write_plan(folder: Path, more: str = "") -> Path:
+    (folder / "a.toml").write_text(RECIPE, encoding="utf-8")
+    recipe = (folder / "a.toml").as_posix()
+    text = f'[[train]]\nrecipe = "{recipe}"\nminutes = 0.02\nname = "b"\nbatch = 2\n{more}'
+    (folder / "plan.toml").write_text(text, encoding="utf-8")
+    return folder / "plan.toml"
+
+
+def test_the_plan_for_a_gpu_fits_into_25_minutes_and_starts_from_what_ships_or_is_planned() -> None:
+    planned = plan.read_plan(package_data("recipes") / "plans" / "gpu.toml")
+    assert sum(minutes for _, minutes in planned) <= 25
+    assert len({recipe.name for recipe, _ in planned}) == len(planned)
+    for recipe, _ in planned:
+        find_recipe(recipe.init_from)  # shipped weights and their recipe have one name
+        assert recipe.name != recipe.init_from
+
+
+def test_a_plan_trains_for_its_minutes_and_once(photos: Path, tmp_path: Path) -> None:
+    file, device = write_plan(tmp_path), torch.device("cpu")
+    (made,) = plan.run_plan(file, photos, tmp_path / "work", tmp_path, device)
+    steps = json.loads((tmp_path / "work" / "b" / "planned.json").read_text())["steps"]
+    log = (tmp_path / "work" / "b" / "log.jsonl").read_text().splitlines()
+    assert json.loads(log[-1])["step"] == steps and made == tmp_path / "b.safetensors"
+    before = made.stat().st_mtime_ns
+    assert plan.run_plan(file, photos, tmp_path / "work", tmp_path, device) == [made]
+    assert made.stat().st_mtime_ns == before
+
+
+def test_an_interrupted_plan_goes_on_with_the_steps_it_had(
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file, folder = write_plan(tmp_path), tmp_path / "work" / "b"
+    folder.mkdir(parents=True)
+    (folder / "planned.json").write_text('{"steps": 7, "minutes": 0.02}')
+    monkeypatch.setattr(plan, "steps_in", lambda *_: pytest.fail("measured again"))
+    plan.run_plan(file, photos, tmp_path / "work", tmp_path, torch.device("cpu"))
+    assert json.loads((folder / "log.jsonl").read_text().splitlines()[-1])["step"] == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("x = 1", "cannot read the plan"),
+        ("[[train]]\nminutes = 1", "lacks"),
+        ("[[train", "cannot read the plan"),
+    ],
+)
+def test_a_wrong_plan_is_refused(tmp_path: Path, text: str, match: str) -> None:
+    (tmp_path / "plan.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=match):
+        plan.read_plan(tmp_path / "plan.toml")
+    with pytest.raises(UsageError, match="unknown entries"):
+        plan.read_plan(write_plan(tmp_path, "bacth = 3\n"))
