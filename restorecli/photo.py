@@ -69,10 +69,12 @@ class Quantisation:
     Attributes:
         tables: per colour component (Y, Cb, Cr; one for gray) 8×8 integers, the constant part top left.
         subsampling: horizontal and vertical sampling factor of each component, as in the frame header.
+        undone: what they did to the picture has been taken out.
     """
 
     tables: tuple[NDArray[np.uint16], ...]
     subsampling: tuple[tuple[int, int], ...]
+    undone: bool = False
 
 
 Triple = tuple[float, float, float]

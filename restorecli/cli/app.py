@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from restorecli import __version__
 from restorecli.cli import compare, doctor, inspect, models
+from restorecli.cli import run as chained
 from restorecli.cli.bench import command as bench
+from restorecli.cli.chain import PARSER_ERROR
 from restorecli.cli.commands import command_of
 from restorecli.cli.failing import from_parser, tell
 from restorecli.cli.help import BriefCommand, BriefGroup
@@ -28,13 +30,12 @@ app = typer.Typer(
 )
 for kind in COMMANDS.values():
     app.command(cls=BriefCommand)(command_of(kind))
+app.command(cls=BriefCommand)(chained.run)
 app.command(cls=BriefCommand)(inspect.inspect)
 app.command(cls=BriefCommand)(compare.compare)
 app.command(cls=BriefCommand)(bench.bench)
 app.add_typer(models.app, name="models", cls=BriefGroup)
 app.command(cls=BriefCommand)(doctor.doctor)
-PARSER_ERROR: Any = typer.BadParameter.__mro__[1]
-"""What the parser raises; Typer names it elsewhere in each of its releases."""
 
 
 def show_version(wanted: bool) -> None:

@@ -47,16 +47,17 @@ class BriefGroup(TyperGroup):
 def brief(command: Any, context: Any) -> str:
     """Return the help of a command or group, in lines of at most `MOST_COLUMNS`."""
     columns = min(shutil.get_terminal_size((80, 24)).columns, MOST_COLUMNS)
-    summary, *examples = [
-        " ".join(part.split()) for part in inspect.cleandoc(command.help or "").split("\n\n")
-    ]
+    told = [" ".join(part.split()) for part in inspect.cleandoc(command.help or "").split("\n\n")]
+    examples = [text.removeprefix("Example: ") for text in told if text.startswith("Example: ")]
+    texts = [text for text in told if not text.startswith("Example: ")]
     children = [(name, context.command.get_command(context, name)) for name in _names(command, context)]
     shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
     arguments = [parameter for parameter in shown if parameter.param_type_name == "argument"]
     words = [_argument(parameter) for parameter in arguments]
     usage = " ".join([context.command_path, "[OPTIONS]", *words, *(["COMMAND"] if children else [])])
-    lines = [f"Usage: {usage}", "", *textwrap.wrap(summary, columns)]
-    examples = [text.removeprefix("Example: ") for text in examples]
+    lines = [f"Usage: {usage}"]
+    for text in texts:
+        lines += ["", *textwrap.wrap(text, columns)]
     if examples:
         lines += ["", *(f"  {text}" for text in examples)]
     if arguments:

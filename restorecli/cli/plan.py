@@ -138,12 +138,11 @@ def _expected(photo: PlannedPhoto, seen: Outlook, stages: Sequence[Stage]) -> st
     tasks = {stage.request.task for stage in stages if not stage.only_raw}
     if "demosaic" in tasks and seen.kind != "raw":
         _see_a_mosaic(photo.found.path, stages)
-    for stage in stages:
-        if getattr(stage.task, "judges", False):
-            if "dejpeg" in tasks and seen.quantisation is not None:
-                quality = quality_from_tables(seen.quantisation).quality
-                return f"restore, unless it needs nothing (quality {quality} by the file's tables)"
-            return "restore, unless it needs nothing"
+    if all(getattr(stage.task, "judges", False) for stage in stages if not stage.only_raw):
+        if "dejpeg" in tasks and seen.quantisation is not None:
+            quality = quality_from_tables(seen.quantisation).quality
+            return f"restore, unless it needs nothing (quality {quality} by the file's tables)"
+        return "restore, unless it needs nothing"
     return "restore"
 
 

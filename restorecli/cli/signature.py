@@ -28,7 +28,8 @@ def with_options(
         without: fields that the command has no option for; they keep their defaults.
     """
     first, *others = (each for each in _parameters(kinds[0]) if each.name not in without)
-    own = [parameter for kind in kinds[1:] for parameter in _parameters(kind)]
+    more = (parameter for kind in kinds[1:] for parameter in _parameters(kind))
+    own = [parameter for parameter in more if parameter.name not in without]
     arranged = [first, *own, *others]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:

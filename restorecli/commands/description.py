@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from restorecli.commands.base import CommandOptions
+from restorecli.commands.demosaic import wants_dng
 from restorecli.commands.options import SharedOptions
 from restorecli.errors import UsageError
 
@@ -54,6 +55,11 @@ class RunDescription:
             raise UsageError("a run needs at least one step", "name a command")
         for step in self.steps:
             step.own.check(self.shared_by(step))
+        if len(self.steps) > 1 and wants_dng(self.shared):
+            raise UsageError(
+                "a DNG holds what the sensor saw, and further steps need a finished picture",
+                "choose -f tiff, or leave the other steps out",
+            )
 
     @classmethod
     def of(cls, own: CommandOptions, shared: SharedOptions) -> RunDescription:

@@ -7,7 +7,7 @@ samples (libjpeg's triangle filter), so it is smooth, not blocky, though not sha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
@@ -106,11 +106,17 @@ class Dejpeg:
 
     def finish(self, job: Job, outputs: Sequence[Tensor]) -> Photo:
         """Put the colours back, or the restored luma under the photo's own chroma."""
-        if not isinstance(job, LumaJob):
-            return put_back(job.photo, outputs)
-        offset, gain = job.levels
-        restored = (merge(outputs, True) - np.float32(offset)) / np.float32(gain)
-        return with_pixels(job.photo, with_luma(visible(job.photo), restored))
+        made = _put_together(job, outputs)
+        tables = made.quantisation
+        return made if tables is None else replace(made, quantisation=replace(tables, undone=True))
+
+
+def _put_together(job: Job, outputs: Sequence[Tensor]) -> Photo:
+    if not isinstance(job, LumaJob):
+        return put_back(job.photo, outputs)
+    offset, gain = job.levels
+    restored = (merge(outputs, True) - np.float32(offset)) / np.float32(gain)
+    return with_pixels(job.photo, with_luma(visible(job.photo), restored))
 
 
 def _estimate(photo: Photo) -> JpegEstimate | None:

@@ -49,8 +49,11 @@ class Denoise:
         A strongly compressed JPEG is said to be one: blocks and ringing are another command's matter.
         """
         need = self.examined(photo)
-        quality = None if photo.quantisation is None else quality_from_tables(photo.quantisation).quality
-        if quality is None or quality > STRONG_QUALITY:
+        tables = photo.quantisation
+        if tables is None or tables.undone:
+            return need
+        quality = quality_from_tables(tables).quality
+        if quality > STRONG_QUALITY:
             return need
         note = f"a JPEG of quality {quality}: blocks and ringing are taken out by restore dejpeg, before this"
         return replace(need, notes=(*need.notes, note), details={**need.details, "jpeg_quality": quality})
