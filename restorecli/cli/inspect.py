@@ -19,6 +19,7 @@ OF_RESULTS = (
     "keep_dates",
     "jobs",
     "dry_run",
+    "compare",
     "fail_fast",
     "file_timeout",
 )
