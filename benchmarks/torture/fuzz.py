@@ -84,8 +84,9 @@ def _load(data: bytes, name: str) -> bytes:
         try:
             attempt()
             outcome = READ
-        except RestoreError:
-            continue
+        except RestoreError as error:
+            if name not in error.message:
+                return UNNAMED
         except Exception:  # noqa: BLE001 - this is what is looked for
             return UNNAMED
     return outcome

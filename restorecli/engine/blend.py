@@ -7,6 +7,7 @@ over the ramp; the sum over tiles telescopes to 1, so no array of weights is kep
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import os
 import tempfile
@@ -218,12 +219,16 @@ def _scratch_file(size: int) -> Path | None:
 
 def _reserve(descriptor: int, size: int) -> None:
     """Have the disk set ``size`` bytes aside, zeros. Raises `OSError` where it has not so many."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(descriptor, 0, size)
-        return
+    if hasattr(os, "posix_fallocate"):  # not on macOS and Windows
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # a file system that cannot
+                raise
     block = bytes(1 << 20)
-    for start in range(0, size, len(block)):
-        os.write(descriptor, block[: size - start])
+    while size > 0:
+        size -= os.write(descriptor, block[:size])
 
 
 def _unlink(path: Path) -> None:

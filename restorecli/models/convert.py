@@ -10,7 +10,7 @@ import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -230,12 +230,19 @@ def build(released: Path, network: str, settings: Mapping[str, Any]) -> Network:
     Raises:
         CheckpointError: as `read_checkpoint` and `networks.from_checkpoint`, with the file named.
     """
-    try:
+    with naming(released):
         return from_checkpoint(network, read_checkpoint(released), **settings)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have a `CheckpointError` that is raised in here name the file."""
+    try:
+        yield
     except CheckpointError as error:
-        if str(released) in error.message:
+        if str(path) in error.message:
             raise
-        raise CheckpointError(f"{released}: {error.message}", error.hint) from error
+        raise CheckpointError(f"{path}: {error.message}", error.hint) from error
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:

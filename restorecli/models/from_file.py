@@ -9,7 +9,7 @@ from typing import Any
 from restorecli.errors import CheckpointError, UsageError, WeightsError
 from restorecli.models.cache import git_blob_of, sha256_of
 from restorecli.models.choose import ModelRequest
-from restorecli.models.convert import convert, native_metadata, read_checkpoint
+from restorecli.models.convert import build, convert, naming, native_metadata, read_checkpoint
 from restorecli.models.detect import detect_network, entries_of_shape
 from restorecli.models.registry import ModelEntry, Registry
 from restorecli.models.resolved import Resolved
@@ -40,7 +40,8 @@ def resolve_file(
     named = _named_entry(request.model, registry)
     network_name = named.network if named else request.model
     if network_name is None or registry_loader(registry, network_name) == "spandrel":
-        network_name = detect_network(checkpoint)
+        with naming(file):
+            network_name = detect_network(checkpoint)
     if network_name is None:
         from restorecli.models.spandrel_network import recognise
 
@@ -109,14 +110,15 @@ def identify(file: Path, name: str | None, registry: Registry) -> ModelEntry:
 
             recognise(file)
         else:
-            from_checkpoint(entry.network, read_checkpoint(file), **entry.settings)
+            build(file, entry.network, entry.settings)
         return entry
     digest = sha256_of(file)
     for entry in registry.entries:
         if entry.sha256 == digest and not entry.ships:
             return identify(file, entry.name, registry)
     checkpoint = read_checkpoint(file)
-    network = detect_network(checkpoint)
+    with naming(file):
+        network = detect_network(checkpoint)
     if network is None:
         raise CheckpointError(
             f"{file} belongs to none of the networks of the catalogue",

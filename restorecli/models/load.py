@@ -6,7 +6,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from restorecli.errors import CheckpointError
-from restorecli.models.convert import build, native_metadata
+from restorecli.models.convert import build, naming, native_metadata
 from restorecli.models.resolved import Resolved
 from restorecli.networks import from_native
 from restorecli.networks.network import Network
@@ -39,7 +39,8 @@ def _built(resolved: Resolved) -> Network:
         return build(resolved.path, resolved.network, resolved.settings)
     name, settings, metadata = native
     try:
-        network = from_native(name, load_file(resolved.path), settings)
+        with naming(resolved.path):
+            network = from_native(name, load_file(resolved.path), settings)
         network.extra_input = metadata.get("extra_input", network.extra_input)
         network.border = int(metadata.get("border", network.border))
         return network

@@ -1,3 +1,6 @@
+import errno
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ from hypothesis import strategies as st
 from restorecli.engine import blend
 from restorecli.engine.blend import Bands, Canvas, allocate, axis_weights, inside
 from restorecli.engine.tiles import plan_axis, plan_grid
+from restorecli.errors import OutOfMemoryError
 
 
 @given(st.integers(1, 300), st.integers(1, 90), st.integers(0, 89), st.integers(1, 4))
@@ -79,3 +83,67 @@ def test_a_giant_output_lies_in_a_file_that_is_gone_already(tmp_path: Path, monk
 def test_an_output_that_fits_in_memory_uses_no_file(tmp_path: Path):
     assert not allocate((1, 3, 50, 40)).any()
     assert not (tmp_path / "cache").exists()
+
+
+def short_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.write
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    monkeypatch.setattr(os, "write", lambda handle, data: real(handle, bytes(data)[:999]))
+
+
+def cannot_reserve(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(handle: int, offset: int, size: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, "not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        pytest.param(
+            lambda patch: None,
+            id="posix_fallocate",
+            marks=pytest.mark.skipif(
+                not hasattr(os, "posix_fallocate"), reason="the system has no such call"
+            ),
+        ),
+        pytest.param(lambda patch: patch.delattr(os, "posix_fallocate", raising=False), id="none"),
+        pytest.param(cannot_reserve, id="not on this file system"),
+        pytest.param(short_writes, id="short writes"),
+    ],
+)
+def test_the_space_of_a_scratch_file_is_taken_before_it_is_used(
+    system: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(blend, "IN_MEMORY_SHARE", 0.0)
+    system(monkeypatch)
+    size = 4 * 1_000_001
+    taken: list[tuple[int, int]] = []
+    real = torch.from_file
+
+    def opened(name: str, **options):
+        found = Path(name).stat()
+        taken.append((found.st_size, getattr(found, "st_blocks", size) * 512))
+        return real(name, **options)
+
+    monkeypatch.setattr(torch, "from_file", opened)
+    output = allocate((1_000_001,))
+    assert not output.any()
+    ((length, on_disk),) = taken
+    assert length == size and on_disk >= size
+
+
+def test_a_full_disk_is_no_place_and_memory_is_taken_where_it_suffices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(handle: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(blend, "IN_MEMORY_SHARE", 0.0)
+    monkeypatch.setattr(blend, "_reserve", full)
+    assert allocate((1, 3, 50, 40)).shape == (1, 3, 50, 40)
+    assert not list((tmp_path / "cache" / "scratch").iterdir())
+    monkeypatch.setattr(blend, "available_bytes", lambda: 100)
+    with pytest.raises(OutOfMemoryError, match="neither into the memory nor on a disk"):
+        allocate((1, 3, 50, 40))

@@ -14,9 +14,11 @@ from safetensors.torch import save_file
 
 from restorecli.errors import CheckpointError, WeightsError
 from restorecli.models import cache
+from restorecli.models.choose import ModelRequest
 from restorecli.models.convert import MOST_UNPACKED, ROOM, build, native_metadata, read_checkpoint
+from restorecli.models.from_file import identify, resolve_file
 from restorecli.models.load import load
-from restorecli.models.registry import read_registry
+from restorecli.models.registry import load_registry, read_registry
 from restorecli.models.resolved import Resolved
 from restorecli.networks import from_native
 from tests.models.conftest import TINY, TINY_SETTINGS
@@ -125,8 +127,21 @@ def test_a_native_file_of_another_network_s_tensors_is_refused(tmp_path: Path) -
     file = tmp_path / "native.safetensors"
     metadata = {"format": "restorecli", "network": "grl", "settings": "{}"}
     save_file(dict(TINY.state_dict), file, metadata)
-    with pytest.raises(CheckpointError):
+    with pytest.raises(CheckpointError, match=r"native\.safetensors"):
         load(Resolved("grl", "file", "x", None, file))
+
+
+@pytest.mark.parametrize("content", [{}, {"a": 1}, {"conv.weight": torch.zeros(3, 3)}], ids=str)
+@pytest.mark.parametrize("name", [None, "nlsn-x4", "rnan-x4"])
+def test_every_refusal_of_a_file_names_it(tmp_path: Path, content: dict[str, Any], name: str | None) -> None:
+    file = tmp_path / "other.pt"
+    torch.save(content, file)
+    for ask in (
+        lambda: identify(file, name, load_registry()),
+        lambda: load(resolve_file(ModelRequest("upscale", model=name), file, load_registry())),
+    ):
+        with pytest.raises(WeightsError, match=r"other\.pt"):
+            ask()
 
 
 @pytest.mark.parametrize(

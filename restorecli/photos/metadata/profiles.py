@@ -147,9 +147,14 @@ def _transform(pixels: Samples, profile: bytes, target: bytes, space: str, outsp
 
     if height <= rows:
         convert(0)
-    else:
+        return result
+    tops = range(0, height, rows)
+    try:
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            list(pool.map(convert, range(0, height, rows)))
+            list(pool.map(convert, tops))
+    except RuntimeError:  # the system gives no thread; what LittleCMS raises, it raises again
+        for top in tops:
+            convert(top)
     return result
 
 
