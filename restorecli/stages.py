@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from restorecli.engine.run import run as run_engine
 from restorecli.loading import Fixed, Loaded
 from restorecli.models.choose import ModelRequest
 from restorecli.models.resolved import Resolved
 from restorecli.networks.network import Network
 from restorecli.photo import Photo
-from restorecli.rows import MakeRounding, RowsOfResult, may_round
-from restorecli.tasks.base import Need, Task, partly
+from restorecli.rows import MakeRounding
+from restorecli.running import Running, restored, weighed
+from restorecli.tasks.base import Need, Task
 
 Details = Mapping[str, str | float]
 LEFT = "left_as_it_is"
@@ -110,10 +110,11 @@ def pass_through(
             if need is None or not (need.leave or passed.photo is photo):
                 need = stage.task.examine(passed.photo)
             need = told(need, stage, stages)
+            name = "" if len(tasks_of(stages)) == 1 else stage.request.task
             if need.leave:
-                passed = _left(passed, need, "" if len(tasks_of(stages)) == 1 else stage.request.task)
+                passed = _left(passed, need, name)
             else:
-                passed = _through(passed, stage, need, networks, progress, cancelled, last)
+                passed = _through(passed, stage, need, name, networks, progress, cancelled, last)
     return passed if len(tasks_of(stages)) == 1 else _concluded(passed)
 
 
@@ -164,6 +165,7 @@ def _through(
     passed: Passed,
     stage: Stage,
     need: Need,
+    name: str,
     networks: Networks,
     progress: Callable[[int, int], None] | None,
     cancelled: threading.Event | None,
@@ -175,35 +177,22 @@ def _through(
         notes, details = (*passed.notes, *need.notes), {**passed.details, **need.details}
         return replace(passed, photo=made, notes=notes, details=details, did=did)
     loaded = networks.get(request_for(stage.request, need), stage.run)
-    photo, tiles, seconds, warnings = passed.photo, 0, 0.0, list(loaded.resolved.warnings)
-    for number, share in enumerate(need.shares, 1):
-        job = stage.task.prepare(photo, need, loaded.network)
-        rows = None
-        if rounding is not None and number == len(need.shares) and may_round(stage.task, job):
-            rows = RowsOfResult(stage.task, job, share, rounding, loaded.network)
-        take = None if rows is None else rows.take
-        peak = None if rows is None else rows.peak
-        outputs = []
-        for tensor in job.inputs:
-            result = run_engine(
-                loaded.prepared, tensor, progress=progress, cancelled=cancelled, deliver=take, peak=peak
-            )
-            outputs.append(result.output)
-            tiles += result.tiles
-            seconds += result.seconds
-            warnings += result.warnings
-        made = stage.task.finish(job, outputs) if rows is None else rows.photo()
-        photo = partly(photo, made, share) if rows is None else made
+    running = Running(stage.task, loaded, progress, cancelled)
+    first = None
+    if need.weigh is not None:
+        need, first = weighed(passed.photo, need, running, name)
+        if need.leave:
+            return _left(replace(passed, seconds=passed.seconds + running.seconds), need, name)
     return Passed(
-        photo=photo,
-        tiles=passed.tiles + tiles,
+        photo=restored(passed.photo, need, running, first, rounding),
+        tiles=passed.tiles + running.tiles,
         used=(*passed.used, loaded.resolved),
         notes=(*passed.notes, *need.notes, *_notes(need, loaded.resolved)),
         details={**passed.details, **need.details, **_details(loaded.resolved)},
-        warnings=(*passed.warnings, *warnings),
-        seconds=passed.seconds + seconds,
-        covered=passed.covered.union(job.covers),
-        did=(*did, *job.covers),
+        warnings=(*passed.warnings, *running.warnings),
+        seconds=passed.seconds + running.seconds,
+        covered=passed.covered.union(running.covers),
+        did=(*did, *running.covers),
     )
 
 

@@ -175,3 +175,61 @@ def test_several_stages_are_told_apart_in_words_and_details() -> None:
     assert passed.notes == ("no one: strength 0 changes nothing", "no denoise: it is dark")
     assert passed.details["no_one"] == "strength 0 changes nothing"
     assert passed.details["left_as_it_is"] == "strength 0 changes nothing; it is dark"
+
+
+class Blurs(Nearest):
+    """Takes the mean of 3×3 pixels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        padded = nn.functional.pad(x, (1, 1, 1, 1), mode="reflect")
+        return nn.functional.avg_pool2d(padded, 3, stride=1) * self.one
+
+
+class Denoisers(Shelf):
+    def get(self, request: ModelRequest, run: Any) -> Loaded:
+        network = Blurs(1).eval()
+        settings = RunSettings(tile=0, precision="fp32", device="cpu")
+        return Loaded(Resolved("nlsn", "light", "blur", None, None), network, prepare(network, settings))
+
+
+def grain(sigma: float, side: int = 160) -> Photo:
+    noise = np.random.default_rng(5).normal(0, sigma / 255, (side, side, 3))
+    return Photo((0.5 + noise).astype(np.float32))
+
+
+DENOISE = Stage(Denoise(), ModelRequest("denoise"))
+
+
+@pytest.mark.parametrize("small", [True, False])
+@pytest.mark.parametrize(("sigma", "kept"), [(1.7, 0.6), (5.0, 1.0)])
+def test_of_faint_noise_a_part_is_taken_out(
+    sigma: float, kept: float, small: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("restorecli.trial.SMALL", 10**6 if small else 10**4)
+    photo = grain(sigma)
+    passed = pass_through(photo, [DENOISE], Denoisers())
+    whole = pass_through(photo, [Stage(Denoise(sigma), ModelRequest("denoise"))], Denoisers())
+    change, full = (result.photo.pixels - photo.pixels for result in (passed, whole))
+    share = float((change * full).sum() / np.square(full).sum())
+    assert share == pytest.approx(kept, abs=0.06) == passed.details.get("effect", 1.0)
+    np.testing.assert_allclose(change, share * full, atol=1e-5)
+    assert passed.tiles == whole.tiles == 1
+
+
+def test_a_photo_of_which_nothing_is_taken_out_is_passed_on_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("restorecli.tasks.denoise.HARDLY_ANY", 20.0)
+    monkeypatch.setattr("restorecli.tasks.denoise.PLAIN", 40.0)
+    photo = grain(5.0)
+    passed = pass_through(photo, [DENOISE], Denoisers())
+    assert passed.photo is photo and not passed.used and "left_as_it_is" in passed.details
+    assert any("left as it is" in note for note in passed.notes)
+
+
+def test_the_second_run_of_a_strong_effect_goes_on_from_the_first() -> None:
+    photo = grain(5.0)
+    once, twice = (
+        pass_through(photo, [Stage(Denoise(strength=strength), ModelRequest("denoise"))], Denoisers())
+        for strength in (1.0, 2.0)
+    )
+    again = pass_through(once.photo, [Stage(Denoise(5.0), ModelRequest("denoise"))], Denoisers())
+    np.testing.assert_allclose(twice.photo.pixels, again.photo.pixels, atol=1e-6)

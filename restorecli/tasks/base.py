@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
@@ -30,6 +30,8 @@ class Need:
             before gave: (0.5,) is half way, (1.0, 0.5) goes on from the result by half of a second run.
         notes: for the user: what was found and how.
         details: the same for machines, such as ``{"sigma": 12.4, "sigma_source": "estimated"}``.
+        weigh: decides how much of the change is kept once it is known how much the network takes out, given
+            on the 0–255 scale (see `estimate.taken_out`).
     """
 
     channels: int = 3
@@ -40,6 +42,23 @@ class Need:
     network: bool = True
     shares: tuple[float, ...] = (1.0,)
     degradation: str = ""
+    weigh: Callable[[float], Weighed] | None = None
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What follows from how much a network takes out of a photo.
+
+    Attributes:
+        share: of the change that is kept, 0–1; 0 leaves the photo as it is.
+        notes, details: as in `Need`.
+        leave: as in `Need`, where the share is 0.
+    """
+
+    share: float = 1.0
+    notes: tuple[str, ...] = ()
+    details: Mapping[str, str | float] = field(default_factory=dict)
+    leave: str = ""
 
 
 @dataclass(frozen=True)

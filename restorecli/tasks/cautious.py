@@ -22,8 +22,8 @@ WHITE = 0.8
 """So has noise of any quality that is still as strong between pixels as in means of 2×2, or nearly."""
 BLOCKS = 75.0
 """Divided by the quality: as so much noise blocks and ringing appear to the estimate, below `FINE_TABLES`."""
-HALF = 0.5
-"""What would be taken out by less than this share may as well be kept."""
+HARDLY_SEEN = 1.875
+"""Noise below this, at either scale, may as well be kept."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class CautiousDenoise(Denoise):
         )
         if beyond.is_faint:
             return "it has no visible noise" if estimate.is_faint else "what looks like noise is compression"
-        if beyond.visibility < HALF:
+        if beyond.strongest < HARDLY_SEEN:
             return "its noise is hardly seen"
         # Compression rounds noise away in some blocks and not in others: then it is no sign of texture.
         if quality >= FINE_TABLES and estimate.is_texture:

@@ -145,17 +145,19 @@ def test_smoothed_noise_counts_as_real_and_not_as_white() -> None:
     assert "--noise real" in Denoise(noise="gaussian").examine(photo).leave
 
 
-@pytest.mark.parametrize("strength", [0.5, 1.0, 2.0])
-def test_noise_that_is_barely_seen_is_taken_out_in_part(strength: float) -> None:
-    task = Denoise(strength=strength)
-    effects = []
-    for sigma in (1.75, 1.9, 2.1, 5.0):
-        need = task.examine(grainy(sigma))
-        effects.append(need.details.get("effect", 1.0))
-        full = Denoise(25, strength=strength).examine(grainy(sigma)).shares
-        np.testing.assert_allclose(need.shares, [effects[-1] * share for share in full], atol=0.006)
-    assert 0 < effects[0] < effects[1] < effects[2] < effects[3] == 1
-    assert "effect" not in Denoise(noise="gaussian").examine(grainy(12)).details
+def test_as_much_is_kept_of_the_change_as_the_network_finds_noise() -> None:
+    weigh = Denoise(strength=0.5).examine(grainy(5)).weigh
+    assert weigh is not None
+    shares = [weigh(taken).share for taken in (0.2, 1.0, 1.3, 1.6, 2.0, 9.0)]
+    np.testing.assert_allclose(shares, [0, 0, 0.3, 0.6, 1, 1])
+    assert weigh(0.8).leave and not weigh(1.3).leave
+    assert weigh(1.3).details == {"taken_out": 1.3, "effect": 0.3} and "30 %" in weigh(1.3).notes[0]
+    assert weigh(9.0).details == {"taken_out": 9.0}
+
+
+def test_what_was_asked_for_is_not_weighed() -> None:
+    assert Denoise(25).examine(grainy(5)).weigh is None
+    assert Denoise(noise="gaussian").examine(grainy(12)).weigh is None
 
 
 def test_noise_is_sought_where_the_photo_is_not_hidden() -> None:

@@ -25,8 +25,6 @@ from restorecli.tasks.estimate.patches import FEWEST, SIZE, Mask, halved, noisy_
 
 FAINT = 1.5
 """Below this, at either scale, noise is not seen. Real noise of ISO 1600 measures 2.3 and more."""
-PLAIN = 2.25
-"""From this on noise is plainly seen; between the two it may as well be fine texture or faint grain."""
 CLEAN_SIGMA = 3.0
 """Below this, what looks like white noise may be fine texture or the film's and sensor's own faint grain."""
 TEXTURED = 1.5
@@ -77,11 +75,6 @@ class NoiseEstimate:
     def is_faint(self) -> bool:
         """Whether there is no noise, of whatever kind, that could be seen."""
         return self.strongest < FAINT
-
-    @property
-    def visibility(self) -> float:
-        """How sure it is that noise is seen: 0 below `FAINT`, rising evenly to 1 at `PLAIN`."""
-        return min(1.0, max(0.0, (self.strongest - FAINT) / (PLAIN - FAINT)))
 
     @property
     def is_clean(self) -> bool:

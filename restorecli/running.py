@@ -1,0 +1,93 @@
+"""A network at work on one photo: on samples of it, once, or again on what it gave."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from restorecli.engine.run import run as run_engine
+from restorecli.loading import Loaded
+from restorecli.photo import Photo
+from restorecli.rows import MakeRounding, RowsOfResult, may_round
+from restorecli.tasks.base import Need, Task, partly
+from restorecli.tasks.estimate.taken_out import taken_out
+from restorecli.trial import samples
+
+
+class Running:
+    """A network at work on one photo; adds up what that took."""
+
+    def __init__(
+        self,
+        task: Task,
+        loaded: Loaded,
+        progress: Callable[[int, int], None] | None,
+        cancelled: threading.Event | None,
+    ) -> None:
+        self.task = task
+        self.warnings = list(loaded.resolved.warnings)
+        self.tiles, self.seconds = 0, 0.0
+        self.covers: tuple[str, ...] = ()
+        self._loaded, self._progress, self._cancelled = loaded, progress, cancelled
+
+    def once(
+        self, photo: Photo, need: Need, share: float = 1.0, rounding: MakeRounding | None = None
+    ) -> Photo:
+        """Return ``photo`` with ``share`` of what the network changes, rounded where that can be done."""
+        job = self.task.prepare(photo, need, self._loaded.network)
+        self.covers = job.covers
+        rows = None
+        if rounding is not None and may_round(self.task, job):
+            rows = RowsOfResult(self.task, job, share, rounding, self._loaded.network)
+        outputs = []
+        for tensor in job.inputs:
+            result = run_engine(
+                self._loaded.prepared,
+                tensor,
+                progress=self._progress,
+                cancelled=self._cancelled,
+                deliver=None if rows is None else rows.take,
+                peak=None if rows is None else rows.peak,
+            )
+            outputs.append(result.output)
+            self.tiles += result.tiles
+            self.seconds += result.seconds
+            self.warnings += result.warnings
+        return partly(photo, self.task.finish(job, outputs), share) if rows is None else rows.photo()
+
+
+def weighed(photo: Photo, need: Need, running: Running, name: str = "") -> tuple[Need, Photo | None]:
+    """Let the network show on parts of ``photo`` what it takes out, and have the task weigh it.
+
+    Returns:
+        What the photo needs, with notes that begin with ``name`` if there is one; and the photo after the
+        network, where it was small enough to be tried as a whole.
+    """
+    parts, warnings = samples(photo), list(running.warnings)
+    made = [running.once(part, need) for part in parts]
+    assert need.weigh is not None
+    found = need.weigh(taken_out(list(zip(parts, made, strict=True))))
+    need = replace(
+        need,
+        leave=found.leave,
+        notes=(*need.notes, *(f"{name}: {note}" if name else note for note in found.notes)),
+        details={**need.details, **found.details},
+        shares=tuple(found.share * share for share in need.shares),
+    )
+    if parts[0] is photo:
+        return need, made[0]
+    running.tiles, running.warnings = 0, warnings  # of the result, not of the trial
+    return need, None
+
+
+def restored(
+    photo: Photo, need: Need, running: Running, first: Photo | None, rounding: MakeRounding | None
+) -> Photo:
+    """Return ``photo`` after every run that it needs; ``first`` is what the first one gave, where known."""
+    for number, share in enumerate(need.shares, 1):
+        if number == 1 and first is not None:
+            photo = partly(photo, first, share)
+        else:
+            photo = running.once(photo, need, share, rounding if number == len(need.shares) else None)
+    return photo
