@@ -30,6 +30,7 @@ LAYERS = (
     {"pipeline"},
     {"comparison"},
     {"commands"},
+    {"library"},
     {"quality"},
     {"quality.protocols"},
     {"quality.evaluate"},

@@ -248,10 +248,20 @@ def _photos(rasters: list[Raster], kind: str, name: str) -> Iterator[Photo]:
     """The photos of rasters, each of which is let go on the way."""
     rasters.reverse()
     while rasters:
-        yield _photo(rasters.pop(), kind, name)
+        yield photo_of(rasters.pop(), kind, name)
 
 
-def _photo(raster: Raster, kind: str, name: str) -> Photo:
+def photo_of(raster: Raster, kind: str, name: str) -> Photo:
+    """A decoded picture as a photo: in its working space, upright, 0–1; the raster is used up.
+
+    Args:
+        raster: as a decoder gives it.
+        kind: of the file, by content.
+        name: how messages call it.
+
+    Raises:
+        UnreadableError: it has no pixels.
+    """
     if raster.samples.size == 0:
         raise UnreadableError(f"{name}: the picture has no pixels")
     orientation = metadata.stated_orientation(raster)
