@@ -148,8 +148,8 @@ class SharedOptions:
         option(
             "--output",
             "-o",
-            help="A folder (input trees are mirrored), a file name for one input, - for standard output. "
-            "Default: a sibling of the input.",
+            help="A folder (input trees are mirrored), a file name for one input, a template of names "
+            "such as out/{name}_{task}.{ext}, - for standard output. Default: a sibling of the input.",
             panel=OUTPUT,
             metavar="PATH",
         ),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from restorecli.errors import PhotoError
 from restorecli.photos.inputs import Found
 from restorecli.photos.paths import Survey
 
@@ -38,6 +39,7 @@ class Wish:
         level: 0 for the plain name, 1 with the input's suffix, then with the number `level`.
         fixed: the user gave the name.
         warnings: what the user should know about the name.
+        error: why it cannot be named.
     """
 
     found: Found
@@ -50,6 +52,7 @@ class Wish:
     level: int = 0
     fixed: bool = False
     warnings: tuple[str, ...] = ()
+    error: PhotoError | None = None
 
     @property
     def name(self) -> str:

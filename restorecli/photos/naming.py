@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from restorecli.errors import CollisionError, UnreadableError, UnsupportedError, UsageError, unknown_value
+from restorecli.errors import CollisionError, UnreadableError, UnsupportedError, unknown_value
 from restorecli.photos.distinct import (
     Wish,
     key,
     names_of,
-    portable_folder,
     repeated,
     separate,
     spread_folders,
 )
-from restorecli.photos.formats import kinds
 from restorecli.photos.formats import table as formats
 from restorecli.photos.inputs import Found
 from restorecli.photos.output import (
     check_one,
-    is_file_name,
+    check_template,
     is_stdout,
-    named_root,
-    stated_format,
+    understood,
     without_outputs_folder,
 )
 from restorecli.photos.paths import Survey
 from restorecli.photos.planned import Plan, PlannedPhoto
 from restorecli.photos.records import Records
 from restorecli.photos.settling import Guard, Settle
+from restorecli.photos.wished import by_template, wishes_for
 
 IF_EXISTS = ("skip", "overwrite", "rename", "error")
 FRAMES = ("each", "first")
@@ -54,7 +50,8 @@ def plan_names(
 
     Args:
         found: the inputs.
-        output: a folder, a file name for one input, "-" for standard output; None for siblings of the inputs.
+        output: a folder, a file name for one input, "-" for standard output, or a template of names; None for
+            siblings of the inputs.
         task_suffix: what is appended to sibling names, as "upscale-x4".
         format: one of `formats.WRITABLE`, or "keep".
         if_exists: one of `IF_EXISTS`.
@@ -67,18 +64,23 @@ def plan_names(
     Raises:
         UsageError: options that do not go together.
     """
-    format = formats.check_format(format)
+    named = understood(output, formats.check_format(format))
+    output, format = named.output, named.format
     if if_exists not in IF_EXISTS:
         raise unknown_value("--if-exists", if_exists, IF_EXISTS)
     everything = without_outputs_folder(found, output)
     all_found, found = found, [item for item in everything if not item.refusal]
-    if is_stdout(everything, output):
+    if named.template is None and is_stdout(everything, output):
         check_one(everything, output)
         (item,) = everything
         return Plan((_refused(item) if item.refusal else PlannedPhoto(item, None, format),))
     survey = Survey()
     records = Records(survey)
-    wishes = _wishes(found, output, task_suffix, format, records)
+    if named.template is None:
+        wishes = wishes_for(found, output, task_suffix, format, records)
+    else:
+        check_template(named.template, found)
+        wishes = by_template(named.template, found, task_suffix, format, records)
     for wish in wishes if copies and format == "keep" else ():
         wish.own_suffix = _suffix_of_bytes(wish)
     spread_folders(wishes, survey)
@@ -111,6 +113,8 @@ def _planned(wish: Wish, settle: Settle) -> PlannedPhoto:
     planned = PlannedPhoto(
         wish.found, wish.target, wish.format, warnings=wish.warnings, copied=wish.copied, kind=wish.kind
     )
+    if wish.error is not None:
+        return replace(planned, error=wish.error)
     if wish.format in formats.RAW_ONLY and wish.kind not in ("", "tiff", "raw"):
         refusal = f"{wish.found.path}: {wish.format} is for camera RAW, and this is a {wish.kind} file"
         return replace(planned, error=UnsupportedError(refusal, "choose another --format"))
@@ -121,96 +125,11 @@ def _refused(item: Found) -> PlannedPhoto:
     return PlannedPhoto(item, None, "keep", error=UnreadableError(item.refusal))
 
 
-def _wishes(
-    found: Sequence[Found], output: str | None, task_suffix: str, format: str, records: Records
-) -> list[Wish]:
-    to_file = bool(found) and output is not None and is_file_name(output, len(found))
-    folders = _Folders(output, task_suffix)
-    wishes = []
-    for item in found:
-        folder = Path(output or "").parent if to_file else folders.of(item)
-        kind = _kind(item, folder, records)
-        if to_file:
-            path = Path(output or "")
-            name = stated_format(str(output), format)
-            wishes.append(Wish(item, folder, path.stem, path.suffix, name, kind, fixed=True))
-            continue
-        name = formats.kept_format(kind) if format == "keep" else format
-        stem = "stdin" if item.is_stdin else _stem(item.path)
-        if output is None and item.how != "folder":
-            stem = f"{stem}_{task_suffix}"
-        wishes.append(Wish(item, folder, stem, _own_suffix(item, name), name, kind))
-    return wishes
-
-
-class _Folders:
-    """The folders of results; what several inputs share is worked out once."""
-
-    def __init__(self, output: str | None, task_suffix: str) -> None:
-        self._output = output
-        self._task_suffix = task_suffix
-        self._known: dict[tuple[str, Path, Path], Path] = {}
-
-    def of(self, item: Found) -> Path:
-        """The folder of an input's result."""
-        if item.is_stdin and self._output is not None:
-            return Path(self._output)
-        place = item.how, item.path.parent, item.root
-        if place not in self._known:
-            self._known[place] = self._worked_out(item)
-        return self._known[place]
-
-    def _worked_out(self, item: Found) -> Path:
-        if self._output is not None:
-            return Path(self._output) / portable_folder(_below(item))
-        parent = item.path.parent
-        if item.how != "folder":
-            if item.is_stream and Path(os.path.realpath(parent)).parts[1:2] in (("dev",), ("proc",)):
-                raise UsageError(f"{item.path}: a pipe has no sibling", "say where to write with -o")
-            return parent
-        root = named_root(item)
-        # `photos` stays relative; `.` and `..` are named by what they are.
-        base = item.root if item.root.name not in ("", "..") else root
-        return base.parent / f"{base.name}_{self._task_suffix}" / portable_folder(_below(item))
-
-
-def _kind(item: Found, folder: Path, records: Records) -> str:
-    if item.is_stream:  # it can be read once only
-        return ""
-    known = records.kind_of(item.path, folder)
-    if known is not None:
-        return known
-    try:
-        kind = kinds.sniff_file(item.path)
-    except OSError:
-        return ""
-    # TIFF inside, but camera files by name; what they are is found out when they are read.
-    return "raw" if kind in ("", "tiff") and item.path.suffix.lower() in kinds.RAW_SUFFIXES else kind
-
-
-def _stem(path: Path) -> str:
-    """The name without its suffix, where that is an image's: "x.200" has none."""
-    return path.stem if path.suffix.lower() in kinds.IMAGE_SUFFIXES else path.name
-
-
-def _own_suffix(item: Found, name: str) -> str:
-    """The input's own spelling of the suffix (.TIF, .tif) where the format stays the same."""
-    own = item.path.suffix
-    return own if formats.format_of_suffix(own) == name else formats.FORMATS[name].suffix
-
-
 def _suffix_of_bytes(wish: Wish) -> str:
     """The suffix of a copy of the input's bytes; empty where results are of that format anyway."""
     if wish.fixed or wish.kind in ("", "raw") or wish.kind in formats.UNCHANGED:
         return ""
     return formats.suffix_of_kind(wish.kind, wish.found.path.suffix)
-
-
-def _below(item: Found) -> Path:
-    try:
-        return item.path.parent.relative_to(item.root)
-    except ValueError:
-        return Path()
 
 
 def _without_duplicates(photos: list[PlannedPhoto], survey: Survey) -> list[PlannedPhoto]:

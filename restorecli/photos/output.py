@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from restorecli.errors import UsageError
 from restorecli.photos.formats import table as formats
 from restorecli.photos.inputs import STDIN, Found
 from restorecli.photos.paths import Survey, joined
+from restorecli.photos.template import SIZES, Template, is_template, read_template
 
 
 def check_output(found: Sequence[Found], output: str | None, format: str = "keep") -> None:
@@ -19,6 +21,11 @@ def check_output(found: Sequence[Found], output: str | None, format: str = "keep
         UsageError: options that do not go together.
     """
     format = formats.check_format(format)
+    named = understood(output, format)
+    if named.template is not None:
+        check_template(named.template, found)
+        return
+    output = named.output
     found = without_outputs_folder(found, output)
     if is_stdout(found, output):
         check_one(found, output)
@@ -28,6 +35,51 @@ def check_output(found: Sequence[Found], output: str | None, format: str = "keep
         stated_format(output, format)
     for root in {item.root: item for item in usable if output is None and item.how == "folder"}.values():
         named_root(root)
+
+
+@dataclass(frozen=True)
+class Named:
+    """What ``-o`` says.
+
+    Attributes:
+        output: a folder, a file or "-"; of a template the folder that all results are in for sure.
+        template: None where it is none.
+        format: of the results.
+    """
+
+    output: str | None
+    template: Template | None
+    format: str
+
+
+def understood(output: str | None, format: str) -> Named:
+    """Return what ``output`` means, together with ``format``.
+
+    Raises:
+        UsageError: it is a template that is wrong, or whose suffix is of another format.
+    """
+    if output is None or not is_template(output):
+        return Named(output, None, format)
+    template = read_template(output)
+    if not template.fields:
+        return Named(template.literal, None, format)
+    if format != "keep" and template.format not in ("keep", format):
+        raise UsageError(f"-o {output} and --format {format} do not go together")
+    return Named(template.begin, template, format if template.format == "keep" else template.format)
+
+
+def check_template(template: Template, found: Sequence[Found]) -> None:
+    """See that every input has what the template's fields stand for, as far as can be told without reading.
+
+    Raises:
+        UsageError: one is a stream, whose size is not known beforehand.
+    """
+    streams = [item for item in found if item.is_stream]
+    unknown = sorted(template.fields & (SIZES | {"parent", "folder"}))
+    if streams and unknown:
+        raise UsageError(
+            f"{{{unknown[0]}}} is not known of a photo that comes through a pipe", "use {name} or {index}"
+        )
 
 
 def is_stdout(found: Sequence[Found], output: str | None) -> bool:
