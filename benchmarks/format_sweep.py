@@ -4,7 +4,7 @@
 
 A process of its own reads the files, with a time limit for each; a file that hangs or crashes costs that
 process alone. Mean colours are compared with what independent readers that are installed say
-(`format_readers`): a file's own numbers where the tool leaves them as they are, sRGB where it converts them. A
+(`format_readers`): a file's own numbers where the tool leaves them as they are, else sRGB. A
 file is wrong where no reader that opens it comes within the tolerance, a hang where it does not end, and
 unnamed where the error is none of the tool's own.
 """

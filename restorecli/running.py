@@ -1,11 +1,21 @@
-"""A network at work on one photo: on samples of it, once, or again on what it gave."""
+"""A network at work on one photo: on samples of it, once, or again on what it gave.
+
+Functions here are generators: they ask for a run of a network and go on with its result, so that whoever
+drives them may run several photos' networks together (`pipeline.together`), or each at once.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
+from torch import Tensor
+
+from restorecli.engine.blend import Deliver
+from restorecli.engine.prepare import Prepared
+from restorecli.engine.run import RunResult
 from restorecli.engine.run import run as run_engine
 from restorecli.loading import Loaded
 from restorecli.photo import Photo
@@ -15,25 +25,56 @@ from restorecli.tasks.estimate.taken_out import taken_out
 from restorecli.trial import samples
 
 
+@dataclass(frozen=True)
+class Request:
+    """A run of a network that a photo on its way waits for.
+
+    Attributes:
+        prepared: the network.
+        image: see `engine.run.run`, as are the others.
+        deliver: takes the rows; None where the result is to hold the output.
+        peak: of the samples that rows are rounded to; None for rows in float32.
+    """
+
+    prepared: Prepared
+    image: Tensor
+    deliver: Deliver | None = None
+    peak: int | None = None
+
+    def answered(
+        self,
+        progress: Callable[[int, int], None] | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> RunResult:
+        """Run the network for this photo alone."""
+        return run_engine(
+            self.prepared,
+            self.image,
+            progress=progress,
+            cancelled=cancelled,
+            deliver=self.deliver,
+            peak=self.peak,
+        )
+
+
+T = TypeVar("T")
+Asking = Generator[Request, RunResult, T]
+"""Work that asks for runs of networks and returns a T in the end."""
+
+
 class Running:
     """A network at work on one photo; adds up what that took."""
 
-    def __init__(
-        self,
-        task: Task,
-        loaded: Loaded,
-        progress: Callable[[int, int], None] | None,
-        cancelled: threading.Event | None,
-    ) -> None:
+    def __init__(self, task: Task, loaded: Loaded) -> None:
         self.task = task
         self.warnings = list(loaded.resolved.warnings)
         self.tiles, self.seconds = 0, 0.0
         self.covers: tuple[str, ...] = ()
-        self._loaded, self._progress, self._cancelled = loaded, progress, cancelled
+        self._loaded = loaded
 
     def once(
         self, photo: Photo, need: Need, share: float = 1.0, rounding: MakeRounding | None = None
-    ) -> Photo:
+    ) -> Asking[Photo]:
         """Return ``photo`` with ``share`` of what the network changes, rounded where that can be done."""
         job = self.task.prepare(photo, need, self._loaded.network)
         self.covers = job.covers
@@ -42,14 +83,8 @@ class Running:
             rows = RowsOfResult(self.task, job, share, rounding, self._loaded.network)
         outputs = []
         for tensor in job.inputs:
-            result = run_engine(
-                self._loaded.prepared,
-                tensor,
-                progress=self._progress,
-                cancelled=self._cancelled,
-                deliver=None if rows is None else rows.take,
-                peak=None if rows is None else rows.peak,
-            )
+            take, peak = (None, None) if rows is None else (rows.take, rows.peak)
+            result = yield Request(self._loaded.prepared, tensor, take, peak)
             outputs.append(result.output)
             self.tiles += result.tiles
             self.seconds += result.seconds
@@ -57,7 +92,7 @@ class Running:
         return partly(photo, self.task.finish(job, outputs), share) if rows is None else rows.photo()
 
 
-def weighed(photo: Photo, need: Need, running: Running, name: str = "") -> tuple[Need, Photo | None]:
+def weighed(photo: Photo, need: Need, running: Running, name: str = "") -> Asking[tuple[Need, Photo | None]]:
     """Let the network show on parts of ``photo`` what it takes out, and have the task weigh it.
 
     Returns:
@@ -65,7 +100,9 @@ def weighed(photo: Photo, need: Need, running: Running, name: str = "") -> tuple
         network, where it was small enough to be tried as a whole.
     """
     parts, warnings = samples(photo), list(running.warnings)
-    made = [running.once(part, need) for part in parts]
+    made = []
+    for part in parts:
+        made.append((yield from running.once(part, need)))
     assert need.weigh is not None
     found = need.weigh(taken_out(list(zip(parts, made, strict=True))))
     need = replace(
@@ -83,11 +120,13 @@ def weighed(photo: Photo, need: Need, running: Running, name: str = "") -> tuple
 
 def restored(
     photo: Photo, need: Need, running: Running, first: Photo | None, rounding: MakeRounding | None
-) -> Photo:
+) -> Asking[Photo]:
     """Return ``photo`` after every run that it needs; ``first`` is what the first one gave, where known."""
     for number, share in enumerate(need.shares, 1):
         if number == 1 and first is not None:
             photo = partly(photo, first, share)
         else:
-            photo = running.once(photo, need, share, rounding if number == len(need.shares) else None)
+            photo = yield from running.once(
+                photo, need, share, rounding if number == len(need.shares) else None
+            )
     return photo

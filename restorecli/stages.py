@@ -13,7 +13,7 @@ from restorecli.models.resolved import Resolved
 from restorecli.networks.network import Network
 from restorecli.photo import Photo
 from restorecli.rows import MakeRounding
-from restorecli.running import Running, restored, weighed
+from restorecli.running import Asking, Running, restored, weighed
 from restorecli.tasks.base import Need, Task
 
 Details = Mapping[str, str | float]
@@ -100,6 +100,20 @@ def pass_through(
         RestoreError: no photo can: weights or device are missing.
         Cancelled: ``cancelled`` was set.
     """
+    steps = on_its_way(photo, stages, networks, rounding)
+    try:
+        request = next(steps)
+        while True:
+            request = steps.send(request.answered(progress, cancelled))
+    except StopIteration as end:
+        passed: Passed = end.value
+        return passed
+
+
+def on_its_way(
+    photo: Photo, stages: Sequence[Stage], networks: Networks, rounding: MakeRounding | None = None
+) -> Asking[Passed]:
+    """Take ``photo`` through ``stages`` as `pass_through` does; whoever drives it runs the networks."""
     passed = Passed(photo)
     foreseen = needs_of_input(photo, stages)
     for index, stage in enumerate(stages):
@@ -114,7 +128,7 @@ def pass_through(
             if need.leave:
                 passed = _left(passed, need, name)
             else:
-                passed = _through(passed, stage, need, name, networks, progress, cancelled, last)
+                passed = yield from _through(passed, stage, need, name, networks, last)
     return passed if len(tasks_of(stages)) == 1 else _concluded(passed)
 
 
@@ -167,24 +181,23 @@ def _through(
     need: Need,
     name: str,
     networks: Networks,
-    progress: Callable[[int, int], None] | None,
-    cancelled: threading.Event | None,
     rounding: MakeRounding | None,
-) -> Passed:
+) -> Asking[Passed]:
     did = (*passed.did, stage.request.task)
     if not need.network:
         made = stage.task.finish(stage.task.prepare(passed.photo, need, Network()), ())
         notes, details = (*passed.notes, *need.notes), {**passed.details, **need.details}
         return replace(passed, photo=made, notes=notes, details=details, did=did)
     loaded = networks.get(request_for(stage.request, need), stage.run)
-    running = Running(stage.task, loaded, progress, cancelled)
+    running = Running(stage.task, loaded)
     first = None
     if need.weigh is not None:
-        need, first = weighed(passed.photo, need, running, name)
+        need, first = yield from weighed(passed.photo, need, running, name)
         if need.leave:
             return _left(replace(passed, seconds=passed.seconds + running.seconds), need, name)
+    photo = yield from restored(passed.photo, need, running, first, rounding)
     return Passed(
-        photo=restored(passed.photo, need, running, first, rounding),
+        photo=photo,
         tiles=passed.tiles + running.tiles,
         used=(*passed.used, loaded.resolved),
         notes=(*passed.notes, *need.notes, *_notes(need, loaded.resolved)),

@@ -24,6 +24,7 @@ class Gate:
         self._held: dict[int, int] = {}
         self._passed: set[int] = set()
         self._next = 0
+        self._wanted: dict[int, int] = {}
         self._room = 0
         self._closed = False
 
@@ -35,7 +36,9 @@ class Gate:
             Cancelled: the gate was closed.
         """
         with self._changed:
+            self._wanted[number] = needed
             self._changed.wait_for(lambda: self._closed or self._may_pass(number, needed))
+            del self._wanted[number]
             if self._closed:
                 raise Cancelled
             if not self._held:
@@ -52,6 +55,13 @@ class Gate:
         if number != self._next:
             return False
         return not self._held or sum(self._held.values()) + needed <= self._room
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the photo whose turn it is waits for others to leave."""
+        with self._changed:
+            needed = self._wanted.get(self._next)
+            return needed is not None and not self._may_pass(self._next, needed)
 
     def passed(self, number: int) -> None:
         """Let the photos after ``number`` come up, whether it was let in or failed before."""

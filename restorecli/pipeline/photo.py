@@ -16,16 +16,19 @@ from typing import BinaryIO
 
 import numpy as np
 
+from restorecli.engine.run import RunResult
 from restorecli.errors import OutOfMemoryError, PhotoError, RestoreError, UnreadableError
 from restorecli.photos.planned import PlannedPhoto
 from restorecli.photos.read import measure, read, read_stream
 from restorecli.pipeline.gate import Gate
 from restorecli.pipeline.needs import free_bytes, needed_bytes
+from restorecli.pipeline.together import taken_together
 from restorecli.report.events import FileDone, FileFailed, FileSkipped, Reporter
 from restorecli.report.stopwatch import Stopwatch
 from restorecli.report.streams import binary_output
 from restorecli.results import Encoding, Result, Source, destination, rounding_for, write_result
-from restorecli.stages import Networks, Passed, Stage, pass_through
+from restorecli.running import Request
+from restorecli.stages import Networks, Passed, Stage, on_its_way, pass_through
 
 _NOTHING = np.zeros((0, 0, 3), np.float32)
 
@@ -56,6 +59,7 @@ class Setup:
         file_timeout: seconds that a photo may take, waiting for others not counted, infinity for any time;
             None where only reading is limited, by `threads.READING_LIMIT`.
         watch: adds up where the time goes: "decode", "restore" (of which "device" in the engine), "encode".
+        together: small photos of one size may go through a network together, as suits a GPU.
     """
 
     stages: tuple[Stage, ...]
@@ -66,6 +70,7 @@ class Setup:
     stdout: BinaryIO = field(default_factory=binary_output)
     file_timeout: float | None = None
     watch: Stopwatch = field(default_factory=Stopwatch)
+    together: bool = False
 
 
 @dataclass(frozen=True)
@@ -187,6 +192,45 @@ def restore_photo(
         setup.watch.add("device", passed.seconds)
         pages.append(passed)
     return Restored(planned, Result(_without_pixels(source, pages), tuple(pages)), began)
+
+
+def restore_together(
+    photos: Sequence[tuple[PlannedPhoto, Source]], setup: Setup, report: Reporter, cancelled: Flag
+) -> list[Restored | Exception]:
+    """Take photos of one page and the same size through the stages side by side.
+
+    Returns:
+        What is to be written of each, or the error that ended it.
+
+    Raises:
+        Cancelled: ``cancelled`` was set.
+    """
+    began = time.monotonic()
+
+    def alone(index: int, request: Request) -> RunResult:
+        name = photos[index][0].name
+        return request.answered(lambda done, total: report.tiles(name, done, total), cancelled)
+
+    with setup.watch.of("restore"):
+        ways = [
+            on_its_way(
+                source.document.pages[0],
+                setup.stages,
+                setup.networks,
+                rounding_for(source.document.pages[0], planned, setup.encoding),
+            )
+            for planned, source in photos
+        ]
+        ended = taken_together(ways, alone, cancelled)
+    restored: list[Restored | Exception] = []
+    for (planned, source), passed in zip(photos, ended, strict=True):
+        if isinstance(passed, Exception):
+            restored.append(passed)
+            continue
+        setup.watch.add("device", passed.seconds)
+        result = Result(_without_pixels(source, [passed]), (passed,))
+        restored.append(Restored(planned, result, began))
+    return restored
 
 
 def _without_pixels(source: Source, passed: Sequence[Passed]) -> Source:

@@ -12,11 +12,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from threading import Event as Flag
 
 from restorecli.engine.run import Cancelled
 from restorecli.errors import RestoreError, TimedOutError
 from restorecli.host import total_bytes
+from restorecli.photo import Document
 from restorecli.photos.planned import PlannedPhoto
 from restorecli.pipeline.gate import Gate
 from restorecli.pipeline.needs import free_bytes
@@ -27,11 +29,13 @@ from restorecli.pipeline.photo import (
     failure,
     read_photo,
     restore_photo,
+    restore_together,
     settled,
     write_photo,
 )
 from restorecli.pipeline.tally import Tally
-from restorecli.pipeline.workers import Job, Workers
+from restorecli.pipeline.together import in_groups
+from restorecli.pipeline.workers import GLANCE, Job, Workers
 from restorecli.report.events import FileDone, FileSkipped, FileStarted, Reporter
 from restorecli.results import Source
 
@@ -98,15 +102,18 @@ def run(
     writers = jobs if writers is None else writers
     line = _Line(setup, emit, cancelled, jobs, writers)
     try:
-        for reading in line.decoding_ahead(photos):
+        for group in in_groups(line.decoding_ahead(photos), line.looked_at):
             if cancelled.is_set():
                 raise Cancelled
-            if isinstance(reading, _Reading):
+            readings = [each for each in group if isinstance(each, _Reading)]
+            for reading in readings:
                 planned = reading.planned
                 report.event(FileStarted(planned.name, planned.index, planned.of))
-                line.restore(reading, report)
-            else:
-                emit(reading)
+            if readings:
+                line.restore(readings, report)
+            for known in group:
+                if not isinstance(known, _Reading):
+                    emit(known)
             line.collect(may_wait=writers)
             if fail_fast and tally.failed:
                 break
@@ -152,6 +159,19 @@ class _Line:
                 yield ahead.popleft()
         yield from ahead
 
+    def looked_at(self, reading: _Reading | Outcome) -> Document | None:
+        """What was decoded, where photos may be taken together; None also where one must not wait for it."""
+        setup = self._setup
+        if not (setup.together and isinstance(reading, _Reading)) or setup.file_timeout not in (None, inf):
+            return None
+        while not reading.job.wait(GLANCE):
+            if self._gate.is_full or self._cancelled.is_set() or reading.job.takes_longer_than(READING_LIMIT):
+                return None
+        try:
+            return reading.job.result().document
+        except Exception:  # noqa: BLE001 - it is told where the photo's turn comes
+            return None
+
     def _read(self, job: Job[Source], number: int, planned: PlannedPhoto) -> Source:
         def admit(needed: int, name: str) -> None:
             with job.waiting():
@@ -163,8 +183,35 @@ class _Line:
         finally:
             self._gate.passed(number)
 
-    def restore(self, reading: _Reading, report: Reporter) -> None:
-        """Take a photo through the stages and hand it to a writer; tell where that fails."""
+    def restore(self, group: Sequence[_Reading], report: Reporter) -> None:
+        """Take photos through the stages and hand them to writers; tell where that fails."""
+        if len(group) == 1:
+            self._restore_one(group[0], report)
+        else:
+            self._restore_together(group, report)
+
+    def _restore_together(self, group: Sequence[_Reading], report: Reporter) -> None:
+        left_over = {reading.number for reading in group}
+        try:
+            photos = [(reading.planned, self._decoded(reading)) for reading in group]
+            for reading in group:
+                reading.job.forget()
+            ended = restore_together(photos, self._setup, report, self._cancelled)
+            for reading, restored in zip(group, ended, strict=True):
+                with _errors_reported(reading.planned, self._emit):
+                    if isinstance(restored, Exception):
+                        raise restored
+                    self._write(reading, restored, None)
+                    left_over.remove(reading.number)
+        finally:
+            for number in left_over:
+                self._gate.leave(number)
+
+    def _write(self, reading: _Reading, restored: Restored, left: float | None) -> None:
+        job = self._writers.submit(_write, restored, self._setup)
+        self._writings.append(_Writing(reading.number, reading.planned, job, restored.nbytes, left))
+
+    def _restore_one(self, reading: _Reading, report: Reporter) -> None:
         planned, number, setup = reading.planned, reading.number, self._setup
         handed_over = False
         try:
@@ -175,8 +222,7 @@ class _Line:
                 began = time.monotonic()
                 restored = _within(left, setup, planned, source, report, self._cancelled)
                 left = None if left is None else left - (time.monotonic() - began)
-                job = self._writers.submit(_write, restored, setup)
-                self._writings.append(_Writing(number, planned, job, restored.nbytes, left))
+                self._write(reading, restored, left)
                 handed_over = True
         finally:
             if not handed_over:

@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from threading import Event as Flag
 from typing import Any, Generic, TypeVar
@@ -42,6 +42,15 @@ class Job(Generic[T]):
     def done(self) -> bool:
         """Whether it is finished, well or not."""
         return self._future.done()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long for it, and tell whether it is finished."""
+        return bool(wait([self._future], seconds).done)
+
+    def takes_longer_than(self, limit: float) -> bool:
+        """Whether it goes on for more seconds than that."""
+        began = self.began  # another thread may change it
+        return began is not None and time.monotonic() - began > limit
 
     def run(self) -> None:
         """Do it in this thread."""
@@ -84,8 +93,7 @@ class Job(Generic[T]):
         while not self._future.done():
             if cancelled is not None and cancelled.is_set():
                 raise Cancelled
-            began = self.began
-            if limit is not None and began is not None and time.monotonic() - began > limit:
+            if limit is not None and self.takes_longer_than(limit):
                 raise TimedOutError(*what)
             try:
                 return self._future.result(GLANCE)
