@@ -165,10 +165,8 @@ def refuse_nothing(context: Any) -> None:
         UsageError: options were given.
         typer.Exit: the help was shown.
     """
-    given = [
-        parameter for parameter in context.command.params if _source(parameter, context) == "COMMANDLINE"
-    ]
-    if given:
+    options = [each for each in context.command.params if each.param_type_name == "option"]
+    if any(_source(option, context) == "COMMANDLINE" for option in options):
         hint = f"add some, or --files-from LIST; {context.command_path} --help"
         raise UsageError("no files or folders are named", hint)
     typer.echo(context.get_help(), err=True)

@@ -86,12 +86,16 @@ def _convert(pixels: FloatArray, profile: bytes, raster: Raster) -> tuple[FloatA
             continue
         if not _is_invertible(grid, profile, working, space):
             raster.warnings.append(f"the colour profile works one way only: the result is in {name}")
-            result = _transform(pixels, profile, working, space)
-            return np.clip(result, 0, 1, out=result) if whole else result, working, name
-        shaper = shapers.measured(profile, name) if raster.depth is Depth.UINT8 and not gray else None
-        result = shaper.forward(pixels) if shaper else _transform(pixels, profile, working, space)
-        if gray or _holds(result, whole):
-            return np.clip(result, 0, 1, out=result) if whole else result, profile, name
+            _transform(pixels, profile, working, space, over=pixels)
+            return np.clip(pixels, 0, 1, out=pixels) if whole else pixels, working, name
+        # Over itself: a second picture in float32 would be the most that reading takes.
+        if shaper := shapers.measured(profile, name) if raster.depth is Depth.UINT8 and not gray else None:
+            shaper.forward(pixels, over=pixels)
+        else:
+            _transform(pixels, profile, working, space, over=pixels)
+        if gray or _holds(pixels, whole):
+            return np.clip(pixels, 0, 1, out=pixels) if whole else pixels, profile, name
+        pixels = to_float(raster.samples, raster.peak)
     return pixels, profile, NATIVE
 
 
@@ -125,12 +129,20 @@ def _grid(space: str) -> FloatArray:
     return np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(27, 27, 3)
 
 
-def _transform(pixels: Samples, profile: bytes, target: bytes, space: str, outspace: str = "") -> FloatArray:
-    """H×W×C samples through LittleCMS to float32, bands of rows side by side."""
+def _transform(
+    pixels: Samples,
+    profile: bytes,
+    target: bytes,
+    space: str,
+    outspace: str = "",
+    over: FloatArray | None = None,
+) -> FloatArray:
+    """H×W×C samples through LittleCMS to float32, bands of rows side by side; ``over`` is where they go."""
     outspace = outspace or space
     height, width = pixels.shape[:2]
-    result = np.empty((height, width, 1 if outspace == "gray" else 3), dtype=np.float32)
+    result = np.empty((height, width, 1 if outspace == "gray" else 3), np.float32) if over is None else over
     rows = max(1, _PIXELS_AT_ONCE // width)
+    finished: set[int] = set()
 
     def convert(top: int) -> None:
         part = np.ascontiguousarray(pixels[top : top + rows])
@@ -144,6 +156,7 @@ def _transform(pixels: Samples, profile: bytes, target: bytes, space: str, outsp
             intent=_RELATIVE,
         )
         result[top : top + rows] = done.reshape(part.shape[0], width, -1)
+        finished.add(top)
 
     if height <= rows:
         convert(0)
@@ -153,7 +166,7 @@ def _transform(pixels: Samples, profile: bytes, target: bytes, space: str, outsp
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             list(pool.map(convert, tops))
     except RuntimeError:  # the system gives no thread; what LittleCMS raises, it raises again
-        for top in tops:
+        for top in (top for top in tops if top not in finished):
             convert(top)
     return result
 

@@ -39,9 +39,12 @@ class Shaper:
     matrix: FloatArray
     encode: FloatArray
 
-    def forward(self, pixels: FloatArray) -> FloatArray:
-        """H×W×3 float32 in 0–1 of the profile to the working space; colours outside lie beyond 0–1."""
-        result = np.empty_like(pixels)
+    def forward(self, pixels: FloatArray, over: FloatArray | None = None) -> FloatArray:
+        """H×W×3 float32 in 0–1 of the profile to the working space; colours outside lie beyond 0–1.
+
+        The result goes to ``over`` where it is given, which may be ``pixels``.
+        """
+        result = np.empty_like(pixels) if over is None else over
         rows = max(1, _BAND // pixels.shape[1])
         for top in range(0, pixels.shape[0], rows):
             index = _indices(pixels[top : top + rows], _STEPS - 1)
