@@ -91,7 +91,7 @@ Precision = Annotated[
 ]
 SelfEnsemble = Annotated[
     bool,
-    option("--self-ensemble", help="Average over the 8 flips and rotations (8 × slower).", panel=ENGINE),
+    option("--self-ensemble", help="Average over 8 flips and turns (8 × slower).", panel=ENGINE),
 ]
 Compile = Annotated[
     bool,
@@ -208,7 +208,7 @@ class SharedOptions:
     keep_dates: Annotated[
         bool,
         option(
-            "--keep-dates", help="Give results the modification time of their photos' files.", panel=OUTPUT
+            "--keep-dates", help="Keep the modification times of the photos.", panel=OUTPUT
         ),
     ] = False
     compare: Annotated[
