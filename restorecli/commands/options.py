@@ -207,9 +207,7 @@ class SharedOptions:
     strip: Annotated[bool, option("--strip", help="Leave metadata out.", panel=OUTPUT)] = False
     keep_dates: Annotated[
         bool,
-        option(
-            "--keep-dates", help="Keep the modification times of the photos.", panel=OUTPUT
-        ),
+        option("--keep-dates", help="Keep the modification times of the photos.", panel=OUTPUT),
     ] = False
     compare: Annotated[
         Path | None,
