@@ -1,8 +1,10 @@
 """The mean of every region as the sensor counted it, after a network has taken the noise out.
 
-Networks see values with a curve that is steep near black, and what they give is right there on average, which
-in linear light is a little too dark or too bright. The noise itself has a mean of zero: so the slow part of
-the difference between the samples and the result is put back.
+Networks see values with a curve that is steep near black, and what they give is about right there on average,
+which in linear light is too dark (the mean through a concave curve is below the curve of the mean, Jensen's
+inequality) or, below the noise, too bright. The noise itself has a mean of zero: so the slow part of the
+difference between the samples and the result is put back. How much is lacking depends on the level as well as
+on the place: it is smoothed over both, as in the bilateral grid of Chen, Paris, Durand, SIGGRAPH 2007.
 """
 
 from __future__ import annotations
@@ -15,15 +17,19 @@ from restorecli.imaging import cfa
 from restorecli.photo import FloatArray, RawNoise
 
 _BLOCK = 12  # pixels: whole periods of every pattern
-_SMOOTH = 5.0  # blocks: standard deviation of what counts as slow
+_SMOOTH = 3.0  # blocks: standard deviation of what counts as slow
 _UNCLIPPED = 0.8  # of white: above, noise is cut off and its mean is not zero
-_LEAST = 1e-7  # variance: where none is known, all samples count alike
+_LEAST = 1e-7  # variance of reading: where none is known, all samples count alike
+
+Blocks = NDArray[np.float64]
 
 
 def mean_kept(colours: FloatArray, mosaic: FloatArray, pattern: str, noise: RawNoise | None) -> None:
     """Add to a result what its regions' means lack, in place.
 
-    Samples count by one over their variance, so that bright ones do not bring their noise into shadows.
+    Blocks count by one over their samples' variance, so that bright ones do not bring their noise into
+    shadows. The variance and what is clipped are judged by the result: judged by single samples, those that
+    noise has made brighter would count less, and every mean come out too dark.
 
     Args:
         colours: H×W×3, linear, balanced.
@@ -32,28 +38,44 @@ def mean_kept(colours: FloatArray, mosaic: FloatArray, pattern: str, noise: RawN
         noise: of the mosaic; None where it is not known.
     """
     held = cfa.channels(mosaic.shape, pattern)
+    area = np.outer(*(np.minimum(_BLOCK, side - _starts(side)) for side in mosaic.shape))
     for channel in range(3):
-        own = (held == channel) & (mosaic < _UNCLIPPED)
-        weight = own.astype(np.float32)
-        if noise is not None:
-            level = np.maximum(colours[..., channel], 0)
-            variance = np.float32(noise.shot[channel]) * level + np.float32(noise.read[channel])
-            weight /= np.maximum(variance, np.float32(_LEAST))
-        lacking = _of_blocks((mosaic - colours[..., channel]) * weight)
-        total = gaussian_filter(_of_blocks(weight), _SMOOTH, mode="nearest")
-        slow = gaussian_filter(lacking, _SMOOTH, mode="nearest") / np.maximum(total, 1e-12)
-        _add_enlarged(colours[..., channel], slow)
+        plane = colours[..., channel]
+        counted = (held == channel) & (plane < _UNCLIPPED)
+        level = np.maximum(_of_blocks(plane) / area, 0)
+        shot, read = (noise.shot[channel], noise.read[channel]) if noise is not None else (0.0, 0.0)
+        read = max(read, _LEAST)
+        weight = 1 / (shot * level + read)
+        lacking = _of_blocks((mosaic - plane) * counted) * weight
+        total = _of_blocks(counted.astype(np.float32)) * weight
+        _add_enlarged(plane, _smoothed(lacking, total, np.arcsinh(level / read**0.5)))
 
 
-def _of_blocks(plane: FloatArray) -> NDArray[np.float64]:
+def _starts(side: int) -> NDArray[np.intp]:
+    return np.arange(0, side, _BLOCK)
+
+
+def _of_blocks(plane: FloatArray) -> Blocks:
     """Return the sums over blocks; those at the bottom and right may be smaller."""
-    rows, columns = (np.arange(0, side, _BLOCK) for side in plane.shape)
+    rows, columns = (_starts(side) for side in plane.shape)
     over_rows = np.add.reduceat(plane, rows, axis=0, dtype=np.float64)
-    sums: NDArray[np.float64] = np.add.reduceat(over_rows, columns, axis=1)
+    sums: Blocks = np.add.reduceat(over_rows, columns, axis=1)
     return sums
 
 
-def _add_enlarged(plane: FloatArray, slow: NDArray[np.float64]) -> None:
+def _smoothed(lacking: Blocks, total: Blocks, height: Blocks) -> Blocks:
+    """Return the mean of what is lacking, over the blocks near each one in the picture and in ``height``."""
+    result = np.zeros_like(lacking)
+    for layer in range(int(np.floor(height.min())), int(np.ceil(height.max())) + 1):
+        share = np.maximum(1 - np.abs(height - layer), 0)
+        if share.any():
+            found = gaussian_filter(lacking * share, _SMOOTH, mode="nearest")
+            count = gaussian_filter(total * share, _SMOOTH, mode="nearest")
+            result += share * found / np.maximum(count, 1e-12)
+    return result
+
+
+def _add_enlarged(plane: FloatArray, slow: Blocks) -> None:
     """Add values of blocks to pixels, linear between the blocks' middles."""
     down, across = ((np.arange(side) + 0.5) / _BLOCK - 0.5 for side in plane.shape)
     wide = map_coordinates(

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import tifffile
+from numpy.typing import NDArray
 
-from restorecli.imaging import cfa
+from restorecli.imaging import cfa, xtrans
 from restorecli.imaging.develop import NEUTRAL
 from restorecli.photo import FloatArray, Triple
 
@@ -17,6 +18,7 @@ _CFA = 32803
 _BYTE, _ASCII, _SHORT, _LONG, _RATIONAL, _SRATIONAL = 1, 2, 3, 4, 5, 10
 _BLACK, _WHITE = 4096, 61440  # room on both sides, so that noise about black and white is stored whole
 _FULL = 65535.0
+_LEAST_X_TRANS = 512  # pixels: smaller ones LibRaw refuses to interpolate
 
 
 def demosaiced(mosaic: FloatArray, pattern: str, gains: Triple = NEUTRAL) -> FloatArray:
@@ -32,7 +34,9 @@ def demosaiced(mosaic: FloatArray, pattern: str, gains: Triple = NEUTRAL) -> Flo
     """
     import rawpy
 
-    samples = np.clip(np.rint(mosaic * (_WHITE - _BLACK) + _BLACK), 0, _FULL).astype(np.uint16)
+    least = _LEAST_X_TRANS if cfa.period(pattern) == xtrans.PERIOD else 0
+    whole = mosaic[np.ix_(*(_extended(side, least, cfa.period(pattern)) for side in mosaic.shape))]
+    samples = np.clip(np.rint(whole * (_WHITE - _BLACK) + _BLACK), 0, _FULL).astype(np.uint16)
     red, green, blue = gains
     with rawpy.imread(io.BytesIO(_dng(samples, pattern))) as opened:
         pixels = opened.postprocess(
@@ -45,7 +49,14 @@ def demosaiced(mosaic: FloatArray, pattern: str, gains: Triple = NEUTRAL) -> Flo
             output_bps=16,
             user_flip=0,
         )
-    return pixels.astype(np.float32) / np.float32(_FULL)
+    result: FloatArray = pixels[: mosaic.shape[0], : mosaic.shape[1]].astype(np.float32) / np.float32(_FULL)
+    return result
+
+
+def _extended(side: int, least: int, period: int) -> NDArray[np.intp]:
+    """Return which pixel stands at each place of a row of at least ``least``: the last period again."""
+    places = np.arange(max(side, least))
+    return np.where(places < side, places, side - period + (places - side) % period)
 
 
 def _dng(samples: np.ndarray[Any, Any], pattern: str) -> bytes:

@@ -31,6 +31,30 @@ def test_shadows_that_came_out_too_dark_or_bright_get_their_mean_back(pattern: s
     assert result[:, :200].std((0, 1)).max() < 0.002
 
 
+@pytest.mark.parametrize("bias", [0.8, 1.0, 1.15])
+def test_a_result_that_follows_the_noise_is_not_darkened(bias: float) -> None:
+    """What is left of the noise in a result must not decide how much its samples count."""
+    rng, truth = np.random.default_rng(1), 0.01
+    mosaic = (truth + 0.02 * rng.standard_normal((480, 480))).astype(np.float32)
+    result = np.repeat((truth * bias + 0.3 * (mosaic - truth))[..., None], 3, axis=2)
+    mean_kept(result, mosaic, "RGGB", RawNoise((0.02,) * 3, (1e-4,) * 3))
+    held = cfa.channels(mosaic.shape, "RGGB")
+    for channel in range(3):
+        own = held == channel
+        assert result[..., channel][own].mean() == pytest.approx(mosaic[own].mean(), rel=0.01)
+
+
+def test_what_lacks_at_one_level_is_not_put_into_another() -> None:
+    dark, bright = 0.004, 0.2
+    truth = np.full((240, 240, 3), dark, np.float32)
+    truth[:, 120:] = bright
+    result = truth.copy()
+    result[:, 120:] *= 0.97
+    mean_kept(result, cfa.sample(truth, "RGGB"), "RGGB", RawNoise((4e-3,) * 3, (4e-6,) * 3))
+    np.testing.assert_allclose(result[:, :108], dark, rtol=0.01)
+    np.testing.assert_allclose(result[:, 132:], bright, rtol=0.01)
+
+
 def test_a_result_that_is_right_stays_and_burnt_out_parts_are_not_darkened() -> None:
     rows, columns = np.mgrid[:100, :130]
     truth = np.stack([0.2 + rows / 1000, 0.3 + columns / 1000, 0.1 + rows / 2000], 2).astype(np.float32)
