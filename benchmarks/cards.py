@@ -16,13 +16,14 @@ from benchmarks.gallery import GALLERY, NOISY_CROPS, SAMPLES, label, side_by_sid
 from restorecli.engine.prepare import prepare
 from restorecli.engine.run import run
 from restorecli.engine.settings import RunSettings
-from restorecli.imaging.bayer import malvar
-from restorecli.imaging.cfa import as_zeros, sample
+from restorecli.imaging import cfa, network_view
 from restorecli.models.load import load
 from restorecli.models.registry import ModelEntry, load_registry
 from restorecli.models.resolve import ModelRequest, resolve
 from restorecli.quality.degrade import add_noise, jpeg, shrink, to_bytes
 from restorecli.quality.scores import psnr
+from restorecli.tasks.demosaic import mosaic_run
+from restorecli.tasks.mosaics import show
 
 SIGMA, QUALITY = 35, 12
 CROPS = {"motocross.png": (70, 0), "coast/lighthouse.png": (124, 58), "parrots.png": (20, 60)}
@@ -31,7 +32,7 @@ Bytes = NDArray[np.uint8]
 
 
 def given_to(entry: ModelEntry, clean: Bytes) -> tuple[NDArray[np.float32], Bytes, str]:
-    """Return the network's input (0–1), a picture of what was known, and what that is."""
+    """Return what the entry restores (0–1; H×W if a mosaic), a picture of it, and what that is."""
     light = clean.astype(np.float32) / np.float32(255)
     if entry.task == "denoise":
         noisy = add_noise(clean, SIGMA, seed=7)
@@ -40,19 +41,24 @@ def given_to(entry: ModelEntry, clean: Bytes) -> tuple[NDArray[np.float32], Byte
         once = jpeg(clean, QUALITY)
         return once.astype(np.float32) / np.float32(255), once, f"JPEG, quality {QUALITY}"
     if entry.task == "demosaic":
-        mosaic = sample(light, "RGGB")
-        return malvar(mosaic, "RGGB"), to_bytes(as_zeros(mosaic, "RGGB")), "mosaic"
+        pattern = network_view.FORMS[entry.shape["demosaic_input"]]
+        mosaic = cfa.sample(light, pattern)
+        named = "X-Trans mosaic" if entry.degradation == "xtrans" else "mosaic"
+        return mosaic, to_bytes(cfa.as_zeros(mosaic, pattern)), named
     small = shrink(clean, entry.scale or 1)
     larger = Image.fromarray(small).resize((clean.shape[1], clean.shape[0]), Image.Resampling.BICUBIC)
     return small.astype(np.float32) / np.float32(255), np.asarray(larger), f"bicubic x{entry.scale}"
 
 
 def restored(entry: ModelEntry, given: NDArray[np.float32]) -> Bytes:
-    """Run the entry's weights on H×W×3 in 0–1."""
+    """Run the entry's weights on what `given_to` returned."""
     network = load(resolve(ModelRequest(entry.task, model=entry.name, scale=entry.scale)))
+    if entry.task == "demosaic":
+        shown = show(given, network_view.FORMS[network.demosaic_input], network)
+        prepared = prepare(network, RunSettings(device="cpu", tile=256, **mosaic_run(network)))
+        return to_bytes(shown.colours(run(prepared, shown.tensor).output, *given.shape))
     prepared = prepare(network, RunSettings(device="cpu", tile=256))
     x = torch.from_numpy(np.ascontiguousarray(given)).permute(2, 0, 1)[None]
-    x = torch.nn.functional.pad(x, (0, 0, 0, 0, 0, network.in_channels - x.shape[1]))  # no noise
     return to_bytes(run(prepared, x).output[0].permute(1, 2, 0).numpy())
 
 

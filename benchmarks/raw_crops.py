@@ -1,7 +1,8 @@
 """Draw crops of developed RAW, ours beside LibRaw's AHD: ``python -m benchmarks.raw_crops --data FOLDER``.
 
-Both with the camera's white balance, LibRaw's matrix and sRGB's curve, brightness left alone; pixels are
-shown twice as large, unsmoothed. Only files whose licence is CC0 are drawn.
+LibRaw's once as it is and once denoised by non-local means, as strongly as suits the noise found in it. All
+with the camera's white balance, LibRaw's matrix and sRGB's curve, brightness left alone; pixels are shown
+twice as large, unsmoothed. Only files whose licence is CC0 are drawn.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import rawpy
 from PIL import Image
 
-from benchmarks.gallery import GALLERY, label, side_by_side
+from benchmarks.gallery import GALLERY, label, side_by_side, stacked
 from restorecli.engine.prepare import Prepared, prepare
 from restorecli.engine.run import run
 from restorecli.engine.settings import RunSettings
@@ -22,10 +23,14 @@ from restorecli.imaging.colour import linear_to_srgb
 from restorecli.models.load import load
 from restorecli.models.resolve import ModelRequest, resolve
 from restorecli.networks.network import Network
-from restorecli.photo import Photo
+from restorecli.photo import FloatArray, Photo
 from restorecli.photos.read import read
+from restorecli.quality.baselines import non_local_means
 from restorecli.quality.degrade import Bytes, to_bytes
+from restorecli.quality.protocols.demosaic import MEANS_STRENGTH
+from restorecli.tasks import mosaic_noise
 from restorecli.tasks.demosaic import Demosaic, mosaic_run
+from restorecli.tasks.estimate.noise import noise_sigma
 
 # File, then left and top of a crop within what the maker shows.
 CROPS = (
@@ -38,13 +43,18 @@ AROUND = 64  # pixels that the network sees beyond the crop, an even number
 
 
 def part(photo: Photo, left: int, top: int) -> Photo:
-    """Cut a RAW photo to a crop and some pixels around it; the crop becomes what is shown."""
+    """Cut a RAW photo to a crop and some pixels around it; the crop becomes what is shown.
+
+    Its noise is that of the whole photo, which holds more smooth parts to measure it in.
+    """
     assert photo.raw is not None
+    noise = mosaic_noise.of_raw(photo.pixels[:, :, 0], photo.raw)
     top, left = photo.raw.crop[0] + top, photo.raw.crop[1] + left
     first, start = (top - AROUND) // 2 * 2, (left - AROUND) // 2 * 2  # even: the pattern stays
     pixels = photo.pixels[first : top + HEIGHT + AROUND, start : left + WIDTH + AROUND]
     crop = (top - first, left - start, HEIGHT, WIDTH)
-    return replace(photo, pixels=np.ascontiguousarray(pixels), raw=replace(photo.raw, crop=crop))
+    raw = replace(photo.raw, crop=crop, noise=noise)
+    return replace(photo, pixels=np.ascontiguousarray(pixels), raw=raw)
 
 
 def ours(photo: Photo, network: Network, prepared: Prepared) -> Bytes:
@@ -54,7 +64,7 @@ def ours(photo: Photo, network: Network, prepared: Prepared) -> Bytes:
     return to_bytes(task.finish(job, [run(prepared, job.inputs[0]).output]).pixels)
 
 
-def ahd(file: Path, photo: Photo, left: int, top: int) -> Bytes:
+def ahd(file: Path, photo: Photo, left: int, top: int) -> FloatArray:
     """Develop by LibRaw's adaptive homogeneity-directed interpolation (Hirakawa, Parks, IEEE TIP 2005)."""
     assert photo.raw is not None
     with rawpy.imread(str(file)) as raw:
@@ -69,7 +79,13 @@ def ahd(file: Path, photo: Photo, left: int, top: int) -> Bytes:
         )
     top, left = photo.raw.crop[0] + top, photo.raw.crop[1] + left
     crop = linear[top : top + HEIGHT, left : left + WIDTH].astype(np.float32) / 65535
-    return to_bytes(linear_to_srgb(crop))
+    return linear_to_srgb(crop)
+
+
+def denoised(picture: FloatArray) -> Bytes:
+    """Denoise by non-local means, by the noise that is found in the picture."""
+    found = noise_sigma(picture)
+    return non_local_means(picture, MEANS_STRENGTH * found.sigma if found else 0.0)
 
 
 def panel(pixels: Bytes, text: str) -> Image.Image:
@@ -90,18 +106,14 @@ def main() -> None:
     rows = []
     for name, left, top in CROPS:
         photo = read(options.data / name).pages[0]
-        rows.append(
-            side_by_side(
-                [
-                    panel(ahd(options.data / name, photo, left, top), f"LibRaw AHD, {name}"),
-                    panel(ours(part(photo, left, top), network, prepared), "restore demosaic"),
-                ]
-            )
-        )
-    sheet = Image.new("RGB", (rows[0].width, sum(row.height + 8 for row in rows) - 8), "white")
-    for number, row in enumerate(rows):
-        sheet.paste(row, (0, number * (row.height + 8)))
-    sheet.save(options.output, optimize=True)
+        theirs = ahd(options.data / name, photo, left, top)
+        panels = [
+            panel(to_bytes(theirs), f"LibRaw AHD, {name}"),
+            panel(denoised(theirs), "LibRaw AHD + non-local means"),
+            panel(ours(part(photo, left, top), network, prepared), "restore demosaic"),
+        ]
+        rows.append(side_by_side(panels))
+    stacked(rows).quantize(256, dither=Image.Dither.NONE).save(options.output, optimize=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import io
 import struct
 from collections.abc import Sequence
 from fractions import Fraction
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -19,20 +20,21 @@ SRGB_FROM_XYZ = np.array(
         [0.0556434, -0.2040259, 1.0572252],
     ]
 )
-BYTE, ASCII, SHORT, LONG, RATIONAL, SRATIONAL = 1, 2, 3, 4, 5, 10
+BYTE, ASCII, SHORT, LONG, RATIONAL, SRATIONAL, DOUBLE = 1, 2, 3, 4, 5, 10, 12
 CFA, LINEAR_RAW = 32803, 34892
 Tag = tuple[int, int, int, Any, bool]
 
 
 def cfa_dng(mosaic: np.ndarray, pattern: str = "RGGB", **options: Any) -> bytes:
-    """Return a DNG whose visible pixels are ``mosaic`` (H×W) with the Bayer ``pattern`` at its top left.
+    """Return a DNG whose visible pixels are ``mosaic`` (H×W) with a ``pattern`` by letters at its top left.
 
     Args:
         mosaic: H×W uint8, uint16 or float32, stored as it is: black level included, white level saturated.
-        pattern: "RGGB", "GRBG", "GBRG" or "BGGR", of the visible area.
+        pattern: of the visible area: "RGGB", "GRBG", "GBRG", "BGGR", or 36 letters, row by row.
         options: see `dng`.
     """
-    codes = np.array(["RGB".index(letter) for letter in pattern], np.uint8).reshape(2, 2)
+    side = isqrt(len(pattern))
+    codes = np.array(["RGB".index(letter) for letter in pattern], np.uint8).reshape(side, side)
     return dng(mosaic, codes, **options)
 
 

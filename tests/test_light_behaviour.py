@@ -16,13 +16,16 @@ from PIL import Image, ImageDraw, ImageFont
 from restorecli.engine.prepare import Prepared, prepare
 from restorecli.engine.run import run
 from restorecli.engine.settings import RunSettings
-from restorecli.imaging.bayer import malvar
-from restorecli.imaging.cfa import sample
+from restorecli.imaging import bayer, cfa, network_view, xtrans
+from restorecli.imaging.colour import srgb_to_linear
 from restorecli.models.load import load
 from restorecli.models.registry import ModelEntry, load_registry
 from restorecli.models.resolve import ModelRequest, resolve
+from restorecli.networks.network import Network
 from restorecli.quality.degrade import add_noise, jpeg, shrink, to_bytes
 from restorecli.quality.scores import psnr
+from restorecli.tasks.mosaics import show
+from tests.dng_maker import cfa_dng
 
 LIGHT = [entry for entry in load_registry().entries if entry.ships]
 SAMPLES = Path(__file__).parents[1] / "docs" / "samples"
@@ -38,25 +41,39 @@ def of_task(*tasks: str) -> pytest.MarkDecorator:
 
 
 @cache
-def prepared_network(name: str) -> Prepared:
+def network_of(name: str) -> Network:
     entry = next(entry for entry in LIGHT if entry.name == name)
-    network = load(resolve(ModelRequest(entry.task, model=name, scale=entry.scale)))
-    return prepare(network, RunSettings(device="cpu", precision="fp32", tile=160))
+    return load(resolve(ModelRequest(entry.task, model=name, scale=entry.scale)))
+
+
+@cache
+def prepared_network(name: str) -> Prepared:
+    return prepare(network_of(name), RunSettings(device="cpu", precision="fp32", tile=160))
 
 
 def restored(entry: ModelEntry, image: NDArray[np.generic]) -> Bytes:
-    """Run the entry's weights on H×W×3, uint8 or float32 in 0–1."""
+    """Run the entry's weights on H×W×3, uint8 or float32 in 0–1; those for mosaics on the samples in it."""
     light = image.astype(np.float32) / np.float32(255) if image.dtype == np.uint8 else image
+    prepared = prepared_network(entry.name)
+    if entry.task == "demosaic":
+        shown = show(cfa.sample(light, pattern(entry)), pattern(entry), network_of(entry.name))
+        return to_bytes(shown.colours(run(prepared, shown.tensor).output, *light.shape[:2]))
     x = torch.from_numpy(np.ascontiguousarray(light)).permute(2, 0, 1)[None]
-    missing = prepared_network(entry.name).facts.in_channels - x.shape[1]  # a noise map: no noise
-    x = torch.nn.functional.pad(x, (0, 0, 0, 0, 0, missing))
-    return to_bytes(run(prepared_network(entry.name), x).output[0].permute(1, 2, 0).numpy())
+    return to_bytes(run(prepared, x).output[0].permute(1, 2, 0).numpy())
+
+
+def pattern(entry: ModelEntry) -> str:
+    """Return of which mosaics the entry makes pictures."""
+    return network_view.FORMS[network_of(entry.name).demosaic_input]
 
 
 def seen_by(entry: ModelEntry, clean: Bytes) -> NDArray[np.generic]:
-    """Return what a task's network is given of a clean picture: itself, smaller, or of a mosaic."""
+    """Return what a network is given of a clean picture: itself, smaller, or its mosaic, interpolated."""
     if entry.task == "demosaic":
-        return malvar(sample(clean.astype(np.float32) / np.float32(255), "RGGB"), "RGGB")
+        interpolate = bayer.malvar if len(pattern(entry)) == 4 else xtrans.interpolate
+        return interpolate(
+            cfa.sample(clean.astype(np.float32) / np.float32(255), pattern(entry)), pattern(entry)
+        )
     return shrink(clean, entry.scale or 1) if entry.task == "upscale" else clean
 
 
@@ -166,3 +183,22 @@ def test_gray_stays_gray(entry: ModelEntry) -> None:
     made = restored(entry, given).astype(int)
     apart = np.ptp(made, axis=2)
     assert apart.mean() < 2 and np.quantile(apart, 0.99) <= (12 if entry.task == "demosaic" else 5)
+
+
+PHASES = [*bayer.PATTERNS, *xtrans.PATTERNS[::5]]
+
+
+def test_raw_of_every_phase_becomes_the_same_photo(restore: Callable[..., Any], tmp_path: Path) -> None:
+    clean, gains = photo("coast/lighthouse.png"), np.array([2.0, 1.0, 1.5])
+    light = srgb_to_linear(clean.astype(np.float32) / np.float32(255)) / gains
+    (tmp_path / "raws").mkdir()
+    for number, pattern in enumerate(PHASES):
+        samples = np.rint(cfa.sample(light, pattern) * 60000 + 1000).astype(np.uint16)
+        data = cfa_dng(samples, pattern, black=1000, white=61000, neutral=tuple(1 / gains))
+        (tmp_path / "raws" / f"{number}.dng").write_bytes(data)
+    done = restore("demosaic", tmp_path / "raws", "-o", tmp_path / "made", "-f", "png", "--bits", "8")
+    assert done.code == 0, done.err
+    for number, pattern in enumerate(PHASES):
+        with Image.open(tmp_path / "made" / f"{number}.png") as made:
+            found = psnr(np.asarray(made.convert("RGB")), clean, border=0)
+        assert found > (35 if len(pattern) == 4 else 33), (pattern, found)

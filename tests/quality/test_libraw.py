@@ -23,7 +23,7 @@ def ramps(height: int, width: int) -> np.ndarray:
 
 
 def by_a_file(mosaic: np.ndarray, pattern: str) -> np.ndarray:
-    """What LibRaw makes of a DNG with these samples, black and white levels, by AHD or Markesteijn's method."""
+    """What LibRaw makes of a DNG with these samples, by AHD or Markesteijn's method."""
     samples = np.rint(mosaic * (WHITE - BLACK) + BLACK).astype(np.uint16)
     data = cfa_dng(samples, pattern, black=BLACK, white=WHITE, matrix=np.eye(3))
     with rawpy.imread(io.BytesIO(data)) as opened:

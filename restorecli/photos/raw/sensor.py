@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restorecli.errors import UnreadableError, UnsupportedError
-from restorecli.imaging import bayer, cfa, opcodes
+from restorecli.imaging import bayer, cfa, opcodes, xtrans
 from restorecli.photo import FloatArray
 from restorecli.photos.raw import levels as raw_levels
 from restorecli.photos.raw import tags as raw_tags
@@ -18,8 +18,8 @@ from restorecli.photos.raw.tags import RawTags
 
 _SEEN = 8  # pixels that are compared to distinguish a Bayer pattern from others
 _FULL = 65535.0
-MOSAICS: tuple[str, ...] = bayer.PATTERNS
-"""Patterns that come as mosaics; X-Trans ones are left to LibRaw as long as no shipped weights know them."""
+MOSAICS: tuple[str, ...] = (*bayer.PATTERNS, *xtrans.PATTERNS)
+"""Patterns that there are networks for."""
 
 Area = tuple[int, int, int, int]  # top, left, height, width
 
@@ -61,8 +61,6 @@ def read(stream: BinaryIO, file: Any, tags: RawTags, name: str) -> Sensor:
     pattern = _pattern(file, tags)
     if pattern in MOSAICS:
         return _mosaic(stream, file, tags, pattern, name)
-    if len(pattern) == 36:
-        return _by_libraw(file, name)
     raise UnsupportedError(f"{name}: a mosaic that is neither Bayer nor X-Trans")
 
 
@@ -218,31 +216,3 @@ def _linear(stream: BinaryIO, file: Any, tags: RawTags, name: str) -> Sensor:
     lifted = _second_opcodes(pixels, tags)
     black = (levels[0], levels[1], levels[2])
     return Sensor(lifted.pixels, area, "", black, white, lift=lifted.lift, warnings=_left_out(lifted))
-
-
-def _by_libraw(file: Any, name: str) -> Sensor:
-    """X-Trans: LibRaw interpolates, and nothing else: linear, camera RGB, neither balanced nor brightened."""
-    import rawpy
-
-    area = (file.sizes.top_margin, file.sizes.left_margin, file.sizes.height, file.sizes.width)
-    levels = [float(level) for level in file.black_level_per_channel[:3]]
-    white = float(file.white_level)
-    raw_levels.check_picture(_cut(file.raw_image, area), np.array(levels).reshape(1, 1, 3), white, name)
-    pixels = file.postprocess(
-        user_wb=[1.0, 1.0, 1.0, 1.0],
-        output_color=rawpy.ColorSpace.raw,
-        gamma=(1.0, 1.0),
-        no_auto_bright=True,
-        adjust_maximum_thr=0.0,
-        output_bps=16,
-        user_flip=0,
-    )
-    warning = "X-Trans: the mosaic was interpolated by LibRaw, not by the network"
-    return Sensor(
-        pixels=pixels.astype(np.float32) / np.float32(_FULL),
-        area=(area[0], area[1], pixels.shape[0], pixels.shape[1]),
-        pattern="",
-        black=(levels[0], levels[1], levels[2]),
-        white=white,
-        warnings=(warning,),
-    )

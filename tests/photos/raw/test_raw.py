@@ -17,7 +17,7 @@ import rawpy
 import tifffile
 
 from restorecli.errors import PhotoError, UnreadableError, UnsupportedError
-from restorecli.imaging import bayer, cfa, xtrans
+from restorecli.imaging import bayer, cfa
 from restorecli.photo import Depth, Photo, Raw
 from restorecli.photos.metadata import exif
 from restorecli.photos.raw import colour as raw_colour
@@ -279,25 +279,8 @@ def test_samples_that_are_no_numbers_are_replaced():
     assert any("not-a-number" in text for text in photo.warnings)
 
 
-@pytest.mark.parametrize("margins", [(0, 0, 0, 0), (6, 6, 0, 0), (12, 28, 0, 2)])
-def test_x_trans_is_left_to_libraw_and_says_so_once(margins):
-    colour = np.array([0.2, 0.5, 0.35])
-    rows, columns = np.indices((516, 528))  # LibRaw interpolates no less than 512
-    mosaic = colour[XTRANS[rows % 6, columns % 6]]
-    black = np.full((1, 1), 1000)
-    photo, raw = page(
-        xtrans_dng(stored(mosaic, black, 65535), XTRANS, black=1000, margins=margins, neutral=(0.5, 1, 0.5))
-    )
-    assert raw.pattern == ""
-    assert np.abs(photo.pixels - colour)[8:-8, 8:-8].max() < 2e-3
-    assert raw.gains["camera"] == pytest.approx((2, 1, 2))
-    assert len(photo.warnings) == 1
-    assert "X-Trans" in photo.warnings[0]
-
-
 @pytest.mark.parametrize("margins", [(0, 0, 0, 0), (6, 6, 0, 0), (12, 28, 0, 2), (7, 3, 1, 0)])
-def test_x_trans_can_be_read_as_the_mosaic_it_is(margins, monkeypatch):
-    monkeypatch.setattr("restorecli.photos.raw.sensor.MOSAICS", (*bayer.PATTERNS, *xtrans.PATTERNS))
+def test_x_trans_is_read_as_the_mosaic_it_is(margins):
     colour = np.array([0.2, 0.5, 0.35])
     rows, columns = np.indices((60, 66))
     mosaic = colour[XTRANS[rows % 6, columns % 6]] + 0.001 * (rows % 7)

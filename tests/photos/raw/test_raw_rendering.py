@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rawpy
+from scipy.interpolate import LinearNDInterpolator
 from skimage.color import deltaE_ciede2000, rgb2lab
 from torch import Tensor
 
-from restorecli.imaging import bayer, cfa
+from restorecli.imaging import bayer, cfa, xtrans
 from restorecli.imaging.colour import linear_to_srgb, srgb_to_linear
 from restorecli.photos.read import read
 from restorecli.tasks.base import to_pixels, to_tensor
@@ -43,6 +44,25 @@ def stand_in(form: str = "malvar-RGGB", light: bool = False) -> Stub:
     return stub
 
 
+def x_trans_stand_in() -> Stub:
+    """A network that interpolates linearly, over triangles, the samples of the cells it is shown."""
+
+    def answer(x: Tensor) -> Tensor:
+        image = xtrans.exchange(to_pixels(x))
+        held = cfa.channels(image.shape[:2], xtrans.PATTERN)
+        everywhere = np.argwhere(np.ones_like(held))
+        colours = np.empty_like(image)
+        for channel in range(3):
+            places = np.argwhere(held == channel)
+            found = LinearNDInterpolator(places, image[..., channel][held == channel])(everywhere)
+            colours[..., channel] = found.reshape(held.shape)
+        return to_tensor(np.ascontiguousarray(xtrans.exchange(np.nan_to_num(colours))))
+
+    stub = Stub(answer)
+    stub.demosaic_input = "cells-XTRANS"
+    return stub
+
+
 def balanced_scene(height: int = 32, width: int = 40) -> np.ndarray:
     """Balanced camera RGB whose values under sRGB's curve are ramps: linear interpolation is exact on it."""
     y, x = np.mgrid[:height, :width] / 40
@@ -58,7 +78,7 @@ def stored(balanced: np.ndarray, pattern: str) -> np.ndarray:
     return np.rint(black + mosaic * (WHITE - black)).astype(np.uint16)
 
 
-def bayer_file(mosaic: np.ndarray, pattern: str, **facts: object) -> bytes:
+def raw_file(mosaic: np.ndarray, pattern: str, **facts: object) -> bytes:
     known = {"white": WHITE, "black": BLACK, "neutral": tuple(1 / GAINS), "matrix": CAMERA_FROM_XYZ}
     return cfa_dng(mosaic, pattern, **{**known, **facts})  # type: ignore[arg-type]
 
@@ -70,9 +90,23 @@ def test_a_synthetic_scene_comes_back_in_every_phase(
     pattern: str, margins: tuple[int, int, int, int], form: str
 ) -> None:
     balanced = balanced_scene(31, 37)
-    data = bayer_file(stored(balanced, pattern), pattern, margins=margins, crop=(3, 2, 25, 30))
+    data = raw_file(stored(balanced, pattern), pattern, margins=margins, crop=(3, 2, 25, 30))
     result = restored(read(data).pages[0], Demosaic(color_space="linear"), stand_in(form))
     truth = (balanced @ np.linalg.inv(NEUTRAL_FROM_SRGB).T)[3:28, 2:32]
+    assert result.pixels.shape == truth.shape
+    np.testing.assert_allclose(result.pixels, truth, atol=6e-4)
+
+
+@pytest.mark.parametrize("margins", MARGINS, ids=str)
+@pytest.mark.parametrize("pattern", xtrans.PATTERNS, ids=lambda pattern: f"{pattern[:6]}-{pattern[6:12]}")
+def test_a_synthetic_scene_comes_back_in_every_phase_of_x_trans(
+    pattern: str, margins: tuple[int, int, int, int]
+) -> None:
+    balanced = balanced_scene(31, 37)
+    samples = np.rint(500 + cfa.sample(balanced / GAINS, pattern) * (WHITE - 500)).astype(np.uint16)
+    data = raw_file(samples, pattern, margins=margins, crop=(3, 2, 25, 30), black=500, orientation=6)
+    result = restored(read(data).pages[0], Demosaic(color_space="linear"), x_trans_stand_in())
+    truth = np.rot90((balanced @ np.linalg.inv(NEUTRAL_FROM_SRGB).T)[3:28, 2:32], -1)
     assert result.pixels.shape == truth.shape
     np.testing.assert_allclose(result.pixels, truth, atol=6e-4)
 
@@ -80,7 +114,7 @@ def test_a_synthetic_scene_comes_back_in_every_phase(
 @pytest.mark.parametrize(("orientation", "turned"), [(3, 2), (6, -1), (8, 1)])
 def test_a_synthetic_scene_comes_back_upright(orientation: int, turned: int) -> None:
     balanced = balanced_scene()
-    data = bayer_file(stored(balanced, "GBRG"), "GBRG", orientation=orientation, crop=(1, 2, 24, 35))
+    data = raw_file(stored(balanced, "GBRG"), "GBRG", orientation=orientation, crop=(1, 2, 24, 35))
     result = restored(read(data).pages[0], Demosaic(color_space="linear"), stand_in())
     truth = (balanced @ np.linalg.inv(NEUTRAL_FROM_SRGB).T)[1:25, 2:37]
     np.testing.assert_allclose(result.pixels, np.rot90(truth, turned), atol=6e-4)
@@ -116,7 +150,7 @@ def libraw(source: bytes | Path, gains: np.ndarray | None = None, **more: object
 @pytest.mark.parametrize("pattern", bayer.PATTERNS)
 def test_with_linear_interpolation_of_light_it_is_what_libraw_makes(pattern: str, orientation: int) -> None:
     texture = np.random.default_rng(1).random((40, 52, 3)) * 0.9 + 0.05
-    data = bayer_file(stored(texture, pattern), pattern, orientation=orientation)
+    data = raw_file(stored(texture, pattern), pattern, orientation=orientation)
     ours = restored(read(data).pages[0], Demosaic(color_space="linear"), stand_in(light=True)).pixels
     theirs = libraw(data)
     assert ours.shape == theirs.shape
@@ -131,10 +165,10 @@ def test_highlights_are_clipped_as_libraw_clips_them() -> None:
     texture = np.random.default_rng(2).random((40, 52, 3)) * 1.6
     mosaic = np.minimum(stored(texture, "RGGB"), WHITE)
     ours = restored(
-        read(bayer_file(mosaic, "RGGB")).pages[0], Demosaic(color_space="linear"), stand_in(light=True)
+        read(raw_file(mosaic, "RGGB")).pages[0], Demosaic(color_space="linear"), stand_in(light=True)
     ).pixels
     inside = (slice(2, -2), slice(2, -2))
-    apart = np.abs(np.clip(ours, 0, 1) - libraw(bayer_file(mosaic, "RGGB")))[inside]
+    apart = np.abs(np.clip(ours, 0, 1) - libraw(raw_file(mosaic, "RGGB")))[inside]
     assert (ours[inside] > 0.999).mean() > 0.1
     assert apart.max() < 0.01
 
