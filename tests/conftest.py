@@ -25,6 +25,7 @@ def cache_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {
         "RESTORE_WEIGHTS_DIR": str(tmp_path_factory.mktemp("weights")),
         "RESTORE_CACHE_DIR": str(tmp_path_factory.mktemp("measurements")),
+        "XDG_CONFIG_HOME": str(tmp_path_factory.mktemp("configuration")),
     }
 
 

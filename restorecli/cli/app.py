@@ -11,8 +11,9 @@ from restorecli import __version__
 from restorecli.cli import compare, doctor, inspect, models
 from restorecli.cli import run as chained
 from restorecli.cli.bench import command as bench
-from restorecli.cli.chain import PARSER_ERROR
 from restorecli.cli.commands import command_of
+from restorecli.cli.config import command as config
+from restorecli.cli.config.apply import PARSER_ERROR
 from restorecli.cli.failing import from_parser, tell
 from restorecli.cli.help import BriefCommand, BriefGroup
 from restorecli.cli.loading_line import wait_passively
@@ -35,6 +36,7 @@ app.command(cls=BriefCommand)(inspect.inspect)
 app.command(cls=BriefCommand)(compare.compare)
 app.command(cls=BriefCommand)(bench.bench)
 app.add_typer(models.app, name="models", cls=BriefGroup)
+app.add_typer(config.app, name="config", cls=BriefGroup)
 app.command(cls=BriefCommand)(doctor.doctor)
 
 

@@ -12,16 +12,16 @@ from typing import Annotated, Any
 
 import typer
 
+from restorecli.cli.config.apply import PARSER_ERROR
 from restorecli.cli.failing import from_parser
 from restorecli.cli.signature import with_options
 from restorecli.commands.base import CommandOptions
 from restorecli.commands.description import OF_A_STEP, Step
 from restorecli.commands.options import SharedOptions
 from restorecli.commands.table import COMMANDS, STEPS
+from restorecli.configuration.sources import Sources
 from restorecli.errors import UsageError, did_you_mean
 
-PARSER_ERROR: Any = typer.BadParameter.__mro__[1]
-"""What the parser raises; Typer names it elsewhere in each of its releases."""
 EXAMPLE = "write for example: restore run 'dejpeg | denoise --strength 0.8 | upscale -x2' photos/"
 
 
@@ -37,11 +37,12 @@ class ChainOptions:
     ] = ""
 
 
-def read_chain(text: str) -> tuple[Step, ...]:
+def read_chain(text: str, sources: Sources | None = None) -> tuple[Step, ...]:
     """Return the steps that ``text`` names.
 
     Args:
         text: commands with their own options, ``|`` between them; quotes as in a shell.
+        sources: of defaults for their options; None for none.
 
     Raises:
         UsageError: naming the step, and what to write instead.
@@ -54,7 +55,7 @@ def read_chain(text: str) -> tuple[Step, ...]:
         words = _words(part, number)
         if not words:
             raise UsageError(f"step {number} of the run is empty", f"leave out one |; {EXAMPLE}")
-        steps.append(_step(words, number))
+        steps.append(_step(words, number, sources or Sources()))
     for number, step in enumerate(steps[1:], 2):
         if step.own.develops_raw:
             raise UsageError(
@@ -89,7 +90,7 @@ def _words(part: str, number: int) -> list[str]:
         raise UsageError(f"step {number} of the run: a quote is not closed: {part}", EXAMPLE) from None
 
 
-def _step(words: Sequence[str], number: int) -> Step:
+def _step(words: Sequence[str], number: int, sources: Sources) -> Step:
     name, *arguments = words
     if name not in STEPS:
         near = did_you_mean(name, STEPS)
@@ -100,7 +101,9 @@ def _step(words: Sequence[str], number: int) -> Step:
         )
     read: list[Step] = []
     try:
-        _parser(name)(read.append).main(arguments, prog_name=f"restore {name}", standalone_mode=False)
+        _parser(name, read.append, sources).main(
+            arguments, prog_name=f"restore {name}", standalone_mode=False
+        )
     except PARSER_ERROR as error:
         raise _refused(error, name, arguments, number) from None
     except UsageError as error:
@@ -111,23 +114,18 @@ def _step(words: Sequence[str], number: int) -> Step:
     return read[0]
 
 
-@cache
-def _parser(name: str) -> Callable[[Callable[[Step], None]], Any]:
-    """Return what makes the parser of a command's own options and those shared ones that a step may have."""
+def _parser(name: str, take: Callable[[Step], None], sources: Sources) -> Any:
+    """Return the parser of a command's own options and those shared ones that a step may have."""
     whole_run = {field.name for field in fields(SharedOptions)} - OF_A_STEP
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-    def parser(take: Callable[[Step], None]) -> Any:
-        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    @with_options(SharedOptions, COMMANDS[name], without=whole_run, table=name, sources=sources)
+    def step(shared: SharedOptions, own: CommandOptions) -> None:
+        values = {each: getattr(shared, each) for each in sorted(OF_A_STEP)}
+        take(Step(own, {each: value for each, value in values.items() if value is not None}))
 
-        @with_options(SharedOptions, COMMANDS[name], without=whole_run)
-        def step(shared: SharedOptions, own: CommandOptions) -> None:
-            values = {each: getattr(shared, each) for each in sorted(OF_A_STEP)}
-            take(Step(own, {each: value for each, value in values.items() if value is not None}))
-
-        app.command(name, help=COMMANDS[name].__doc__)(step)
-        return typer.main.get_command(app)
-
-    return parser
+    app.command(name, help=COMMANDS[name].__doc__)(step)
+    return typer.main.get_command(app)
 
 
 def _refused(error: Any, name: str, arguments: Sequence[str], number: int) -> UsageError:

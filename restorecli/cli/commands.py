@@ -11,11 +11,13 @@ from restorecli.commands.base import CommandOptions
 from restorecli.commands.description import RunDescription
 from restorecli.commands.options import SharedOptions
 
+NEEDS = ("inputs", "files_from")
+
 
 def command_of(kind: type[CommandOptions]) -> Callable[..., None]:
     """Return the function whose parameters are the shared options and those of ``kind``."""
 
-    @with_options(SharedOptions, kind, needs=("inputs", "files_from"), without=kind.not_shared)
+    @with_options(SharedOptions, kind, needs=NEEDS, without=kind.not_shared, table=kind.command)
     def command(shared: SharedOptions, own: CommandOptions) -> None:
         from restorecli.commands.early import begin
 

@@ -6,12 +6,13 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
 from rich.console import Console
 
+from restorecli.configuration.files import Entry
 from restorecli.errors import ExitCode, RestoreError, UsageError, did_you_mean
 from restorecli.report.events import RunError
 from restorecli.report.jsonl import as_line
@@ -77,11 +78,11 @@ def from_parser(error: Any, arguments: Sequence[str]) -> UsageError:
     if type(error).__name__ == "MissingParameter" and parameter is not None:
         return UsageError(f"{parameter.metavar or parameter.name.upper()} is missing", help_hint)
     if parameter is not None:
-        return UsageError(_refused(error, parameter, _given(parameter, context, arguments)), help_hint)
+        return UsageError(refused_value(error, parameter, _given(parameter, context, arguments)), help_hint)
     return UsageError(_lowered(error.format_message()), help_hint)
 
 
-def _refused(error: Any, parameter: Any, given: str) -> str:
+def refused_value(error: Any, parameter: Any, given: str) -> str:
     """Return why a value was refused; the parser's own words are about types, not about options."""
     reason = str(error.message)
     if re.search(r"valid (integer|int)", reason):
@@ -133,29 +134,34 @@ def _source(parameter: Any, context: Any) -> str:
     return "" if source is None else str(source.name)
 
 
-def as_given(error: RestoreError, context: Any) -> RestoreError:
-    """Return ``error`` with options that a variable has set called by the variable.
+def as_given(error: RestoreError, context: Any, entries: Mapping[str, Entry]) -> RestoreError:
+    """Return ``error`` with options that a variable or a file has set called by these.
 
     Args:
         error: what a command raised.
         context: Typer's context of the command.
+        entries: options that a file has set.
     """
     for parameter in context.command.params:
         if _from_environment(parameter, context):
-            error.message = _renamed(error.message, parameter)
+            variable, value = parameter.envvar, os.environ.get(parameter.envvar, "")
+            error.message = _renamed(error.message, parameter, value, variable, f"{variable}={value}")
+        elif (entry := entries.get(parameter.name)) is not None:
+            value = f"{entry.value:g}" if isinstance(entry.value, float) else str(entry.value)
+            whole = f"{entry.place}: {entry.key} = {entry.value!r}"
+            error.message = _renamed(error.message, parameter, value, entry.place, whole)
     return error
 
 
-def _renamed(message: str, parameter: Any) -> str:
-    variable = parameter.envvar
-    value = os.environ.get(variable, "")
+def _renamed(message: str, parameter: Any, value: str, origin: str, whole: str) -> str:
+    """Return a message with an option replaced by where its value comes from, and the value."""
     for name in sorted(parameter.opts, key=len, reverse=True):
         pattern = rf"(?<![\w-]){re.escape(name)}(?: {re.escape(value)})?(?![\w-])"
-        message, count = re.subn(pattern, lambda _: f"{variable}={value}", message)
+        message, count = re.subn(pattern, lambda _: whole, message)
         if count:
             return message
     known = re.search(rf"(?<![\w-]){re.escape(value)}(?![\w-])", message) if len(value) > 1 else None
-    return f"{message} ({variable})" if known else message
+    return f"{message} ({origin})" if known else message
 
 
 def refuse_nothing(context: Any) -> None:

@@ -27,7 +27,7 @@ OF_RESULTS = (
 NOT_OFFERED = (*NOT_FOR_ALL, *OF_RESULTS)
 
 
-@with_options(SharedOptions, AutoOptions, needs=("inputs", "files_from"), without=NOT_OFFERED)
+@with_options(SharedOptions, AutoOptions, needs=("inputs", "files_from"), without=NOT_OFFERED, table="auto")
 def inspect(shared: SharedOptions, own: AutoOptions) -> None:
     """Say what is in each photo, what restore auto would do to it, and how long that would take.
 

@@ -10,12 +10,19 @@ from typing import Any, get_type_hints
 
 import typer
 
+from restorecli.cli.config.apply import configured
 from restorecli.cli.failing import as_given, refuse_nothing
+from restorecli.configuration.files import Entry
+from restorecli.configuration.sources import Sources
 from restorecli.errors import RestoreError
 
 
 def with_options(
-    *kinds: type[Any], needs: Sequence[str] = (), without: Collection[str] = ()
+    *kinds: type[Any],
+    needs: Sequence[str] = (),
+    without: Collection[str] = (),
+    table: str = "",
+    sources: Sources | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that gives a command every field of ``kinds`` as an option.
 
@@ -26,6 +33,8 @@ def with_options(
         kinds: dataclasses whose fields are annotated as Typer wants them, all with defaults.
         needs: fields one of which must be given; the bare command shows its help.
         without: fields that the command has no option for; they keep their defaults.
+        table: of files of defaults, which are read for what is not given; "" for none.
+        sources: these files; None to find them.
     """
     first, *others = (each for each in _parameters(kinds[0]) if each.name not in without)
     more = (parameter for kind in kinds[1:] for parameter in _parameters(kind))
@@ -37,10 +46,14 @@ def with_options(
         def wrapper(context: typer.Context, **values: Any) -> None:
             if needs and not any(values[name] for name in needs):
                 refuse_nothing(context)
+            entries: Mapping[str, Entry] = {}
             try:
+                if table:
+                    whole = configured(table, context, values, sources)
+                    values, entries = whole.values, whole.entries
                 command(*(_made(kind, values) for kind in kinds))
             except RestoreError as error:
-                raise as_given(error, context) from error.__cause__
+                raise as_given(error, context, entries) from error.__cause__
 
         keyword = inspect.Parameter.KEYWORD_ONLY
         whole = [inspect.Parameter("context", keyword, annotation=typer.Context), *arranged]

@@ -16,6 +16,8 @@ import typer
 INPUTS, MODEL, ENGINE, OUTPUT, RUN = "Inputs", "Model", "Speed and memory", "Output", "Run"
 
 
+PREFIX = "RESTORE_"
+"""Of the variables that set options."""
 _PLACEHOLDERS = frozenset({"N", "NAME", "FILE", "FOLDER", "PHOTOS", "NETWORK", "TASK", "PATH", "EV"})
 
 
@@ -79,7 +81,7 @@ def format_names(incomplete: str) -> list[str]:
 
 def variable_of(option: str) -> str:
     """Return the environment variable of a long option's name: ``RESTORE_TILE`` of ``--tile``."""
-    return "RESTORE_" + option.removeprefix("--").upper().replace("-", "_")
+    return PREFIX + option.removeprefix("--").upper().replace("-", "_")
 
 
 Weights = Annotated[
@@ -299,6 +301,26 @@ class SharedOptions:
         ),
     ] = "auto"
     seed: Seed = 0
+    preset: Annotated[
+        str | None,
+        option(
+            "--preset",
+            help="Defaults for a kind of photo: scans, phone, web, raw-high-iso, or one of a restore.toml; "
+            "restore config presets lists them.",
+            panel=RUN,
+            metavar="NAME",
+        ),
+    ] = None
+    config: Annotated[
+        str | None,
+        option(
+            "--config",
+            help="Read defaults from this file only; none: from no file. Default: restore.toml beside the "
+            "photos, then the user's own.",
+            panel=RUN,
+            metavar="FILE|none",
+        ),
+    ] = None
     dry_run: Annotated[
         bool, option("--dry-run", "-n", help="Print what would be done, and do nothing.", panel=RUN)
     ] = False

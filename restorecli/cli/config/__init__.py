@@ -1,0 +1,1 @@
+"""``restore config``, and defaults of the user's own for all commands."""
