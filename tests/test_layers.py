@@ -30,6 +30,7 @@ LAYERS = (
     {"pipeline"},
     {"comparison"},
     {"commands"},
+    {"configuration"},
     {"library"},
     {"quality"},
     {"quality.protocols"},

@@ -150,8 +150,8 @@ class SharedOptions:
         option(
             "--output",
             "-o",
-            help="A folder (input trees are mirrored), a file name for one input, a template of names "
-            "such as out/{name}_{task}.{ext}, - for standard output. Default: a sibling of the input.",
+            help="A folder (trees are mirrored), a file, {name}_{task}.{ext} and the like, or - for "
+            "standard output.",
             panel=OUTPUT,
             metavar="PATH",
         ),
@@ -305,8 +305,7 @@ class SharedOptions:
         str | None,
         option(
             "--preset",
-            help="Defaults for a kind of photo: scans, phone, web, raw-high-iso, or one of a restore.toml; "
-            "restore config presets lists them.",
+            help="Defaults for a kind of photo, such as scans.",
             panel=RUN,
             metavar="NAME",
         ),
@@ -315,8 +314,7 @@ class SharedOptions:
         str | None,
         option(
             "--config",
-            help="Read defaults from this file only; none: from no file. Default: restore.toml beside the "
-            "photos, then the user's own.",
+            help="Of defaults, instead of any restore.toml.",
             panel=RUN,
             metavar="FILE|none",
         ),
