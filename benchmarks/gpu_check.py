@@ -5,7 +5,7 @@
 
 Everything is done through the engine or the command itself: parity with the CPU in float32, passes that must
 not make the host wait, kernels against those the make-believe GPU counts, `restore bench` and its sweeps,
-memory that runs out, a folder twice, and training steps.
+memory that runs out, a folder twice, small photos together and one by one, and training steps.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class Extent:
     side: int
     photos: int
     photo_side: int
+    crop_side: int
     bench: tuple[str, ...]
     sweeps: dict[str, tuple[str, ...]]
     steps: int
@@ -62,6 +63,7 @@ WHOLE = Extent(
     side=256,
     photos=100,
     photo_side=768,
+    crop_side=256,
     bench=("--size", "512"),
     sweeps={"tile": ("--size", "2048"), "batch": ("--size", "256")},
     steps=50,
@@ -71,6 +73,7 @@ LITTLE = Extent(
     side=32,
     photos=3,
     photo_side=40,
+    crop_side=24,
     bench=("--size", "16", "--runs", "1", "--task", "denoise", "--variant", "light"),
     sweeps={"batch": ("--size", "8", "--runs", "1", "--variant", "light")},
     steps=2,
@@ -243,6 +246,29 @@ def folder_twice(extent: Extent, place: Path) -> Iterator[str]:
     )
 
 
+def small_photos(extent: Extent, place: Path) -> Iterator[str]:
+    """Restore crops of one size, one by one and together; compare the time and the pixels."""
+    crops = place / "crops"
+    crops.mkdir()
+    rng = np.random.default_rng(1)
+    for number in range(extent.photos):
+        pixels = photo_like(3, extent.crop_side)[0].permute(1, 2, 0).numpy()
+        pixels = np.clip(pixels + rng.normal(0, 0.02, pixels.shape), 0, 1)
+        Image.fromarray((pixels * 255).astype(np.uint8)).save(crops / f"{number:03d}.png")
+    weights = LIGHT / "nlsn-light-x2.safetensors"
+    common = ("upscale", "-x2", crops, "--weights", weights, "--device", "cuda", "--precision", "fp16", "-q")
+    found = {}
+    for way, batch in (("one by one", ("--batch", 1)), ("together", ())):
+        began = time.perf_counter()
+        code, _ = command(*common, *batch, "-o", place / way)
+        seconds = time.perf_counter() - began
+        found[way] = [np.asarray(Image.open(file), int) for file in sorted((place / way).glob("*.png"))]
+        yield f"{way}: {len(found[way])} of {extent.photos} crops in {seconds:.1f} s, exit code {code}.  "
+    gaps = [np.abs(one - other) for one, other in zip(*found.values(), strict=True)]
+    changed, most = np.mean([(gap > 0).mean() for gap in gaps]), max(int(gap.max()) for gap in gaps)
+    yield f"Samples that differ: {100 * changed:.4f} %, by {most} levels at most."
+
+
 def training(extent: Extent) -> Iterator[str]:
     """Time training steps of a light network."""
     network = light("nlsn-light-x2").train().requires_grad_(True).to(CUDA)
@@ -276,6 +302,7 @@ def report(extent: Extent, expected: dict[str, int], *, fake: bool) -> Iterator[
             },
             "Little memory": lambda: shortage(extent),
             "A folder, twice": lambda: folder_twice(extent, Path(place)),
+            "Small photos": lambda: small_photos(extent, Path(place)),
             "Training": lambda: training(extent),
         }
         for title, part in parts.items():
