@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import statistics
-import subprocess
-import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +11,6 @@ import torch
 from restorecli.quality.machine import gpu_id
 
 RAPL = Path("/sys/class/powercap")
-LONGEST_START = 3.0  # seconds that nvidia-smi may take to its first reading
 LEAST_SECONDS = 0.5  # sensors are read about ten times a second; a shorter stretch is not measurable
 
 
@@ -24,7 +18,7 @@ class EnergyMeter:
     """Measures between `__enter__` and `__exit__`; `joules` then has the result, or None.
 
     A CPU: the package counters of Intel's and AMD's RAPL, where they may be read (all of the machine's work
-    counts). An NVIDIA GPU: the mean of nvidia-smi's power readings times the seconds. Others: none.
+    counts). An NVIDIA GPU from Volta on: its own counter, by NVML. Others: none.
 
     Args:
         device: whose energy.
@@ -37,14 +31,14 @@ class EnergyMeter:
         self._device = device
         self._rapl = rapl
         self._before: dict[Path, int] = {}
-        self._readings: _Readings | None = None
+        self._before_on_gpu: int | None = None
         self._began = 0.0
 
     def __enter__(self) -> EnergyMeter:
         if self._device.type == "cpu":
             self._before = self._counters()
         elif self._device.type == "cuda" and not torch.version.hip:
-            self._readings = _Readings.start(self._device)
+            self._before_on_gpu = _millijoules(self._device)
         self._began = time.perf_counter()
         return self
 
@@ -52,11 +46,13 @@ class EnergyMeter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         seconds = time.perf_counter() - self._began
-        if self._readings is not None:
-            watts = self._readings.since(self._began)
-            if watts and seconds >= LEAST_SECONDS:
-                self.joules, self.source = statistics.fmean(watts) * seconds, "nvidia-smi"
-        elif self._before and seconds >= LEAST_SECONDS:
+        if seconds < LEAST_SECONDS:
+            return
+        if self._before_on_gpu is not None:
+            now = _millijoules(self._device)
+            if now is not None:
+                self.joules, self.source = (now - self._before_on_gpu) / 1000, "NVML"
+        elif self._before:
             after = self._counters()
             spent = [_difference(self._before[zone], after[zone], zone) for zone in after]
             if len(after) == len(self._before):
@@ -79,47 +75,20 @@ def _number(path: Path) -> int:
     return int(path.read_text(encoding="ascii"))
 
 
-class _Readings:
-    """nvidia-smi's readings of a GPU's power, each with the time it came."""
+def _millijoules(device: torch.device) -> int | None:
+    """Return what a GPU has taken since its driver was loaded; None where it tells nothing (before Volta)."""
+    import pynvml  # type: ignore[import-untyped]  # only here: most runs ask no GPU
 
-    def __init__(self, program: subprocess.Popen[str]) -> None:
-        self._program = program
-        self._watts: list[tuple[float, float]] = []
-        self._came = threading.Event()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    @classmethod
-    def start(cls, device: torch.device) -> _Readings | None:
-        """Start reading and wait for the first, which takes up to a second; None where there are none."""
-        program = shutil.which("nvidia-smi")
-        if program is None:
-            return None
-        command = [program, "-i", gpu_id(device), "--query-gpu=power.draw", "--format=csv,noheader,nounits"]
+    try:
+        pynvml.nvmlInit()
         try:
-            readings = cls(
-                subprocess.Popen(
-                    [*command, "-lms", "100"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-                )
+            name = gpu_id(device)
+            by_index = name.isdigit()
+            find = pynvml.nvmlDeviceGetHandleByIndex if by_index else pynvml.nvmlDeviceGetHandleByUUID
+            return int(
+                pynvml.nvmlDeviceGetTotalEnergyConsumption(find(int(name) if by_index else name.encode()))
             )
-        except OSError:
-            return None
-        readings._came.wait(LONGEST_START)
-        return readings
-
-    def since(self, began: float) -> list[float]:
-        """Stop, and return the watts read from ``began`` (`time.perf_counter`) on."""
-        self._program.terminate()
-        self._reader.join()
-        self._program.wait()
-        if self._program.stdout is not None:
-            self._program.stdout.close()
-        return [watts for at, watts in self._watts if at >= began]
-
-    def _read(self) -> None:
-        assert self._program.stdout is not None
-        for line in self._program.stdout:
-            with contextlib.suppress(ValueError):  # "[N/A]", or a line cut short
-                self._watts.append((time.perf_counter(), float(line)))
-            self._came.set()
-        self._came.set()
+        finally:
+            pynvml.nvmlShutdown()
+    except pynvml.NVMLError:
+        return None

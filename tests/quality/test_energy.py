@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -59,24 +59,47 @@ def test_a_stretch_too_short_for_the_sensor_gives_none(
     assert meter.joules is None
 
 
-def test_a_gpus_mean_power_is_of_the_stretch_and_not_of_what_was_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """nvidia-smi takes a while to its first reading; then this one says 10 W until told that work began."""
-    program = tmp_path / "nvidia-smi"
-    program.write_text(
-        f"#!{sys.executable}\n"
-        "import os, time\n"
-        "time.sleep(0.3)\n"
-        "while True:\n"
-        f"    print(100 if os.path.exists({str(tmp_path / 'busy')!r}) else 10, flush=True)\n"
-        "    time.sleep(0.02)\n"
+class NvmlError(Exception):
+    """What NVML raises."""
+
+
+def nvml(readings: list[int], *, knows: bool = True) -> SimpleNamespace:
+    """A stand-in for NVML whose GPU has these readings, one after the other, in millijoules."""
+
+    def energy(handle: object) -> int:
+        if not knows:
+            raise NvmlError("not supported")
+        assert handle == ("uuid", b"GPU-7")
+        return readings.pop(0)
+
+    return SimpleNamespace(
+        NVMLError=NvmlError,
+        nvmlInit=lambda: None,
+        nvmlShutdown=lambda: None,
+        nvmlDeviceGetHandleByUUID=lambda name: ("uuid", name),
+        nvmlDeviceGetHandleByIndex=lambda index: ("index", index),
+        nvmlDeviceGetTotalEnergyConsumption=energy,
     )
-    program.chmod(0o755)
-    monkeypatch.setattr(energy.shutil, "which", lambda name: str(program))
-    monkeypatch.setattr(energy, "gpu_id", lambda device: "0")
+
+
+def test_a_gpus_own_counter_is_read_before_and_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", nvml([12_000, 52_500]))
+    monkeypatch.setattr(energy, "gpu_id", lambda device: "GPU-7")
     with EnergyMeter(torch.device("cuda", 0)) as meter:
-        (tmp_path / "busy").touch()
-        time.sleep(0.4)
-    assert meter.joules is not None and meter.source == "nvidia-smi"
-    assert 100 * 0.4 * 0.7 < meter.joules < 100 * 0.4 * 3
+        pass
+    assert (meter.joules, meter.source) == (40.5, "NVML")
+
+
+def test_a_gpu_without_a_counter_gives_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", nvml([], knows=False))
+    monkeypatch.setattr(energy, "gpu_id", lambda device: "GPU-7")
+    with EnergyMeter(torch.device("cuda", 0)) as meter:
+        pass
+    assert meter.joules is None
+
+
+def test_without_a_driver_the_real_library_gives_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(energy, "gpu_id", lambda device: "9999")
+    with EnergyMeter(torch.device("cuda", 0)) as meter:
+        pass
+    assert meter.joules is None
