@@ -1,9 +1,9 @@
 """JPEG files: their segments, and their pixels by libjpeg-turbo with its warnings heard.
 
 Segments are read here, not by Pillow. Of 75 files it gives the same sizes, tables, EXIF, XMP and profiles.
-But it opens none with 12 bits or with junk behind the first marker, gives a resolution from EXIF as if it were
-JFIF's (10 files), keeps the last of several comments, and tells neither of a broken profile nor of what it
-leaves out.
+But it opens none with 12 bits or with junk behind the first marker, gives a resolution from EXIF as if it
+were JFIF's (10 files), keeps the last of several comments, and tells neither of a broken profile nor of what
+it leaves out.
 """
 
 from __future__ import annotations

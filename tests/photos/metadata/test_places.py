@@ -187,6 +187,30 @@ def test_every_pixel_of_an_enlarged_geotiff_lies_where_it_lay(tmp_path, tags, po
             assert after == pytest.approx(before)
 
 
+def seen_at(rpc: tuple[float, ...], line: float, sample: float) -> tuple[float, float]:
+    """Line and sample, counted between pixels, of normalised ones (RPC00B: offset + scale · polynomial)."""
+    return rpc[2] + rpc[7] * line + 0.5, rpc[3] + rpc[8] * sample + 0.5  # offsets count from a pixel's centre
+
+
+def test_the_polynomials_of_a_satellite_picture_lead_to_the_same_places(tmp_path):
+    # Errors; offsets of line, sample, latitude, longitude, height; their scales; 80 coefficients.
+    rpc = (-1.0, -1.0, 6.0, 9.5, 48.2, 11.5, 520.0, 7.0, 11.0, 0.1, 0.2, 500.0, *np.linspace(-1, 1, 80))
+    buffer = io.BytesIO()
+    extra = [(50844, 12, len(rpc), rpc, True)]
+    tifffile.imwrite(buffer, np.zeros((HEIGHT, WIDTH), np.uint8), extratags=extra, metadata=None)
+    page = read(buffer.getvalue()).pages[0]
+    enlarged = replace(page, pixels=np.repeat(np.repeat(page.pixels, 2, 0), 3, 1))
+    assert write([enlarged], tmp_path / "a.tif", format="tiff").warnings == ()
+    with tifffile.TiffFile(tmp_path / "a.tif") as new:
+        after = new.pages[0].tags[50844].value
+    for line, sample in ((-1, -1), (0.3, 0.7), (1, 0)):
+        before = seen_at(rpc, line, sample)
+        assert seen_at(after, line, sample) == pytest.approx((2 * before[0], 3 * before[1]))
+    untouched = [index for index in range(92) if index not in (2, 3, 7, 8)]
+    assert [after[index] for index in untouched] == [rpc[index] for index in untouched]
+    assert any("georeference" in text for text in write([page], tmp_path / "a.png", format="png").warnings)
+
+
 def test_a_georeference_has_no_place_in_a_png_and_none_in_a_turned_picture(tmp_path):
     document = read(geotiff(scale=(10.0, 10.0, 0.0), tie=(0.0,) * 6))
     info = write(document, tmp_path / "a.png", format="png")
