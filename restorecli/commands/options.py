@@ -150,8 +150,7 @@ class SharedOptions:
         option(
             "--output",
             "-o",
-            help="A folder (trees are mirrored), a file, {name}_{task}.{ext} and the like, or - for "
-            "standard output.",
+            help="A folder (trees are mirrored), a file, a template of names, or - for standard output.",
             panel=OUTPUT,
             metavar="PATH",
         ),
