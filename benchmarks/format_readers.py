@@ -88,6 +88,8 @@ def _light(path: Path) -> Mean:
 def _pillow_managed(path: Path) -> Mean:
     from PIL import Image, ImageCms
 
+    if _code_points_in(path):
+        raise ValueError("Pillow knows no code points")
     with Image.open(path) as image:
         image.load()
         profile, gamma = image.info.get("icc_profile"), image.info.get("gamma")
@@ -108,6 +110,34 @@ def _pillow_managed(path: Path) -> Mean:
         converted = ImageCms.profileToProfile(image, source, srgb, relative, "RGB")
         assert converted is not None
         return mean_of(np.asarray(converted, np.float64) / 255)
+
+
+def _code_points_in(path: Path) -> tuple[int, int] | None:
+    """Return primaries and transfer of a cICP chunk or an nclx box, wherever it stands in the first bytes."""
+    head = path.read_bytes()[:65536]
+    if (at := head.find(b"cICP")) >= 0:
+        return head[at + 4], head[at + 5]
+    if (at := head.find(b"nclx")) >= 0:
+        return int.from_bytes(head[at + 4 : at + 6], "big"), int.from_bytes(head[at + 6 : at + 8], "big")
+    return None
+
+
+def _by_code_points(path: Path) -> Mean:
+    """8-bit RGB of ordinary range: decoded by Pillow, converted by the library colour-science."""
+    import colour
+    from PIL import Image
+
+    found = _code_points_in(path)
+    if found is None:
+        raise ValueError("no code points")
+    space = {1: "sRGB", 9: "ITU-R BT.2020", 12: "Display P3"}[found[0]]
+    exponent = {4: 2.2, 5: 2.8, 8: 1.0, 13: None}[found[1]]
+    with Image.open(path) as image:
+        values = np.asarray(image.convert("RGB"), np.float64) / 255
+    light = colour.models.eotf_sRGB(values) if exponent is None else values**exponent
+    spaces = colour.models.RGB_COLOURSPACES
+    matrix = colour.matrix_RGB_to_RGB(spaces[space], spaces["sRGB"], None)
+    return mean_of(curve(np.clip(light @ matrix.T, 0, 1)))
 
 
 def _by_gamma(image: Any, gamma: float) -> Mean:
@@ -149,6 +179,7 @@ PLAIN: dict[str, Callable[[Path], Mean]] = {
 MANAGED: dict[str, Callable[[Path], Mean]] = {
     "Pillow and LittleCMS": _pillow_managed,
     "pyvips": _vips_managed,
+    "code points by colour-science": _by_code_points,
     "light by OpenImageIO": _light,
     "LibRaw": _libraw,
 }
