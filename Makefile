@@ -16,7 +16,7 @@ DOCS_READY := $(DOCS_VENV)/.ready
 PIP := -m pip install --quiet --disable-pip-version-check
 PYTEST := -m pytest -n 2 --dist loadfile
 
-.PHONY: help demo test check format test-cpus test-lowest docs lint-project bench-networks gpu-check gallery reference torture clean
+.PHONY: help demo test check format test-cpus test-lowest docs docs-run lint-project bench-networks gpu-check gallery reference torture clean
 
 help:
 	@echo "make demo            restore the sample photos into .demo/"
@@ -24,6 +24,7 @@ help:
 	@echo "make test-cpus       tests of engine and networks as on CPUs with less than this one has"
 	@echo "make test-lowest     the whole suite with the oldest releases that pyproject.toml allows (needs uv)"
 	@echo "make docs            the documents as a site, in .site/"
+	@echo "make docs-run        run the examples of the manual again and write what they print"
 	@echo "make lint-project    check the container file, the workflows, the issue forms and the citation"
 	@echo "make bench-networks  speed of the five networks against their straightforward formulations"
 	@echo "make gpu-check       parity, speed and memory on a CUDA GPU; the report goes to gpu-check.md"
@@ -76,6 +77,9 @@ test-lowest:
 
 docs: $(DOCS_READY)
 	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --quiet --strict
+
+docs-run: $(READY)
+	$(BIN)/python -m benchmarks.manual
 
 lint-project: $(DOCS_READY)
 	$(DOCS_VENV)/bin/hadolint Dockerfile

@@ -17,6 +17,9 @@ GALLERY = Path(__file__).parents[1] / "docs" / "gallery"
 CROPS = {"motocross.png": (70, 0, 156, 72), "coast/lighthouse.png": (120, 60, 206, 132)}
 SCALE = 4
 NOISY_CROPS = {"fir.png": (30, 70, 250, 290), "papaya.png": (10, 70, 230, 290)}
+COMPRESSED = "box.jpg"
+COMPRESSED_CROPS = ((395, 150, 535, 230), (250, 90, 390, 170))
+CAMERA = Path(__file__).parents[1] / "docs" / "camera"
 NOISY_SIGMA = 12  # what non-local means is given
 
 
@@ -99,10 +102,30 @@ def denoised(folder: Path) -> Image.Image:
     return stacked(rows)
 
 
+def decompressed(folder: Path) -> Image.Image:
+    """Take the artifacts out of a camera's JPEG and draw crops of it: the file, the tool."""
+    target = folder / "box.png"
+    command = [sys.executable, "-m", "restorecli", "dejpeg", str(CAMERA / COMPRESSED), "-o", str(target)]
+    subprocess.run(command, check=True)
+    rows = []
+    with Image.open(CAMERA / COMPRESSED) as photo, Image.open(target) as restored:
+        for box in COMPRESSED_CROPS:
+            size = (3 * (box[2] - box[0]), 3 * (box[3] - box[1]))
+            named = {"a camera's JPEG": photo, "restore dejpeg": restored}
+            panels = [
+                label(picture.convert("RGB").crop(box).resize(size, Image.Resampling.NEAREST), text)
+                for text, picture in named.items()
+            ]
+            rows.append(side_by_side(panels))
+    return stacked(rows)
+
+
 def main() -> None:
-    """Run the tool on the samples and draw the sheets."""
+    """Run the tool on the samples and draw the sheets, or those that are named."""
     GALLERY.mkdir(exist_ok=True)
-    for name, draw in (("upscale-x4", enlarged), ("denoise", denoised)):
+    sheets = {"upscale-x4": enlarged, "denoise": denoised, "dejpeg": decompressed}
+    for name in sys.argv[1:] or sheets:
+        draw = sheets[name]
         with tempfile.TemporaryDirectory() as folder:
             draw(Path(folder)).save(GALLERY / f"{name}.png", optimize=True)
 
