@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 
 import colour
@@ -11,13 +10,12 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
 
 from restorecli.imaging.cicp import HLG, PQ
 from restorecli.photo import Depth
 from restorecli.photos.formats import png
 from restorecli.photos.formats.boxed import av1
-from restorecli.photos.formats.boxed.boxes import mastering, primary_item
+from restorecli.photos.formats.boxed.boxes import mastering
 from restorecli.photos.read import read
 from restorecli.photos.write import write
 
@@ -197,10 +195,8 @@ def test_an_avif_without_a_colour_box_has_the_colours_of_its_stream(primaries):
 
 
 def test_the_colours_of_a_stream_of_several_pictures_are_found_too():
-    frames = [Image.fromarray(RNG.integers(0, 256, (32, 32, 3), dtype=np.uint8)) for _ in range(2)]
-    buffer = io.BytesIO()
-    frames[0].save(buffer, "AVIF", save_all=True, append_images=frames[1:])
-    stream = primary_item(buffer.getvalue())
+    # The sequence header of two pictures, from libavif 1.4: 1.3 leaves the colours out of it.
+    stream = bytes.fromhex("12000a0d0000000227fe6d7c880868342032")
     assert not stream[4] & 8  # not a reduced header
     assert av1.colours_of(stream) == (1, 13, 6, True)
     for cut in range(len(stream)):
