@@ -72,7 +72,7 @@ def show(mosaic: FloatArray, pattern: str, network: Network, uncertain: FloatArr
         raise UnsupportedError(
             f"the weights take {kinds[cfa.period(wanted)]} mosaics, and this is "
             f"{'an X-Trans' if cfa.period(pattern) == 6 else 'a Bayer'} one",
-            "leave out --weights",
+            "leave out --model and --weights",
         )
     planes = [mosaic] if uncertain is None or not with_map else [mosaic, uncertain]
     stack, start = to_phase(np.stack(planes, axis=2), pattern, wanted)
