@@ -24,7 +24,7 @@ help:
 	@echo "make test-cpus       tests of engine and networks as on CPUs with less than this one has"
 	@echo "make test-lowest     the whole suite with the oldest releases that pyproject.toml allows (needs uv)"
 	@echo "make docs            the documents as a site, in .site/"
-	@echo "make docs-run        run the examples of the manual again and write what they print"
+	@echo "make docs-run        run the examples of the manual and the notebook again"
 	@echo "make lint-project    check the container file, the workflows, the issue forms and the citation"
 	@echo "make bench-networks  speed of the five networks against their straightforward formulations"
 	@echo "make gpu-check       parity, speed and memory on a CUDA GPU; the report goes to gpu-check.md"
@@ -80,6 +80,7 @@ docs: $(DOCS_READY)
 
 docs-run: $(READY)
 	$(BIN)/python -m benchmarks.manual
+	$(BIN)/python -m benchmarks.notebook
 
 lint-project: $(DOCS_READY)
 	$(DOCS_VENV)/bin/hadolint Dockerfile
