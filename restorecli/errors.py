@@ -83,6 +83,10 @@ class TimedOutError(PhotoError, code="timed_out"):
     """The photo took longer than `--file-timeout` allows."""
 
 
+class WorkerLostError(PhotoError, code="worker_lost"):
+    """The process that restored the photo died, more than once."""
+
+
 class CollisionError(PhotoError, code="collision"):
     """Two inputs want one output name, or an output would overwrite an input."""
 

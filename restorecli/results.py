@@ -15,7 +15,8 @@ from restorecli.photos.formats.table import RAW_ONLY, is_kept_as, kept_format, n
 from restorecli.photos.planned import PlannedPhoto
 from restorecli.photos.records import Record
 from restorecli.photos.rounding import Rounding
-from restorecli.photos.write import WrittenInfo, write, write_copy
+from restorecli.photos.stores.path import AnyPath
+from restorecli.photos.write import WrittenInfo, remove, write, write_copy
 from restorecli.rows import MakeRounding
 from restorecli.stages import Details, Passed
 
@@ -118,7 +119,7 @@ class Destination:
         copy: whether it is the input's own bytes.
     """
 
-    target: Path | None
+    target: AnyPath | None
     copy: bool
 
 
@@ -162,7 +163,7 @@ def write_result(
         record = Record(
             planned.found.path,
             source.fingerprint,
-            source.stamp,
+            planned.found.stamp or source.stamp,
             encoding.settings,
             result.details,
             _weights_warnings(result.pages),
@@ -170,13 +171,14 @@ def write_result(
         )
     if place.copy:
         data = result.source.data
-        origin = planned.found.path if data is None else data
+        path = planned.found.path
+        origin = path if data is None and isinstance(path, Path) else data or b""
         info = write_copy(origin, source, target, record, _modified(source, encoding))
     else:
         info = _encoded(result, target, planned.format, encoding, record)
     for older in planned.older:
         if older != place.target:
-            older.unlink(missing_ok=True)
+            remove(older)
     return info
 
 
@@ -185,7 +187,7 @@ def _modified(source: Document, encoding: Encoding) -> int | None:
 
 
 def _encoded(
-    result: Result, target: Path | BinaryIO, format: str, encoding: Encoding, record: Record | None
+    result: Result, target: AnyPath | BinaryIO, format: str, encoding: Encoding, record: Record | None
 ) -> WrittenInfo:
     document = result.document
     info = write(

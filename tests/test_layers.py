@@ -32,6 +32,7 @@ LAYERS = (
     {"commands"},
     {"configuration"},
     {"library"},
+    {"cluster"},
     {"quality"},
     {"quality.protocols"},
     {"quality.evaluate"},

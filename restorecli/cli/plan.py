@@ -9,11 +9,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from restorecli.errors import PhotoError, UnsupportedError
+from restorecli.errors import PhotoError, UnreadableError, UnsupportedError
 from restorecli.loading import Loaded
 from restorecli.photos.outlook import Outlook, outlook
 from restorecli.photos.planned import Plan, PlannedPhoto
 from restorecli.photos.read import read
+from restorecli.photos.stores import store
 from restorecli.pipeline.foresight import foresee
 from restorecli.pipeline.inspection import in_words
 from restorecli.report.events import PlanMade
@@ -110,12 +111,13 @@ def foreseen(photo: PlannedPhoto, stages: Sequence[Stage], loaded: Sequence[Load
             raise photo.error
         if photo.found.is_stream:
             return row
-        seen = outlook(photo.found.path)
+        source = _source(photo)
+        seen = outlook(source, photo.name)
         if any(stage.judges_input for stage in stages):
-            row = _judged(row, photo, stages)
+            row = _judged(row, source, photo.name, stages)
             what = row.what
         else:
-            what = _expected(photo, seen, stages)
+            what = _expected(photo, source, seen, stages)
     except PhotoError as error:
         hint = f" ({error.hint})" if error.hint else ""
         return replace(row, does="fail", what=f"fail: {error.message}{hint}", code=error.code)
@@ -126,7 +128,22 @@ def foreseen(photo: PlannedPhoto, stages: Sequence[Stage], loaded: Sequence[Load
     return replace(row, what=what, size=size, tiles=tiles)
 
 
-def _expected(photo: PlannedPhoto, seen: Outlook, stages: Sequence[Stage]) -> str:
+def _source(photo: PlannedPhoto) -> Path | bytes:
+    """Return a photo's file, or the bytes of what lies in a store.
+
+    Raises:
+        UnreadableError: it cannot be had.
+    """
+    path = photo.found.path
+    if isinstance(path, Path):
+        return path
+    try:
+        return store.read(path)
+    except OSError as error:
+        raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _expected(photo: PlannedPhoto, source: Path | bytes, seen: Outlook, stages: Sequence[Stage]) -> str:
     """Return what is going to be done.
 
     Raises:
@@ -137,7 +154,7 @@ def _expected(photo: PlannedPhoto, seen: Outlook, stages: Sequence[Stage]) -> st
         raise UnsupportedError(what, "use --format tiff")
     tasks = {stage.request.task for stage in stages if not stage.only_raw}
     if "demosaic" in tasks and seen.kind != "raw":
-        _see_a_mosaic(photo.found.path, stages)
+        _see_a_mosaic(source, photo.name, stages)
     if all(getattr(stage.task, "judges", False) for stage in stages if not stage.only_raw):
         if "dejpeg" in tasks and seen.quantisation is not None:
             quality = quality_from_tables(seen.quantisation).quality
@@ -146,13 +163,13 @@ def _expected(photo: PlannedPhoto, seen: Outlook, stages: Sequence[Stage]) -> st
     return "restore"
 
 
-def _judged(row: Row, photo: PlannedPhoto, stages: Sequence[Stage]) -> Row:
+def _judged(row: Row, source: Path | bytes, name: str, stages: Sequence[Stage]) -> Row:
     """Return what the pixels say that the photo needs.
 
     Raises:
         PhotoError: it cannot be read.
     """
-    steps = [step for page in read(photo.found.path).pages for step in foresee(page, stages)]
+    steps = [step for page in read(source, name=name).pages for step in foresee(page, stages)]
     wanted = list(dict.fromkeys(step.task for step in steps if not step.need.leave))
     said = list(dict.fromkeys(text for step in steps for text in in_words(step)))
     if wanted:
@@ -160,13 +177,13 @@ def _judged(row: Row, photo: PlannedPhoto, stages: Sequence[Stage]) -> Row:
     return replace(row, does="leave", what=f"leave: {'; '.join(said)}", needs=())
 
 
-def _see_a_mosaic(path: Path, stages: Sequence[Stage]) -> None:
+def _see_a_mosaic(source: Path | bytes, name: str, stages: Sequence[Stage]) -> None:
     """Look at the pixels: a mosaic that is stored as a picture is known by nothing else.
 
     Raises:
         PhotoError: it is none.
     """
-    for page in read(path).pages:
+    for page in read(source, name=name).pages:
         for stage in stages:
             if stage.request.task == "demosaic" and not stage.only_raw:
                 stage.task.examine(page)

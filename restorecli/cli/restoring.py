@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -13,6 +16,8 @@ from restorecli.cli.comparing import comparing
 from restorecli.cli.downloads import download_bar
 from restorecli.cli.plan import print_plan
 from restorecli.cli.process import interrupted, stopped_by
+from restorecli.cluster import crew
+from restorecli.cluster.alone import Alone
 from restorecli.commands.description import RunDescription
 from restorecli.commands.options import SharedOptions
 from restorecli.commands.ready import Ready, make_ready
@@ -22,6 +27,7 @@ from restorecli.host import usable_cores
 from restorecli.photos.inputs import Found, shard
 from restorecli.photos.naming import plan_names
 from restorecli.photos.planned import Plan, PlannedPhoto
+from restorecli.photos.records import Records, Standing
 from restorecli.photos.temporary import remove_leftovers
 from restorecli.pipeline import threads
 from restorecli.pipeline.photo import Setup
@@ -60,8 +66,8 @@ def restore(description: RunDescription, found: Sequence[Found]) -> None:
             settings=settings,
         )
         photos = shard(plan.photos, options.shard) if options.shard else plan.photos
-        numbered = (replace(photo, index=index, of=len(photos)) for index, photo in enumerate(photos, 1))
-        plan = replace(plan, photos=tuple(numbered))
+        plan = replace(plan, photos=_numbered(photos))
+        del photos
         for text in (*plan.notes, *(_engine_notes(ready) if options.verbose else ())):
             report.note(text)
         event = plan_event(plan, ready)
@@ -69,18 +75,25 @@ def restore(description: RunDescription, found: Sequence[Found]) -> None:
             well = print_plan(event, plan, ready.stages, ready.loaded, as_json=options.json_lines)
             raise typer.Exit(ExitCode.DONE if well else ExitCode.SOME_FAILED)
         report.event(event)
-        folders = dict.fromkeys(photo.target.parent for photo in plan.photos if photo.target is not None)
+        targets = (photo.target for photo in plan.photos)
+        folders = dict.fromkeys(target.parent for target in targets if isinstance(target, Path))
         for path in remove_leftovers(folders):
             report.note(f"{path}: left by a run that was killed, removed")
         with comparing(description, plan.photos, event, report) as (followed, streams):
             tally = run_interruptibly(
-                plan.photos,
+                plan,
                 ready.setup(settings, **streams),
                 followed,
                 jobs=number(options.jobs, "--jobs"),
                 fail_fast=options.fail_fast,
             )
     raise typer.Exit(exit_code(tally))
+
+
+def _numbered(photos: Sequence[PlannedPhoto]) -> tuple[PlannedPhoto, ...]:
+    """Return the photos, each with its number in the run."""
+    of = len(photos)
+    return tuple(replace(photo, index=index, of=of) for index, photo in enumerate(photos, 1))
 
 
 def _engine_notes(ready: Ready) -> tuple[str, ...]:
@@ -119,40 +132,52 @@ MOST_READERS = 4
 
 
 def run_interruptibly(
-    photos: Sequence[PlannedPhoto],
-    setup: Setup,
-    report: Reporter,
-    *,
-    jobs: int | None = None,
-    fail_fast: bool = False,
+    plan: Plan, setup: Setup, report: Reporter, *, jobs: int | None = None, fail_fast: bool = False
 ) -> Tally:
     """Run; the first Ctrl-C (or SIGTERM, SIGHUP) stops at the next tile, a second one at once.
 
     Args:
-        photos: what to do.
-        setup: what they share.
+        plan: what to do.
+        setup: what photos share.
         report: gets every event.
         jobs: reader and writer threads; None for a few readers, and a writer for each core but one, since
             encoding takes the most time of all that is done on the host.
         fail_fast: stop at the first photo that fails.
     """
+    cores = usable_cores()
+    readers, writers = jobs or min(MOST_READERS, cores), jobs or max(1, cores - 1)
+    how: dict[str, Any] = {"jobs": readers, "writers": writers, "fail_fast": fail_fast}
+    with stopping("files being written are finished first", report):
+        if not any(photo.in_store for photo in plan.photos):
+            return threads.run(plan.photos, setup, report, interrupted, **how)
+        alone = Alone(setup, report, interrupted, **how)
+        look = partial(looking, setup.encoding.settings)
+        return crew.run(plan, alone, report, interrupted, look=look, fail_fast=fail_fast)
+
+
+@contextmanager
+def stopping(what: str, report: Reporter) -> Iterator[None]:
+    """Let the first signal stop the run, and say ``what`` is done before it ends."""
 
     def stop() -> None:
         # A signal may come in the middle of a line that is being written.
         with suppress(RuntimeError):
-            report.note("stopping: files being written are finished first; once more to stop at once")
+            report.note(f"stopping: {what}; once more to stop at once")
 
     with stopped_by(stop):
-        cores = usable_cores()
-        return threads.run(
-            photos,
-            setup,
-            report,
-            interrupted,
-            jobs=jobs or min(MOST_READERS, cores),
-            writers=jobs or max(1, cores - 1),
-            fail_fast=fail_fast,
-        )
+        yield
+
+
+def looking(settings: Mapping[str, str]) -> Callable[[PlannedPhoto], bool]:
+    """Look at the records as they are now; return what tells whether a photo is done with ``settings``."""
+    records = Records()
+
+    def is_done(photo: PlannedPhoto) -> bool:
+        source, stamp = photo.found.path, photo.found.stamp
+        paths = (path for path in (photo.target, photo.copied) if path is not None)
+        return any(records.standing(path, source, settings, stamp) is Standing.DONE for path in paths)
+
+    return is_done
 
 
 def exit_code(tally: Tally) -> ExitCode:

@@ -7,10 +7,11 @@ import sys
 from restorecli.commands.checked import check, engine_settings
 from restorecli.commands.description import RunDescription
 from restorecli.commands.values import number
-from restorecli.errors import CheckpointError
+from restorecli.errors import CheckpointError, UsageError
 from restorecli.models.choose import ModelRequest, choose
 from restorecli.photos.inputs import Found, find_inputs, shard
 from restorecli.photos.output import check_output
+from restorecli.photos.stores.path import StorePath, path_of
 
 
 def begin(description: RunDescription) -> list[Found]:
@@ -36,6 +37,9 @@ def begin(description: RunDescription) -> list[Found]:
     if options.shard:
         shard(found, options.shard)
     check_output(found, options.output, options.format)
+    places = [item.path for item in found] + ([path_of(options.output)] if options.output else [])
+    if options.compare is not None and any(isinstance(place, StorePath) for place in places):
+        raise UsageError("--compare shows files of this machine, not of object stores", "leave it out")
     for step in description.steps:
         for wanted in step.own.requests(description.shared_by(step)):
             check_request(wanted)

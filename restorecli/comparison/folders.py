@@ -47,24 +47,24 @@ def match(before: Path, after: Path, *, recursive: bool = True) -> Matched:
 
 
 def _match(photos: Sequence[Found], results: Sequence[Found], before: Path, after: Path) -> Matched:
-    by_place = {os.path.realpath(photo.path): photo.path for photo in photos}
-    by_name = {photo.path.relative_to(before): photo.path for photo in photos}
+    by_place = {os.path.realpath(photo.file): photo.file for photo in photos}
+    by_name = {photo.file.relative_to(before): photo.file for photo in photos}
     by_stem = defaultdict(list)
     for name, path in by_name.items():
         by_stem[_stem(name)].append(path)
         by_stem[name].append(path)  # a.jpg beside a.png becomes a.jpg.png
     recorded, pairs, alone = Recorded(), [], []
     for result in results:
-        name = result.path.relative_to(after)
-        known = by_place.get(recorded.source_of(result.path) or "")
+        name = result.file.relative_to(after)
+        known = by_place.get(recorded.source_of(result.file) or "")
         found = [known or by_name.get(name)]
         if found == [None]:
             found = [*dict.fromkeys(by_stem[_stem(name)])]
         if len(found) == 1 and found[0] is not None:
-            pairs.append((found[0], result.path))
+            pairs.append((found[0], result.file))
         else:
             why = f"several photos in {before} have its name" if found else f"not in {before}"
-            alone.append((result.path, why))
+            alone.append((result.file, why))
     matched = {photo for photo, _ in pairs}
     alone += [(path, f"not in {after}") for path in by_name.values() if path not in matched]
     if not pairs:

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from restorecli.photos.records import FILE_NAME, Records
+from restorecli.photos.record_lines import FILE_NAME
+from restorecli.photos.records import Records
 
 Details = Mapping[str, str | float]
 

@@ -7,11 +7,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from restorecli.errors import PhotoError
 from restorecli.photos.inputs import Found
 from restorecli.photos.paths import Survey
+from restorecli.photos.stores.path import AnyPath
 
 _LONGEST_NAME = 255  # bytes, on the usual file systems
 _MOST_BYTES = 4  # that a character takes in UTF-8
@@ -43,7 +44,7 @@ class Wish:
     """
 
     found: Found
-    folder: Path
+    folder: AnyPath
     stem: str
     suffix: str
     format: str
@@ -61,12 +62,12 @@ class Wish:
         return portable(stem, self._number + self.suffix)
 
     @property
-    def target(self) -> Path:
+    def target(self) -> AnyPath:
         """The result's path as it stands now."""
         return self.folder / self.name
 
     @property
-    def copied(self) -> Path | None:
+    def copied(self) -> AnyPath | None:
         """The path for the input's own bytes, if it is another one."""
         return self.folder / self._name_of_copy if self.own_suffix else None
 
@@ -155,7 +156,7 @@ def names_of(wishes: Sequence[Wish], survey: Survey) -> set[str]:
     return {name for wish in wishes for name in wish.keys(survey)}
 
 
-def key(folder: Path, name: str, survey: Survey) -> str:
+def key(folder: AnyPath, name: str, survey: Survey) -> str:
     """Equal for names that some file system holds for one: case and Unicode composition do not count."""
     return _folded(survey.folder(folder)) + os.sep + _folded(name)
 
@@ -166,7 +167,7 @@ def _folded(text: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
-def portable_folder(path: Path) -> Path:
+def portable_folder(path: PurePath) -> Path:
     """A relative path of folders that Windows takes too."""
     return Path(*(portable(part.rstrip(". ") or "_", "") for part in path.parts))
 

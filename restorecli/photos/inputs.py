@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeVar
 
@@ -15,6 +15,8 @@ from restorecli.errors import NothingToDoError, UsageError
 from restorecli.photos.formats.kinds import looks_like_image
 from restorecli.photos.lists import names_in
 from restorecli.photos.paths import Apart, Survey, joined
+from restorecli.photos.stores import finding
+from restorecli.photos.stores.path import AnyPath, is_store, plain
 
 T = TypeVar("T")
 How = Literal["file", "folder", "glob", "list", "stdin", "stream"]
@@ -31,12 +33,21 @@ class Found:
         root: the folder below which the tree of inputs is mirrored in an output folder.
         how: what it was found through; "stream" for a pipe that was named, as by ``<(…)``.
         refusal: why it cannot be an input all the same; empty for files and streams.
+        stamp: what a store said of the object: its size, and when it was changed; None for files.
     """
 
-    path: Apart[Path] = Apart()  # noqa: RUF009 - a field without default, see `Apart`
-    root: Path = Path()
+    path: Apart[AnyPath] = Apart()  # noqa: RUF009 - a field without default, see `Apart`
+    root: AnyPath = Path()
     how: How = "file"
     refusal: str = ""
+    stamp: tuple[int, int] | None = None
+
+    @property
+    def file(self) -> Path:
+        """The path of a file of this machine."""
+        path = self.path
+        assert isinstance(path, Path)  # whoever asks has looked at nothing else
+        return path
 
     @property
     def is_stdin(self) -> bool:
@@ -63,7 +74,8 @@ def find_inputs(
     name or by content are; hidden files and folders are passed over there. Files reached twice count once.
 
     Args:
-        inputs: paths of files and folders, patterns with ``*``, ``?``, ``[…]`` and ``**``, or "-".
+        inputs: paths of files and folders, names in stores (``s3://…``), patterns with ``*``, ``?``, ``[…]``
+            and ``**``, or "-".
         recursive: descend into folders of folders.
         files_from: a file that lists paths (see `lists.names_in`), or "-" for standard input.
         null: the list is separated by NUL instead of line ends.
@@ -106,6 +118,9 @@ def _each_once(found: Sequence[Found]) -> list[Found]:
 def _from_argument(text: str, recursive: bool) -> list[Found]:
     if text == STDIN:
         return [Found(Path(STDIN), Path(), "stdin")]
+    if is_store(text):
+        return _from_store(text, recursive)
+    text = plain(text)
     path = Path(text)
     if path.is_dir():
         return list(_walk(path, recursive, path, "folder"))
@@ -116,6 +131,16 @@ def _from_argument(text: str, recursive: bool) -> list[Found]:
     raise UsageError(
         f"{text}: there is no such file or folder", "check the spelling; patterns may need quotes"
     )
+
+
+def _from_store(text: str, recursive: bool) -> list[Found]:
+    how: How
+    wild = bool(_WILD.intersection(text)) and not finding.is_web(text)
+    found = []
+    for item in finding.matching(text, recursive) if wild else finding.below(text, recursive):
+        how = "glob" if wild else "folder" if item.in_folder else "file"
+        found.append(Found(item.path, item.root, how, stamp=item.entry.stamp))
+    return found
 
 
 def _named(path: Path, root: Path, how: How) -> Found:
@@ -212,6 +237,10 @@ def _from_list(files_from: str, null: bool, stdin: BinaryIO | None) -> list[Foun
             raise UsageError(f"{files_from}: the list cannot be read: {error.strerror}") from error
     found = []
     for text in names_in(data, null=null, source=f"the list {files_from}"):
+        if is_store(text):
+            found += [replace(item, how="list") for item in _from_store(text, recursive=False)]
+            continue
+        text = plain(text)
         path = Path(text)
         if path.is_dir():
             continue  # `find` lists folders too, and their files besides

@@ -95,7 +95,7 @@ def plan_names(
         photos.append(_planned(wishes.pop(), settle))
     settled = iter(_without_duplicates(photos, survey))
     whole = tuple(_refused(item) if item.refusal else next(settled) for item in everything)
-    return Plan(whole, (*notes, *records.warnings))
+    return Plan(whole, (*notes, *records.warnings), records.seen)
 
 
 def _guarded(all_found: Sequence[Found], inputs: Sequence[Found], records: Records) -> Iterator[Found]:

@@ -35,23 +35,27 @@ class Outlook:
     quantisation: Quantisation | None = None
 
 
-def outlook(path: Path) -> Outlook:
+def outlook(source: Path | bytes, name: str | None = None) -> Outlook:
     """Look at a file.
+
+    Args:
+        source: its path, or its bytes.
+        name: how messages call it; the path where none is given.
 
     Raises:
         UnreadableError: it is missing, empty, damaged or cut short.
         UnsupportedError: an animation, or a kind that is not handled.
         TooLargeError: it states more pixels than can be held.
     """
-    name = str(path)
-    kind, extents, length = read.identify(path)
+    name = name or str(source)
+    kind, extents, length = read.identify(source, name)
     limits.check_extents(extents, length, name)
     if not extents:
         raise UnreadableError(f"{name}: damaged {kind} file: it holds no picture")
     first = extents[0]
     sides = (first.height, first.width) if first.orientation >= 5 else (first.width, first.height)
     tables = None
-    with path.open("rb") as stream:
+    with read.opened(source, name) as stream:
         try:
             if kind == "tiff":
                 tiff.check_whole(stream, name)

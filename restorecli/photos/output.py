@@ -11,6 +11,8 @@ from restorecli.errors import UsageError
 from restorecli.photos.formats import table as formats
 from restorecli.photos.inputs import STDIN, Found
 from restorecli.photos.paths import Survey, joined
+from restorecli.photos.stores.path import AnyPath, StorePath, is_store, path_of
+from restorecli.photos.stores.store import children, has_bucket, is_web, usable
 from restorecli.photos.template import SIZES, Template, is_template, read_template
 
 
@@ -31,10 +33,39 @@ def check_output(found: Sequence[Found], output: str | None, format: str = "keep
         check_one(found, output)
         return
     usable = [item for item in found if not item.refusal]
+    if output is not None and is_store(output):
+        _check_store(output)
     if output is not None and is_file_name(output, len(usable)):
         stated_format(output, format)
-    for root in {item.root: item for item in usable if output is None and item.how == "folder"}.values():
-        named_root(root)
+    for one in {item.root: item for item in usable}.values() if output is None else ():
+        if is_web(one.path):
+            raise UsageError(f"{one.path}: nothing can be written beside it", "say where to write with -o")
+        if one.how == "folder":
+            named_root(one)
+        if isinstance(one.root, StorePath):
+            _check_store(str(one.root))
+
+
+def _check_store(output: str) -> None:
+    """See that results can be written to a store, as far as that can be seen now.
+
+    Raises:
+        UsageError: it is the web, or there is no such bucket.
+    """
+    path = StorePath(output)
+    usable(path)
+    if is_web(path):
+        raise UsageError(
+            f"-o {output}: nothing can be written to {path.scheme}://", "give a folder or a bucket"
+        )
+    if len(path.parts) < 2:
+        raise UsageError(f"-o {output}: names no bucket", "write s3://BUCKET/FOLDER, for example")
+    try:
+        there = has_bucket(path)
+    except OSError as error:
+        raise UsageError(f"-o {output}: cannot be written: {error.strerror or error}") from error
+    if not there:
+        raise UsageError(f"-o {output}: there is no bucket {path.parts[1]}", "check the spelling, or make it")
 
 
 @dataclass(frozen=True)
@@ -107,7 +138,7 @@ def without_outputs_folder(found: Sequence[Found], output: str | None) -> list[F
     if output is None or output == STDIN:
         return list(found)
     survey = Survey()
-    folder = survey.folder(Path(output))
+    folder = survey.folder(path_of(output))
 
     def is_result(item: Found) -> bool:
         if item.how not in ("folder", "glob"):
@@ -124,14 +155,16 @@ def _inside(path: str, folder: str) -> bool:
     return path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
-def named_root(item: Found) -> Path:
+def named_root(item: Found) -> AnyPath:
     """Return the folder that ``item`` was found in, resolved.
 
     Raises:
         UsageError: it has no name that a sibling could be called after.
     """
-    root = Path(os.path.realpath(item.root))
-    if not root.name:
+    root: AnyPath = item.root
+    if isinstance(root, Path):
+        root = Path(os.path.realpath(root))
+    if not root.name or (isinstance(root, StorePath) and root.bucket == root):
         raise UsageError(f"{item.root}: this folder has no sibling", "say where to write with -o FOLDER")
     return root
 
@@ -142,7 +175,7 @@ def is_file_name(output: str, count: int) -> bool:
     Raises:
         UsageError: it does, and there is another ``count`` of inputs than one.
     """
-    if output.endswith(("/", os.sep)) or Path(output).is_dir():
+    if output.endswith(("/", os.sep)) or _is_folder(path_of(output)):
         return False
     if formats.format_of_suffix(Path(output).suffix) is None:
         return False
@@ -151,6 +184,15 @@ def is_file_name(output: str, count: int) -> bool:
             f"-o {output} is one file name, for {count} inputs", "give a folder, or end it with a slash"
         )
     return True
+
+
+def _is_folder(output: AnyPath) -> bool:
+    if isinstance(output, StorePath):
+        try:
+            return bool(children(output))
+        except OSError as error:
+            raise UsageError(f"-o {output}: cannot be written: {error.strerror or error}") from error
+    return output.is_dir()
 
 
 def stated_format(output: str, format: str) -> str:

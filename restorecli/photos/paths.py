@@ -6,7 +6,9 @@ import os
 import stat
 from typing import Any, Generic, TypeVar
 
+from restorecli.errors import UsageError
 from restorecli.photos.stores.path import AnyPath, StorePath
+from restorecli.photos.stores.store import Entry, children
 
 P = TypeVar("P", bound=AnyPath | None)
 Real = tuple[str, str]
@@ -46,6 +48,7 @@ class Apart(Generic[P]):
         object.__setattr__(holder, self._name, name)
 
 
+_LISTINGS = 8
 _MOST_SHARED = 100_000
 _folders: dict[AnyPath, AnyPath] = {}
 
@@ -63,6 +66,7 @@ class Survey:
     def __init__(self) -> None:
         self._real: dict[AnyPath, str] = {}
         self._absent: dict[AnyPath, bool] = {}
+        self._listed: dict[StorePath, dict[str, Entry]] = {}
 
     def folder(self, folder: AnyPath) -> str:
         """Return where a folder is, links followed; it need not exist."""
@@ -94,12 +98,47 @@ class Survey:
         except (OSError, ValueError):
             return None
 
+    def exists(self, path: AnyPath) -> bool:
+        """Return whether something has this name, if only a link that leads nowhere."""
+        if isinstance(path, StorePath):
+            return path.name in self._children(path.parent)
+        return self.lstat(path) is not None
+
+    def stamp(self, path: AnyPath) -> tuple[int, int] | None:
+        """Return size and time of change (ns) of the file that a path leads to; None where there is none."""
+        if isinstance(path, StorePath):
+            entry = self._children(path.parent).get(path.name)
+            return None if entry is None or entry.is_folder else entry.stamp
+        try:
+            state = path.stat()
+        except (OSError, ValueError):
+            return None
+        return state.st_size, state.st_mtime_ns
+
+    def _children(self, folder: StorePath) -> dict[str, Entry]:
+        """Return what is in a store's folder, listed once; only the last folders are kept.
+
+        Raises:
+            UsageError: the store does not answer.
+        """
+        if folder not in self._listed:
+            while len(self._listed) >= _LISTINGS:
+                self._listed.pop(next(iter(self._listed)))
+            try:
+                self._listed[folder] = children(folder)
+            except OSError as error:
+                raise UsageError(f"{folder}: cannot be listed: {error.strerror or error}") from error
+        return self._listed[folder]
+
     def is_folder(self, path: AnyPath) -> bool:
         """Return whether a folder has this name, or a link to one."""
+        if isinstance(path, StorePath):
+            entry = self._children(path.parent).get(path.name)
+            return entry is not None and entry.is_folder
         state = self.lstat(path)
         if state is None or not stat.S_ISLNK(state.st_mode):
             return state is not None and stat.S_ISDIR(state.st_mode)
-        return os.path.isdir(path)  # noqa: PTH112 - it takes what is no `Path`, too
+        return path.is_dir()
 
     def _is_absent(self, folder: AnyPath) -> bool:
         known = self._absent.get(folder)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from restorecli.errors import PhotoError
 from restorecli.photos.inputs import STDIN, Found
 from restorecli.photos.paths import Apart
+from restorecli.photos.stores.path import AnyPath, StorePath
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,13 @@ class PlannedPhoto:
     """
 
     found: Found
-    target: Apart[Path | None] = Apart()  # noqa: RUF009 - a field without default, see `Apart`
+    target: Apart[AnyPath | None] = Apart()  # noqa: RUF009 - a field without default, see `Apart`
     format: str = "keep"
     skip: str = ""
     error: PhotoError | None = None
     warnings: tuple[str, ...] = ()
-    copied: Apart[Path | None] = Apart(optional=True)  # noqa: RUF009
-    older: tuple[Path, ...] = ()
+    copied: Apart[AnyPath | None] = Apart(optional=True)  # noqa: RUF009
+    older: tuple[AnyPath, ...] = ()
     index: int | None = None
     of: int | None = None
     kind: str = ""
@@ -45,10 +46,16 @@ class PlannedPhoto:
         """What messages and events call the photo: its path, or "-"."""
         return STDIN if self.found.is_stdin else str(self.found.path)
 
+    @property
+    def in_store(self) -> bool:
+        """Whether its result goes to an object store."""
+        return isinstance(self.target, StorePath)
+
 
 @dataclass(frozen=True)
 class Plan:
-    """All inputs in order, and what is to be said once about them."""
+    """All inputs in order, what to say once about them, and how far each folder's records were read."""
 
     photos: tuple[PlannedPhoto, ...]
     notes: tuple[str, ...] = ()
+    seen: Mapping[AnyPath, int] = field(default_factory=dict)

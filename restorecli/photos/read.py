@@ -52,7 +52,7 @@ def read(
         TooLargeError: it states more pixels than allowed; nothing has been decoded then.
     """
     name = name or (str(source) if isinstance(source, Path) else "the data")
-    with _opened(source, name) as stream:
+    with opened(source, name) as stream:
         stamp = _stamp(stream)
         kind = _kind(stream, name)
         try:
@@ -101,19 +101,19 @@ def measure(source: Path | bytes, *, name: str | None = None) -> tuple[list[Exte
         PhotoError: see `size`.
     """
     name = name or (str(source) if isinstance(source, Path) else "the data")
-    with _opened(source, name) as stream:
+    with opened(source, name) as stream:
         return _extents(stream, _kind(stream, name), name), _length(stream)
 
 
-def identify(path: Path) -> tuple[str, list[Extent], int]:
+def identify(source: Path | bytes, name: str) -> tuple[str, list[Extent], int]:
     """A file's kind, the sizes of its pages, from its headers only, and its length in bytes.
 
     Raises:
         PhotoError: see `size`.
     """
-    with _opened(path, str(path)) as stream:
-        kind = _kind(stream, str(path))
-        return kind, _extents(stream, kind, str(path)), _length(stream)
+    with opened(source, name) as stream:
+        kind = _kind(stream, name)
+        return kind, _extents(stream, kind, name), _length(stream)
 
 
 def read_stream(stream: BinaryIO, name: str) -> bytes:
@@ -151,7 +151,12 @@ def size(source: Path | bytes, *, name: str | None = None) -> tuple[int, int] | 
     return (first.height, first.width) if first.orientation >= 5 else (first.width, first.height)
 
 
-def _opened(source: Path | bytes, name: str) -> BinaryIO:
+def opened(source: Path | bytes, name: str) -> BinaryIO:
+    """A file, or bytes as one.
+
+    Raises:
+        UnreadableError: it cannot be opened.
+    """
     if isinstance(source, bytes):
         return io.BytesIO(source)
     try:

@@ -10,17 +10,18 @@ import contextlib
 import hashlib
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 from restorecli.photos.paths import Real, Survey
-
-FILE_NAME = ".restore.jsonl"
+from restorecli.photos.record_lines import FILE_NAME, Line, Lines, read_lines
+from restorecli.photos.stores import store
+from restorecli.photos.stores.path import AnyPath, StorePath, is_store
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Record:
         kind: of the input, as its result's name was planned with: it need not be looked into again.
     """
 
-    source: Path
+    source: AnyPath
     fingerprint: str
     stamp: tuple[int, int]
     settings: Mapping[str, str]
@@ -66,8 +67,10 @@ def hash_of(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def fingerprint(path: Path) -> str:
+def fingerprint(path: AnyPath) -> str:
     """The hash of a file's bytes, as in `Document.fingerprint`. Raises `OSError`."""
+    if isinstance(path, StorePath):
+        return hash_of(store.read(path))
     machine = hashlib.blake2b(digest_size=16)
     with path.open("rb") as stream:
         while block := stream.read(1 << 20):
@@ -82,11 +85,26 @@ def append(target: Path, finished: Path, record: Record) -> None:
         OSError: the record cannot be written.
     """
     made = finished.stat()
-    line = {
+    line = line_of(target, (made.st_size, made.st_mtime_ns), fingerprint(finished), record)
+    data = (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape")
+    with (target.parent / FILE_NAME).open("ab+", buffering=0) as stream, held(stream.fileno()):
+        _append_whole(stream, data)
+
+
+def line_of(target: AnyPath, stamp: tuple[int, int], hash: str, record: Record) -> dict[str, Any]:
+    """What is recorded of a result.
+
+    Args:
+        target: its place.
+        stamp: its size and time of change (ns).
+        hash: of its bytes.
+        record: what it is made from.
+    """
+    return {
         "output": target.name,
-        "size": made.st_size,
-        "mtime_ns": made.st_mtime_ns,
-        "hash": fingerprint(finished),
+        "size": stamp[0],
+        "mtime_ns": stamp[1],
+        "hash": hash,
         "input": _relative(record.source, target.parent),
         "input_size": record.stamp[0],
         "input_mtime_ns": record.stamp[1],
@@ -98,9 +116,6 @@ def append(target: Path, finished: Path, record: Record) -> None:
         **({"warnings": list(record.warnings)} if record.warnings else {}),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    data = (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape")
-    with (target.parent / FILE_NAME).open("ab+", buffering=0) as stream, _held(stream.fileno()):
-        _append_whole(stream, data)
 
 
 def _append_whole(stream: FileIO, line: bytes) -> None:
@@ -120,7 +135,7 @@ def _append_whole(stream: FileIO, line: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _held(descriptor: int) -> Iterator[None]:
+def held(descriptor: int) -> Iterator[None]:
     """Keep other processes from writing between a look at the file's end and the line that follows."""
     try:
         import fcntl
@@ -132,13 +147,18 @@ def _held(descriptor: int) -> Iterator[None]:
     yield  # closing the file lets go
 
 
-def _relative(source: Path, folder: Path) -> str:
+def _relative(source: AnyPath, folder: AnyPath) -> str:
+    if isinstance(source, StorePath):
+        return str(source)
     origin, name = os.path.split(os.path.realpath(source))
-    return os.path.join(_between(origin, os.path.realpath(folder)), name)  # noqa: PTH118 - records hold text
+    real = str(folder) if isinstance(folder, StorePath) else os.path.realpath(folder)
+    return os.path.join(_between(origin, real), name)  # noqa: PTH118 - records hold text
 
 
 def _between(origin: str, folder: str) -> str:
     """The way from `folder` to `origin`, both real; empty where they are one."""
+    if is_store(folder):
+        return origin
     try:
         way = os.path.relpath(origin, folder)
     except ValueError:  # another drive
@@ -146,22 +166,6 @@ def _between(origin: str, folder: str) -> str:
     return "" if way == "." else way
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """What is kept of a line while a plan is made: of a million there must be room."""
-
-    size: int
-    mtime_ns: int
-    hash: str
-    input: str
-    input_size: int
-    input_mtime_ns: int
-    input_hash: str
-    settings_hash: str
-    input_kind: str
-
-
-_Lines = dict[str, _Line | list[_Line]]
 _MOST_LINES = 100_000  # held at a time, of several folders
 
 
@@ -174,14 +178,16 @@ class Records:
 
     def __init__(self, survey: Survey | None = None) -> None:
         self.warnings: list[str] = []  # what of the files could not be read
+        self.seen: dict[AnyPath, int] = {}  # how far each folder's records were read
         self._survey = survey or Survey()
-        self._folders: dict[Path, _Lines] = {}
-        self._by_input: tuple[Path | None, dict[str, _Line]] = None, {}
+        self._folders: dict[AnyPath, Lines] = {}
+        self._by_input: tuple[AnyPath | None, dict[str, Line]] = None, {}
         self._between: dict[tuple[str, str], str] = {}
 
-    def _of_folder(self, folder: Path) -> _Lines:
+    def _of_folder(self, folder: AnyPath) -> Lines:
         if folder not in self._folders:
-            lines, warning = _read(folder / FILE_NAME)
+            lines, warning, seen = read_lines(folder)
+            self.seen[folder] = min(seen, self.seen.get(folder, seen))
             if warning and warning not in self.warnings:
                 self.warnings.append(warning)
             while self._folders and sum(map(len, self._folders.values())) + len(lines) > _MOST_LINES:
@@ -189,11 +195,11 @@ class Records:
             self._folders[folder] = lines
         return self._folders[folder]
 
-    def _lines(self, target: Path) -> list[_Line]:
+    def _lines(self, target: AnyPath) -> list[Line]:
         found = self._of_folder(target.parent).get(target.name, [])
         return found if isinstance(found, list) else [found]
 
-    def kind_of(self, source: Path, folder: Path) -> str | None:
+    def kind_of(self, source: AnyPath, folder: AnyPath, stamp: tuple[int, int] | None = None) -> str | None:
         """What kind of file `source` was when a result in `folder` was made of it; None if it has changed."""
         if not self._of_folder(folder):
             return None
@@ -204,55 +210,61 @@ class Records:
         line = self._by_input[1].get(self._relative(source, folder))
         if line is None or not line.input_kind:
             return None
-        try:
-            state = source.stat()
-        except OSError:
-            return None
-        same = (state.st_size, state.st_mtime_ns) == (line.input_size, line.input_mtime_ns)
-        return line.input_kind if same else None
+        stamp = stamp or self._survey.stamp(source)
+        return line.input_kind if stamp == (line.input_size, line.input_mtime_ns) else None
 
-    def standing(self, target: Path, source: Path, settings: Mapping[str, str]) -> Standing:
-        """What is known of `target` as a result of `source` with `settings`."""
-        if self._survey.lstat(target) is None:
+    def standing(
+        self,
+        target: AnyPath,
+        source: AnyPath,
+        settings: Mapping[str, str],
+        stamp: tuple[int, int] | None = None,
+    ) -> Standing:
+        """What is known of `target` as a result of `source`, whose stamp may be known, with `settings`."""
+        if not self._survey.exists(target):
             return Standing.ABSENT
         matching = self._matching(target)
         if not matching:
             return Standing.FOREIGN
         line = matching[-1]
         here = self._relative(source, target.parent)
-        same = line.settings_hash == digest(settings) and line.input == here and _is_input(source, line)
+        same = line.settings_hash == digest(settings) and line.input == here
+        same = same and _is_input(source, stamp or self._survey.stamp(source), line)
         return Standing.DONE if same else Standing.OUTDATED
 
-    def knows(self, target: Path) -> bool:
+    def knows(self, target: AnyPath) -> bool:
         """Whether a result of this name was once recorded, whatever the file is now."""
         return bool(self._lines(target))
 
-    def source_of(self, path: Path) -> Real | None:
+    def source_of(self, path: AnyPath) -> Real | None:
         """The real place of the input that `path` was made from, if it is a recorded result."""
         lines = self._lines(path)
         if not lines or not self._matching(path):
             return None
-        return self._survey.real(path.parent / lines[-1].input)
+        made_from = lines[-1].input
+        folder = Path() if isinstance(path, StorePath) else path.parent
+        return self._survey.real(StorePath(made_from) if is_store(made_from) else folder / made_from)
 
-    def _relative(self, source: Path, folder: Path) -> str:
+    def _relative(self, source: AnyPath, folder: AnyPath) -> str:
         """What `_relative` gives, worked out once for a pair of folders."""
+        if isinstance(source, StorePath):
+            return str(source)
         origin, name = self._survey.real(source)
         pair = origin, self._survey.folder(folder)
         if pair not in self._between:
             self._between[pair] = _between(*pair)
         return os.path.join(self._between[pair], name)  # noqa: PTH118 - records hold text
 
-    def _matching(self, target: Path) -> list[_Line]:
+    def _matching(self, target: AnyPath) -> list[Line]:
         """The lines that describe the file as it is now, last one last."""
         lines = self._lines(target)
         if not lines:
             return []
-        try:
-            state = target.stat()
-        except OSError:
+        stamp = self._survey.stamp(target)
+        if stamp is None:
             return []
-        sized = [line for line in lines if line.size == state.st_size]
-        exact = [line for line in sized if line.mtime_ns == state.st_mtime_ns]
+        sized = [line for line in lines if line.size == stamp[0]]
+        exact = [line for line in sized if line.mtime_ns == stamp[1]]
         if exact or not sized:
             return exact
         try:  # copied elsewhere, perhaps: the bytes decide
@@ -262,80 +274,10 @@ class Records:
         return [line for line in sized if line.hash == actual]
 
 
-def _is_input(source: Path, line: _Line) -> bool:
+def _is_input(source: AnyPath, stamp: tuple[int, int] | None, line: Line) -> bool:
+    if stamp is None or stamp[0] != line.input_size:
+        return False
     try:
-        state = source.stat()
-        if state.st_size != line.input_size:
-            return False
-        return bool(state.st_mtime_ns == line.input_mtime_ns or fingerprint(source) == line.input_hash)
+        return stamp[1] == line.input_mtime_ns or fingerprint(source) == line.input_hash
     except OSError:
         return False
-
-
-_FIELDS: dict[str, type] = {
-    "output": str,
-    "size": int,
-    "mtime_ns": int,
-    "hash": str,
-    "input": str,
-    "input_size": int,
-    "input_mtime_ns": int,
-    "input_hash": str,
-    "settings_hash": str,
-}
-
-
-def _read(path: Path) -> tuple[_Lines, str]:
-    """The lines of a record file by the result's name, and what is to be said of the others."""
-    found: _Lines = {}
-    if not os.path.lexists(path):
-        return found, ""
-    bad = 0
-    try:
-        if not path.is_file():  # a pipe would never end
-            return found, f"{path} is not a file: earlier results are not known"
-        with path.open("rb") as stream:
-            for row in stream:
-                bad += bool(row.strip(b"\n")) and not _add(row, found)
-    except (OSError, MemoryError) as error:
-        return found, f"{path} cannot be read ({error}): earlier results are not known"
-    return found, f"{path}: {bad} line{'s' * (bad > 1)} cannot be read and are ignored" if bad else ""
-
-
-def _add(row: bytes, found: _Lines) -> bool:
-    """Take a row in; False for what was cut short by a full disk, say, or is none at all."""
-    try:
-        line = json.loads(row.decode("utf-8", "surrogateescape"))
-    except (ValueError, RecursionError):
-        return False
-    if not isinstance(line, dict) or any(type(line.get(key)) is not kind for key, kind in _FIELDS.items()):
-        return False
-    if not (_is_path(line["output"]) and _is_path(line["input"])):
-        return False
-    kind = line.get("input_kind")
-    kept = _Line(
-        line["size"],
-        line["mtime_ns"],
-        line["hash"],
-        line["input"],
-        line["input_size"],
-        line["input_mtime_ns"],
-        line["input_hash"],
-        sys.intern(line["settings_hash"]),
-        sys.intern(kind) if isinstance(kind, str) else "",
-    )
-    before = found.get(line["output"])
-    if before is None:
-        found[line["output"]] = kept
-    else:
-        found[line["output"]] = [*(before if isinstance(before, list) else [before]), kept]
-    return True
-
-
-def _is_path(text: str) -> bool:
-    """Whether a file could have this name: no NUL, no half of a surrogate pair."""
-    try:
-        os.fsencode(text)
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in text

@@ -13,6 +13,7 @@ from restorecli.photos.paths import Real, Survey
 from restorecli.photos.planned import PlannedPhoto
 from restorecli.photos.read import read
 from restorecli.photos.records import Records, Standing
+from restorecli.photos.stores.path import AnyPath, StorePath
 
 
 class Guard:
@@ -36,11 +37,11 @@ class Guard:
         """Whether a place is that of one of them."""
         return real[1] in self._names.get(real[0], ())
 
-    def holds(self, path: Path) -> bool:
+    def holds(self, path: AnyPath) -> bool:
         """Whether a path leads to one of them, by whatever name."""
         if self._survey.real(path) in self:
             return True
-        if self._survey.lstat(path) is None:
+        if isinstance(path, StorePath) or not self._survey.exists(path):
             return False
         identity = _identity(path)
         return identity is not None and identity in self._all_identities()
@@ -48,7 +49,8 @@ class Guard:
     def _all_identities(self) -> set[tuple[int, int]]:
         """Device and number of each: hard links and bind mounts have other paths, but not these."""
         if self._identities is None:
-            found = (_identity(item.path) for item in self._guarded)
+            paths = (item.path for item in self._guarded)
+            found = (_identity(path) for path in paths if isinstance(path, Path))
             self._identities = {identity for identity in found if identity is not None and identity[1]}
         return self._identities
 
@@ -92,15 +94,15 @@ class Settle:
         copied = planned.copied
         if self._is_free(target) and (copied is None or self._is_free(copied)):
             return planned
-        standing = self.records.standing(target, source, self.settings)
+        standing = self.records.standing(target, source, self.settings, planned.found.stamp)
         if standing is Standing.FOREIGN and self.records.knows(target) and _is_damaged(target):
             standing = Standing.OUTDATED
         if standing is Standing.DONE and self.if_exists == "skip":
             return replace(planned, skip=standing.value)
         if copied is not None and (self.survey.is_folder(copied) or self.guard.holds(copied)):
             copied = None
-        if copied is not None and self.survey.lstat(copied) is not None:
-            of_copy = self.records.standing(copied, source, self.settings)
+        if copied is not None and self.survey.exists(copied):
+            of_copy = self.records.standing(copied, source, self.settings, planned.found.stamp)
             if of_copy is Standing.DONE and self.if_exists == "skip":
                 return replace(planned, target=copied, skip=of_copy.value)
             if of_copy is Standing.FOREIGN and self.if_exists != "overwrite":
@@ -112,20 +114,18 @@ class Settle:
             planned = replace(planned, copied=copied, older=older)
         return self._if_free(planned, target, standing)
 
-    def _is_free(self, path: Path) -> bool:
+    def _is_free(self, path: AnyPath) -> bool:
         """Whether nothing has this name, nor would have it if an input were there that is not."""
-        return self.survey.lstat(path) is None and self.survey.real_of(path, False) not in self.guard
+        return not self.survey.exists(path) and self.survey.real_of(path, False) not in self.guard
 
-    def _older(self, planned: PlannedPhoto) -> tuple[Path, ...]:
+    def _older(self, planned: PlannedPhoto) -> tuple[AnyPath, ...]:
         if self.if_exists not in ("skip", "overwrite"):
             return ()
-        there = [
-            path for path in (planned.target, planned.copied) if path and self.survey.lstat(path) is not None
-        ]
+        there = [path for path in (planned.target, planned.copied) if path and self.survey.exists(path)]
         source = self.survey.real(planned.found.path) if there else None
         return tuple(path for path in there if self.records.source_of(path) == source)
 
-    def _if_free(self, planned: PlannedPhoto, target: Path, standing: Standing) -> PlannedPhoto:
+    def _if_free(self, planned: PlannedPhoto, target: AnyPath, standing: Standing) -> PlannedPhoto:
         source = planned.found.path
         if self.guard.holds(target) and self.if_exists != "rename":
             if standing is not Standing.FOREIGN and self._made_from_inputs(target):
@@ -151,28 +151,30 @@ class Settle:
             return replace(planned, skip=f"{target.name} {standing.value}")
         return planned
 
-    def _made_from_inputs(self, target: Path) -> bool:
+    def _made_from_inputs(self, target: AnyPath) -> bool:
         """Whether a target among the inputs is an older result, which the plan leaves out as an input."""
         maker = self.records.source_of(target)
         return maker is not None and maker in self.guard and maker != self.survey.real(target)
 
-    def _free_name(self, target: Path) -> Path:
+    def _free_name(self, target: AnyPath) -> AnyPath:
         number = 2
         while True:
             candidate = target.with_name(portable(target.stem, f"-{number}{target.suffix}"))
             name = key(candidate.parent, candidate.name, self.survey)
-            if name not in self.taken and self.survey.lstat(candidate) is None:
+            if name not in self.taken and not self.survey.exists(candidate):
                 self.taken.add(name)
                 return candidate
             number += 1
 
 
-def _exists_already(path: Path) -> CollisionError:
+def _exists_already(path: AnyPath) -> CollisionError:
     return CollisionError(f"{path}: exists already", "see --if-exists")
 
 
-def _is_damaged(target: Path) -> bool:
+def _is_damaged(target: AnyPath) -> bool:
     """Whether a file cannot be read; one that a record names and that is cut short is redone."""
+    if isinstance(target, StorePath):  # an object is there as a whole or not at all
+        return False
     try:
         read(target)
     except PhotoError:

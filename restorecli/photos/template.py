@@ -11,6 +11,7 @@ from string import Formatter
 from restorecli.errors import UsageError, did_you_mean
 from restorecli.photos.distinct import portable
 from restorecli.photos.formats import table as formats
+from restorecli.photos.stores.path import AnyPath, path_of
 
 FIELDS = {
     "name": "the photo's name without its suffix",
@@ -61,7 +62,7 @@ class Template:
         text, field, _ = self.pieces[-1]
         return "keep" if field else formats.format_of_suffix(Path(f"a{text}").suffix) or ""
 
-    def path(self, values: Mapping[str, str | int]) -> Path:
+    def path(self, values: Mapping[str, str | int]) -> AnyPath:
         """Return the path for one photo; what comes from a photo is made safe for Windows, folders too.
 
         Args:
@@ -74,7 +75,7 @@ class Template:
                 made += f"{int(values[field]):{digits}}"
             elif field:
                 made += _safe(str(values[field]))
-        return Path(made)
+        return path_of(made)
 
 
 def _safe(value: str) -> str:

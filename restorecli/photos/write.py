@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from restorecli.errors import RestoreError, TooLargeError, UnreadableError, UnsupportedError, WriteError
 from restorecli.imaging.orientation import upright_size
@@ -17,6 +17,8 @@ from restorecli.photos import read, records, temporary
 from restorecli.photos.formats import animation, encode
 from restorecli.photos.formats.page import Page
 from restorecli.photos.formats.table import FORMATS, RAW_ONLY, check_format, kept_format, nearest_depth
+from restorecli.photos.stores import store
+from restorecli.photos.stores.path import AnyPath, StorePath
 
 _DEPTH_NAMES = {Depth.UINT8: "8 bits", Depth.UINT16: "16 bits", Depth.FLOAT32: "32-bit float"}
 
@@ -31,6 +33,7 @@ class WrittenInfo:
         format: its format.
         width: of the first page.
         height: of the first page.
+        line: what is to be recorded of a result in a store, where nothing can be added to a file of records.
     """
 
     warnings: tuple[str, ...]
@@ -38,11 +41,12 @@ class WrittenInfo:
     format: str
     width: int
     height: int
+    line: Mapping[str, Any] | None = None
 
 
 def write(
     pages: Document | Sequence[Photo],
-    target: Path | BinaryIO,
+    target: AnyPath | BinaryIO,
     *,
     format: str = "keep",
     depth: Depth | None = None,
@@ -56,7 +60,8 @@ def write(
 
     Args:
         pages: one photo, or the pages of a TIFF; pixels in the working space that their metadata names.
-        target: a path, whose missing folders are made, or a binary stream, which need not be seekable.
+        target: a path, whose missing folders are made, a name in a store, or a binary stream, which need not
+            be seekable.
         format: one of `formats.WRITABLE`, or "keep" for the kept format of the first page.
         depth: of a sample; None for that of each photo, or the nearest that the format has.
         jpeg_quality: 1–100, for lossy formats.
@@ -74,7 +79,7 @@ def write(
     first = photos[0]
     name = check_format(format)
     name = kept_format(first.format, depth or first.depth) if name == "keep" else name
-    label = str(target) if isinstance(target, Path) else "standard output"
+    label = _label(target)
     _check(photos, name, label)
     with _failures_named(label):
         prepared = []
@@ -87,6 +92,7 @@ def write(
                     0, f"{name} cannot store {_DEPTH_NAMES[wanted]}: stored as {_DEPTH_NAMES[used]}"
                 )
             prepared.append(page)
+        line = None
         if isinstance(target, Path):
             sides = _sides(first, name)
             length = _to_file(
@@ -100,10 +106,38 @@ def write(
             buffer = io.BytesIO()
             _encode(prepared, name, buffer, jpeg_quality)
             length = buffer.seek(0, os.SEEK_END)
-            target.write(buffer.getbuffer())
-            target.flush()
+            line = _deliver(buffer.getvalue(), target, _sides(first, name), record)
     warnings = tuple(dict.fromkeys(text for page in prepared for text in page.warnings))
-    return WrittenInfo(warnings, length, name, *_sides(first, name))
+    return WrittenInfo(warnings, length, name, *_sides(first, name), line)
+
+
+def _label(target: AnyPath | BinaryIO) -> str:
+    return str(target) if isinstance(target, Path | StorePath) else "standard output"
+
+
+def _deliver(
+    data: bytes, target: StorePath | BinaryIO, sides: tuple[int, int], record: records.Record | None
+) -> Mapping[str, Any] | None:
+    """Hand whole bytes to a stream, or put them into a store; return what is to be recorded of these."""
+    if not isinstance(target, StorePath):
+        target.write(data)
+        target.flush()
+        return None
+    _verify(data, sides, target)
+    entry = store.put(target, data)
+    return None if record is None else records.line_of(target, entry.stamp, records.hash_of(data), record)
+
+
+def remove(path: AnyPath) -> None:
+    """Delete a file or an object; one that is not there is no error.
+
+    Raises:
+        OSError: it cannot be deleted.
+    """
+    if isinstance(path, StorePath):
+        store.remove(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _encode(pages: Sequence[Page], name: str, stream: BinaryIO, jpeg_quality: int) -> None:
@@ -123,7 +157,7 @@ def _sides(photo: Photo, name: str) -> tuple[int, int]:
 def write_copy(
     source: Path | bytes,
     document: Document,
-    target: Path | BinaryIO,
+    target: AnyPath | BinaryIO,
     record: records.Record | None = None,
     modified_ns: int | None = None,
 ) -> WrittenInfo:
@@ -140,17 +174,16 @@ def write_copy(
         WriteError: the folder or the disk refuses; nothing is left behind.
         UnreadableError: the input is not any more what was read.
     """
-    label = str(target) if isinstance(target, Path) else "standard output"
+    label = _label(target)
     first = document.pages[0]
     data = source if isinstance(source, bytes) else _same_bytes(source, document)
+    sides, line = (first.width, first.height), None
     with _failures_named(label):
         if isinstance(target, Path):
-            sides = first.width, first.height
             _to_file(lambda stream: stream.write(data), target, sides, record, modified_ns)
         else:
-            target.write(data)
-            target.flush()
-    return WrittenInfo((), len(data), document.format, first.width, first.height)
+            line = _deliver(data, target, sides, record)
+    return WrittenInfo((), len(data), document.format, *sides, line)
 
 
 def _same_bytes(source: Path, document: Document) -> bytes:
@@ -224,7 +257,7 @@ def _to_file(
     return length
 
 
-def _verify(part: Path, sides: tuple[int, int], target: Path) -> None:
+def _verify(part: Path | bytes, sides: tuple[int, int], target: AnyPath) -> None:
     """Read the header back: a full disk or a broken encoder must not pass for a result."""
     try:
         found = read.size(part, name=str(target))

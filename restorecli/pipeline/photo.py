@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from threading import Event as Flag
 from typing import BinaryIO
 
@@ -20,6 +21,8 @@ from restorecli.engine.run import RunResult
 from restorecli.errors import OutOfMemoryError, PhotoError, RestoreError, UnreadableError
 from restorecli.photos.planned import PlannedPhoto
 from restorecli.photos.read import measure, read, read_stream
+from restorecli.photos.stores import store
+from restorecli.photos.stores.path import StorePath
 from restorecli.pipeline.gate import Gate
 from restorecli.pipeline.needs import free_bytes, needed_bytes
 from restorecli.pipeline.together import taken_together
@@ -144,19 +147,23 @@ def read_photo(planned: PlannedPhoto, setup: Setup, admit: Admit = alone) -> Sou
     with _reading_errors(planned):
         name = "standard input" if planned.found.is_stdin else planned.name
         data = _streamed(planned, setup, name)
-        source = planned.found.path if data is None else data
+        path = planned.found.path
+        source = path if data is None and isinstance(path, Path) else data or b""
         admit(needed_bytes(*measure(source, name=name), setup.stages), name)
         with setup.watch.of("decode"):
             return Source(read(source, name=name, frames=setup.frames), data)
 
 
 def _streamed(planned: PlannedPhoto, setup: Setup, name: str) -> bytes | None:
-    """Return the bytes of what can be read once only; None for files."""
+    """Return the bytes of what is no file of this machine, or can be read once only; None for files."""
     if planned.found.is_stdin:
         return read_stream(setup.stdin, name)
+    path = planned.found.path
+    if isinstance(path, StorePath):
+        return store.read(path)
     if not planned.found.is_stream:
         return None
-    with planned.found.path.open("rb") as stream:
+    with path.open("rb") as stream:
         return read_stream(stream, name)
 
 
@@ -266,6 +273,7 @@ def write_photo(restored: Restored, setup: Setup) -> FileDone | FileSkipped:
         result.notes,
         planned.index,
         planned.of,
+        info.line,
     )
 
 

@@ -17,8 +17,8 @@ class Event:
         cls.name = name
 
     def fields(self) -> dict[str, Any]:
-        """Return the event as a JSON object, its name first, without what is unknown or for people."""
-        hidden = {entry.name for entry in fields(self) if entry.metadata.get("for_people")}
+        """Return the event as a JSON object, its name first, without what is unknown or not for scripts."""
+        hidden = {entry.name for entry in fields(self) if entry.metadata.get("hidden")}
         shown = {
             name: value for name, value in asdict(self).items() if value is not None and name not in hidden
         }
@@ -67,6 +67,7 @@ class FileDone(Event, name="file_done"):
         left: nothing was to be done: the result is the picture as it was.
         notes: the details in words; not for scripts.
         index, of: see `FileStarted`.
+        line: what is to be recorded of a result in a store, see `photos.write.WrittenInfo`; not for scripts.
     """
 
     input: str
@@ -78,9 +79,10 @@ class FileDone(Event, name="file_done"):
     warnings: tuple[str, ...] = ()
     details: Mapping[str, str | float] = field(default_factory=dict)
     left: bool = False
-    notes: tuple[str, ...] = field(default=(), metadata={"for_people": True})
+    notes: tuple[str, ...] = field(default=(), metadata={"hidden": True})
     index: int | None = None
     of: int | None = None
+    line: Mapping[str, Any] | None = field(default=None, metadata={"hidden": True})
 
 
 @dataclass(frozen=True)

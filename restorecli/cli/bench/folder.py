@@ -116,7 +116,7 @@ def run_folder(description: RunDescription, say: Callable[[str], None]) -> tuple
         plan = plan_names(find_inputs(shared.inputs or []), output=folder, task_suffix=task)
         setup = ready.setup({}, watch=watch)
         began = time.perf_counter()
-        tally = run_interruptibly(plan.photos, setup, report)
+        tally = run_interruptibly(plan, setup, report)
         seconds = time.perf_counter() - began
     weights = ", ".join(resolved.name for resolved in ready.expected)
     row = FolderRow(task, weights, tally.done, tally.failed, seconds, tally.megapixels, watch.seconds)

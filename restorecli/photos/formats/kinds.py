@@ -109,6 +109,26 @@ _BRANDS = {b"avif": "avif", b"avis": "avif", b"crx ": "raw"} | dict.fromkeys(
 )
 
 
+_BY_SUFFIX = {
+    **dict.fromkeys(RAW_SUFFIXES, "raw"),
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "jpeg"),
+    **dict.fromkeys((".png", ".apng"), "png"),
+    **dict.fromkeys((".tif", ".tiff"), "tiff"),
+    **dict.fromkeys((".bmp", ".dib"), "bmp"),
+    **dict.fromkeys((".pam", ".pbm", ".pgm", ".pnm", ".ppm"), "pnm"),
+    **dict.fromkeys((".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"), "jpeg2000"),
+    **dict.fromkeys((".heic", ".heif"), "heic"),
+    **dict.fromkeys((".psd", ".psb"), "psd"),
+    ".jxl": "jpegxl",
+    **{f".{kind}": kind for kind in ("webp", "gif", "avif", "exr", "hdr", "ico", "pfm", "qoi")},
+}
+
+
+def by_suffix(suffix: str) -> str:
+    """The kind of file that a name with this suffix promises, as `sniff` has it; "" where none is known."""
+    return _BY_SUFFIX.get(suffix.lower(), "")
+
+
 def sniff(head: bytes) -> str:
     """The kind of an image file by its first bytes.
 

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 LOCAL = "file"
 WEB = ("http", "https")
+MEMORY = "memory"
 
 
 class StorePath(PurePosixPath):
@@ -37,6 +38,11 @@ class StorePath(PurePosixPath):
         """The kind of store: "s3", "gs", "memory", "https"; "" for a name inside one."""
         first = self.parts[0] if self.parts else ""
         return first[:-1].lower() if first.endswith(":") else ""
+
+    @property
+    def bucket(self) -> StorePath | None:
+        """What it lies in, as far as its kind of store has buckets."""
+        return None if self.scheme in (*WEB, MEMORY) else StorePath(*self.parts[:2])
 
 
 AnyPath = Path | StorePath
