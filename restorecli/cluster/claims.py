@@ -17,9 +17,9 @@ from typing import Any, Protocol
 from restorecli.cluster.chunks import Claim
 from restorecli.cluster.owners import BEAT, Pulse, this_run
 from restorecli.photos import records
-from restorecli.photos.record_lines import FILE_NAME
 from restorecli.photos.stores import store
 from restorecli.photos.stores.journal import FOLDER, Begun, Journal
+from restorecli.photos.stores.lines import FILE_NAME
 from restorecli.photos.stores.path import AnyPath, StorePath
 from restorecli.photos.temporary import PREFIX
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from restorecli.photos.record_lines import FILE_NAME
 from restorecli.photos.records import Records
+from restorecli.photos.stores.lines import FILE_NAME
 
 Details = Mapping[str, str | float]
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from restorecli.photos.paths import Real, Survey
-from restorecli.photos.record_lines import FILE_NAME, Line, Lines, read_lines
 from restorecli.photos.stores import store
+from restorecli.photos.stores.lines import FILE_NAME, Line, Lines, read_lines
 from restorecli.photos.stores.path import AnyPath, StorePath, is_store
 
 
