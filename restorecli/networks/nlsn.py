@@ -76,6 +76,7 @@ class SparseAttention(nn.Module):
         self.res_scale = res_scale
         self.seed = seed
         self._projections: dict[tuple[int, int, torch.device], Tensor] = {}
+        self._mirrored: dict[tuple[int, int, torch.device], Tensor] = {}
 
     def projection(self, buckets: int) -> Tensor:
         """Return the seeded Gaussian matrix of [match channels, rounds, buckets / 2] for ``buckets``."""
@@ -89,6 +90,13 @@ class SparseAttention(nn.Module):
             self._projections[key] = self.projection(buckets).to(device)
         return self._projections[key]
 
+    def _mirrored_on(self, device: torch.device, buckets: int) -> Tensor:
+        """Return what `nlsn_fused.attend` takes of it, made once too."""
+        key = (self.seed, buckets, device)
+        if key not in self._mirrored:
+            self._mirrored[key] = nlsn_fused.mirrored(self._projection_on(device, buckets))
+        return self._mirrored[key]
+
     def forward(self, x: Tensor, rotations: Tensor | None = None) -> Tensor:
         """Map B×C×H×W to B×C×H×W.
 
@@ -98,17 +106,21 @@ class SparseAttention(nn.Module):
         """
         height, width = x.shape[2:]
         buckets = bucket_count(height * width, self.chunk_size)
-        if rotations is None and buckets:
-            rotations = self._projection_on(x.device, buckets)
         # Scores and exponentials stay in float32 (or double): near ‖q‖ bfloat16 has steps of 0.1 and more.
         exact = torch.float64 if x.dtype == torch.float64 else torch.float32
         match = self.match(x).flatten(2).transpose(1, 2)  # B×L×C/4
         value = self.value(x).flatten(2).transpose(1, 2)  # B×L×C
         fits = match.shape[1] <= fused.MOST_PARTS * self.chunk_size and match.dtype == value.dtype
         if fits and fused.is_available(value, match.shape[2], value.shape[2]):
-            taken = rotations.to(exact) if rotations is not None and buckets else None
+            taken = None
+            if buckets and rotations is not None:
+                taken = nlsn_fused.mirrored(rotations.to(exact))
+            elif buckets:
+                taken = self._mirrored_on(x.device, buckets)
             attended = nlsn_fused.attend(match, value, taken, self.chunk_size, NORM_EPS)
             return torch.add(x, _as_image(attended, x), alpha=self.res_scale)
+        if rotations is None and buckets:
+            rotations = self._projection_on(x.device, buckets)
         match = match.to(exact)
         norm = match.norm(dim=-1, keepdim=True)
         key = match / norm.clamp_min(NORM_EPS)

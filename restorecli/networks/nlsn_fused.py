@@ -22,7 +22,8 @@ def attend(match: Tensor, value: Tensor, rotations: Tensor | None, size: int, le
     Args:
         match: match embeddings, B×L×D.
         value: values, B×L×C of the same dtype.
-        rotations: D×r×buckets/2, float32, on the same device; None where one chunk holds all pixels.
+        rotations: D×r×buckets, float32, on the same device, see `mirrored`; None where one chunk holds all
+            pixels.
         size: k, pixels per chunk.
         least_norm: a key's length counts as this at least.
     """
@@ -36,24 +37,31 @@ def attend(match: Tensor, value: Tensor, rotations: Tensor | None, size: int, le
     queries, keys, values = _chunks(torch.cat([match, key, value], -1), order, size, match.shape[-1])
     found, sums = fused.attend(queries, keys, values)  # (B·r)×n×k×C, stored as (B·r)×k×n×C
     # A pixel's place in that memory: place p of the sorted sequence is offset p mod k of chunk p div k.
-    places = torch.arange(pixels, device=order.device)
-    places = places % size * count + places // size
-    first = torch.arange(batch * rounds, device=order.device).view(batch, rounds, 1) * (count * size)
-    rows = torch.empty_like(order).scatter_(-1, order, places + first).flatten()
+    places = torch.arange(count * size, device=order.device).view(size, count).mT.reshape(-1)[:pixels]
+    if batch * rounds > 1:
+        first = torch.arange(batch * rounds, device=order.device).view(batch, rounds, 1) * (count * size)
+        places = places + first
+    rows = torch.empty_like(order).scatter_(-1, order, places.expand_as(order)).flatten()
     picked = found.transpose(1, 2).reshape(-1, value.shape[-1]).index_select(0, rows)
+    if rounds == 1:
+        return picked.view(batch, pixels, -1)
     weights = sums.transpose(1, 2).reshape(-1).index_select(0, rows).view(batch, rounds, pixels, 1)
     weighted = picked.view(batch, rounds, pixels, -1) * weights.softmax(1).to(value.dtype)
     return weighted.sum(1)
 
 
+def mirrored(rotations: Tensor) -> Tensor:
+    """Return [R; −R] of D×r×buckets/2 projections, which hashing takes the largest of."""
+    return torch.cat([rotations, -rotations], -1)
+
+
 def _hashed(match: Tensor, rotations: Tensor) -> Tensor:
     """Return each pixel's bucket in each round, B×r×L: of [qR; −qR] the place of the largest."""
     batch, pixels, _ = match.shape
-    both = torch.cat([rotations, -rotations], -1)  # D×r×buckets
-    step = max(1, HASHED_AT_ONCE // (batch * pixels * both.shape[-1]))
+    step = max(1, HASHED_AT_ONCE // (batch * pixels * rotations.shape[-1]))
     codes = [
         (match @ some.flatten(1)).view(batch, pixels, *some.shape[1:]).argmax(-1)
-        for some in torch.split(both, step, dim=1)
+        for some in torch.split(rotations, step, dim=1)
     ]
     buckets = codes[0] if len(codes) == 1 else torch.cat(codes, -1)
     return buckets.to(torch.uint8).mT  # one byte sorts in an eighth of the passes of eight
