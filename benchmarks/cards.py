@@ -20,20 +20,25 @@ from restorecli.imaging import cfa, network_view
 from restorecli.models.load import load
 from restorecli.models.registry import ModelEntry, load_registry
 from restorecli.models.resolve import ModelRequest, resolve
+from restorecli.quality.degradations.blur import blurred, motion_kernel
+from restorecli.quality.degradations.darkness import SHOT, darkened
+from restorecli.quality.degradations.small_photo import draw_past, made_small
 from restorecli.quality.degrade import add_noise, jpeg, shrink, to_bytes
 from restorecli.quality.scores import psnr
 from restorecli.tasks.demosaic import mosaic_run
+from restorecli.tasks.estimate.exposure import brightened, stops_too_dark
 from restorecli.tasks.mosaics import show
 
 SIGMA, QUALITY = 35, 12
+MOTION, STOPS = 11, 3  # pixels; stops
 CROPS = {"motocross.png": (70, 0), "coast/lighthouse.png": (124, 58), "parrots.png": (20, 60)}
 SIDE, ZOOM = 84, 3  # pixels of a crop; how much larger it is drawn
 Bytes = NDArray[np.uint8]
 
 
-def given_to(entry: ModelEntry, clean: Bytes) -> tuple[NDArray[np.float32], Bytes, str]:
+def given_to(entry: ModelEntry, clean: Bytes, seed: int = 0) -> tuple[NDArray[np.float32], Bytes, str]:
     """Return what the entry restores (0–1; H×W if a mosaic), a picture of it, and what that is."""
-    light = clean.astype(np.float32) / np.float32(255)
+    light, rng = clean.astype(np.float32) / np.float32(255), np.random.default_rng(seed)
     if entry.task == "denoise":
         noisy = add_noise(clean, SIGMA, seed=7)
         return noisy, to_bytes(noisy), f"noise, sigma {SIGMA}"
@@ -45,7 +50,16 @@ def given_to(entry: ModelEntry, clean: Bytes) -> tuple[NDArray[np.float32], Byte
         mosaic = cfa.sample(light, pattern)
         named = "X-Trans mosaic" if entry.degradation == "xtrans" else "mosaic"
         return mosaic, to_bytes(cfa.as_zeros(mosaic, pattern)), named
+    if entry.task == "deblur":
+        blurry = to_bytes(blurred(clean, motion_kernel(rng, MOTION)))
+        return blurry.astype(np.float32) / np.float32(255), blurry, f"motion of {MOTION} pixels"
+    if entry.task == "enhance":
+        dark = darkened(clean, STOPS, SHOT, rng)
+        seen = dark.astype(np.float32) / np.float32(255)
+        return brightened(seen, 2 ** stops_too_dark(seen)), dark, f"{STOPS} stops too dark"
     small = shrink(clean, entry.scale or 1)
+    if entry.degradation == "real":
+        small = made_small(clean, entry.scale, draw_past(rng, entry.scale), rng)
     larger = Image.fromarray(small).resize((clean.shape[1], clean.shape[0]), Image.Resampling.BICUBIC)
     return small.astype(np.float32) / np.float32(255), np.asarray(larger), f"bicubic x{entry.scale}"
 
@@ -68,7 +82,7 @@ def row(entry: ModelEntry, name: str) -> Image.Image:
         clean = np.asarray(opened.convert("RGB"))
     scale = entry.scale or 1
     clean = clean[: clean.shape[0] // scale * scale, : clean.shape[1] // scale * scale]
-    given, shown, what = given_to(entry, clean)
+    given, shown, what = given_to(entry, clean, list(CROPS).index(name))
     made = restored(entry, given)
     left, top = CROPS[name]
     panels = []

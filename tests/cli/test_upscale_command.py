@@ -181,8 +181,10 @@ def test_the_fewest_scales_that_reach_a_factor_are_taken(
     [
         (["-x8"], "nlsn-light-x2", "×2 and ×4"),
         (["-x1.5"], "nlsn-light-x2", "resize by 0.75"),
-        (["-x2", "--degradation", "real"], "grl-base-real-x4", "×4, then a bicubic resize by 0.5"),
-        (["-x4", "--degradation", "real"], "grl-base-real-x4", ""),
+        (["-x2", "--degradation", "real"], "nlsn-light-real-x4", "×4, then a bicubic resize by 0.5"),
+        (["-x3", "--degradation", "real"], "nlsn-light-real-x4", "×4, then a bicubic resize by 0.75"),
+        (["-x4", "--degradation", "real"], "nlsn-light-real-x4", ""),
+        (["-x4", "--degradation", "real", "--model", "grl"], "grl-base-real-x4", ""),
         (["-x3", "--model", "mirnet"], "mirnet-real-x3", ""),
         (["-x4", "--model", "grl", "--variant", "tiny"], "grl-tiny-x4", ""),
         (["-x6", "--model", "grl-tiny-x3"], "grl-tiny-x3", "×3 and ×3, then a bicubic resize by 0.667"),
