@@ -43,6 +43,8 @@ def kills(count: int, seed: int) -> tuple[str, bool]:
                 if data != expected[path]
             ]
             ended = start(source, out, folder).wait()
+            if not found:  # how long a whole run takes on the machine as it is now
+                span = ended.seconds
             if ended.code != 0 or results(out) != expected:
                 bad.append(f"kill {number}: not finished after it, exit {ended.code}")
             bad += [f"kill {number}: {path.name} is left" for path in out.glob(".restore-*.part")]
