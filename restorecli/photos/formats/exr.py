@@ -1,6 +1,7 @@
 """OpenEXR files by the project's own library: light in any primaries, with premultiplied alpha.
 
-Source: OpenEXR's technical introduction, and its standard attributes (chromaticities, dataWindow).
+Source: OpenEXR's technical introduction (of luminance and chroma: RY = (R − Y) / Y, BY likewise), and its
+standard attributes (chromaticities, dataWindow). Chroma of fewer samples is refused: the library mixes rows.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from restorecli.photos.formats.page import Page
 from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples
 
 _COLOURS = ("R", "G", "B")
+_CHROMA = ("Y", "RY", "BY")
 
 
 def decode(data: bytes, name: str) -> list[Raster]:
@@ -38,10 +40,14 @@ def decode(data: bytes, name: str) -> list[Raster]:
     if chosen is None:
         raise UnsupportedError(f"{name}: an EXR without colour or gray channels")
     part, names, alpha_name = chosen
+    chromaticities = part.header.get("chromaticities")
     planes = [np.asarray(part.channels[each].pixels, np.float32) for each in names]
     alpha = np.asarray(part.channels[alpha_name].pixels, np.float32) if alpha_name else None
     if any(plane.shape != planes[0].shape for plane in planes):
         raise UnsupportedError(f"{name}: an EXR of subsampled channels")
+    if names[-1].endswith("BY"):
+        primaries = icc.SPACES["srgb"] if chromaticities is None else _in_order(chromaticities)
+        planes = _of_chroma(planes, primaries)
     raster = Raster(
         np.stack(planes, axis=-1),
         "gray" if len(planes) == 1 else "rgb",
@@ -51,7 +57,6 @@ def decode(data: bytes, name: str) -> list[Raster]:
         alpha is not None,
         True,
     )
-    chromaticities = part.header.get("chromaticities")
     if chromaticities is not None and len(planes) == 3 and not _are_srgb(chromaticities):
         raster.linear, raster.icc = False, _profile(chromaticities)
     used = len(planes) + (alpha is not None)
@@ -65,11 +70,20 @@ def _channels(part: Any) -> tuple[Any, list[str], str | None] | None:
     """A part with the names of its colour or gray channels, and of alpha; None where it has none."""
     names = set(part.channels)
     for prefix in ("", *sorted({name.rpartition(".")[0] + "." for name in names if "." in name})):
-        for wanted in (_COLOURS, ("Y",)):
+        for wanted in (_COLOURS, _CHROMA, ("Y",)):
             full = [prefix + each for each in wanted]
             if names.issuperset(full):
                 return part, full, prefix + "A" if prefix + "A" in names else None
     return None
+
+
+def _of_chroma(planes: list[Samples], x_y: tuple[float, ...]) -> list[Samples]:
+    """R, G and B of Y, RY and BY, by the primaries' x and y as `_in_order` gives them."""
+    luma, red, blue = planes
+    columns = np.array([(x / y, 1, (1 - x - y) / y) for x, y in zip(x_y[::2], x_y[1::2], strict=True)])
+    shares = np.linalg.solve(columns[1:].T, columns[0]).astype(np.float32)  # in white's luminance
+    r, b = (red + 1) * luma, (blue + 1) * luma
+    return [r, (luma - shares[0] * r - shares[2] * b) / shares[1], b]
 
 
 def _in_order(chromaticities: Any) -> tuple[float, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import Imath
 import numpy as np
 import OpenEXR
 import pytest
@@ -82,3 +83,37 @@ def test_what_is_no_picture_and_what_is_damaged(tmp_path):
     for length in (20, len(whole) // 2):
         with pytest.raises(PhotoError):
             read(whole[:length], name="cut.exr")
+
+
+def chroma(light, weights):
+    luma = light @ np.array(weights, np.float32)
+    return {"Y": luma, "RY": (light[:, :, 0] - luma) / luma, "BY": (light[:, :, 2] - luma) / luma}
+
+
+@pytest.mark.parametrize("prefix", ["", "beauty."])
+def test_luminance_and_chroma_become_colours(tmp_path, prefix):
+    planes = chroma(LIGHT + 0.1, (0.2126, 0.7152, 0.0722))
+    path = exr(tmp_path / "a.exr", {prefix + name: plane for name, plane in planes.items()})
+    photo = read(path).pages[0]
+    assert not photo.warnings
+    assert np.allclose(photo.pixels, encoded(LIGHT + 0.1), atol=2e-3)
+
+
+def test_luminance_is_of_the_files_primaries(tmp_path):
+    p3 = icc.SPACES["display-p3"]
+    header = {"chromaticities": (*p3[2:], *p3[:2])}
+    weights = (0.228975, 0.691739, 0.079287)  # of SMPTE EG 432-1
+    path = exr(tmp_path / "a.exr", chroma(LIGHT + 0.1, weights), **header)
+    direct = exr(tmp_path / "b.exr", rgb(LIGHT + 0.1), **header)
+    assert np.allclose(read(path).pages[0].pixels, read(direct).pages[0].pixels, atol=2e-3)
+
+
+def test_chroma_of_fewer_samples_is_refused_and_not_taken_for_gray(tmp_path):
+    kind = Imath.PixelType(Imath.PixelType.FLOAT)
+    head = OpenEXR.Header(8, 6)
+    head["channels"] = {"Y": Imath.Channel(kind), **dict.fromkeys(("RY", "BY"), Imath.Channel(kind, 2, 2))}
+    file = OpenEXR.OutputFile(str(tmp_path / "a.exr"), head)
+    file.writePixels({"Y": bytes(4 * 48), "RY": bytes(48), "BY": bytes(48)})
+    file.close()
+    with pytest.raises(UnsupportedError, match="subsampled"):
+        read(tmp_path / "a.exr")
