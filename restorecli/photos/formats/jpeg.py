@@ -224,7 +224,7 @@ def _decode_all_the_same(
         if _UNKNOWN_SAMPLING in complaint and space == "RGB" and data.rfind(_END) > 0:
             return imagecodecs.jpeg8_decode(data), "unusual chroma subsampling: damage was not looked for"
     except (ValueError, RuntimeError) as error:
-        complaint = f"{complaint} ({error})" if _NO_END not in complaint else complaint
+        complaint = complaint if _NO_END in complaint else str(error)
     raise UnreadableError(f"{name}: damaged JPEG: {_plain(complaint)}")
 
 

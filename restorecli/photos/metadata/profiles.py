@@ -67,8 +67,8 @@ def to_working(raster: Raster) -> tuple[FloatArray, bytes | None, str]:
         return pixels, None, "srgb"
     try:
         return _convert(pixels, profile, raster)
-    except _ERRORS as error:
-        raster.warnings.append(f"the colour profile cannot be used ({error}): ignored")
+    except _ERRORS:
+        raster.warnings.append("the colour profile cannot be used: ignored")
         return to_float(raster.samples, raster.peak), None, "srgb"
 
 
