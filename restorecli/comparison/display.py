@@ -1,4 +1,4 @@
-"""A file as a screen shows it: sRGB in 8 bits, upright, transparency on a chequered ground."""
+"""A file as a screen shows it: sRGB in 8 bits, upright, on a gray ground where it is transparent."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from restorecli.tasks.developing import Look, developed
 
 Bytes = NDArray[np.uint8]
 
-_CHECK = 16  # pixels a side of the ground's squares
-_LIGHT, _DARK = np.float32(0.86), np.float32(0.72)
+_GROUND = np.float32(0.75)  # even, so that it is the same at every size
 _NAMES = {"jpeg": "JPEG", "jpeg2000": "JPEG 2000", "jpegxl": "JPEG XL", "raw": "camera RAW", "webp": "WebP"}
 _DEPTHS = {Depth.UINT8: "8 bit", Depth.UINT16: "16 bit", Depth.FLOAT32: "float"}
 
@@ -76,7 +75,8 @@ def of_photo(photo: Photo, *, pages: int = 1) -> Shown:
         notes.append(f"the first of {pages} pages")
     pixels = profiles.to_srgb(photo.pixels, photo.metadata)
     if photo.alpha is not None:
-        pixels = on_checks(pixels, photo.alpha)
+        pixels = on_ground(pixels, photo.alpha)
+        notes.append("what is transparent is shown on gray")
     samples = quantized(pixels, Depth.UINT8)
     return Shown(np.repeat(samples, 3, axis=2) if samples.shape[2] == 1 else samples, kind, tuple(notes))
 
@@ -100,16 +100,14 @@ def plainly_developed(photo: Photo, raw: Raw) -> Photo:
     return developed(replace(photo, raw=raw), raw, values, Look("clip", "srgb", 0.0), 1.0)
 
 
-def on_checks(pixels: FloatArray, alpha: FloatArray) -> FloatArray:
-    """Lay a picture over a chequered ground.
+def on_ground(pixels: FloatArray, alpha: FloatArray) -> FloatArray:
+    """Lay a picture over a gray ground.
 
     Args:
         pixels: H×W×C in 0–1, not premultiplied.
         alpha: H×W in 0–1.
     """
-    rows, columns = (np.arange(side) // _CHECK for side in alpha.shape)
-    ground = np.where((rows[:, None] + columns) % 2, _DARK, _LIGHT)[..., None]
-    laid: FloatArray = ground + (pixels - ground) * alpha[..., None]
+    laid: FloatArray = _GROUND + (pixels - _GROUND) * alpha[..., None]
     return laid
 
 

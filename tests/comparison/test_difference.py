@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import imagecodecs
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from restorecli.comparison import difference
 from restorecli.comparison.difference import Box, Pair, differ
-from restorecli.comparison.display import Shown
+from restorecli.comparison.display import Shown, show
 from restorecli.errors import UnsupportedError
 from restorecli.imaging.resample import resize
 from tests.comparison.scenes import Bytes, noisy, scene
@@ -65,3 +66,8 @@ def test_sides_may_be_rounded(size: tuple[int, int]) -> None:
 def test_pictures_of_other_proportions_are_refused() -> None:
     with pytest.raises(UnsupportedError, match="160×120 and 120×160 pixels"):
         pair(scene(120, 160), scene(160, 120))
+
+
+def test_what_is_transparent_is_the_same_at_every_size() -> None:
+    small, large = (np.dstack([scene(30 * k, 40 * k), np.zeros((30 * k, 40 * k), np.uint8)]) for k in (1, 3))
+    assert differ(Pair(*(show(imagecodecs.png_encode(one), "a.png") for one in (small, large)))).mean == 0
