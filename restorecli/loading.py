@@ -32,6 +32,20 @@ class Loaded:
     network: Network
     prepared: Prepared
 
+    @property
+    def facts(self) -> Facts:
+        """How it is run."""
+        return Facts(self.prepared.tile, self.prepared.overlap, self.prepared.precision)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What results depend on of how a network is run: as `Prepared` has it."""
+
+    tile: int
+    overlap: int
+    precision: str
+
 
 class Models:
     """Gives a run its networks; a network that several photos need is prepared once, for the first of them.
@@ -43,6 +57,8 @@ class Models:
         fetch: whether weights may be downloaded and converted.
         say: called, once per message, with what the user should know about weights and devices.
         warn: called, once per message, with how weights differ from those asked for; default ``say``.
+        found: weights that are found already, by entry name or file.
+        facts: how networks are run, by the names of their weights, where another machine has decided it.
     """
 
     def __init__(
@@ -54,6 +70,8 @@ class Models:
         fetch: bool = True,
         say: Callable[[str], None] = lambda _: None,
         warn: Callable[[str], None] | None = None,
+        found: Mapping[str | Path, Resolved] | None = None,
+        facts: Mapping[str, Facts] | None = None,
     ) -> None:
         self.settings = settings
         self.seed = seed
@@ -61,7 +79,8 @@ class Models:
         self.fetch = fetch
         self.say = say
         self.warn = warn or say
-        self._found: dict[str | Path, Resolved] = {}
+        self.found: dict[str | Path, Resolved] = dict(found or {})
+        self._facts = dict(facts or {})
         self._loaded: dict[tuple[Any, ...], Loaded] = {}
 
     def resolve(self, request: ModelRequest) -> Resolved:
@@ -79,15 +98,15 @@ class Models:
         return replace(found, notes=_level_notes(choice, found))
 
     def _once(self, key: str | Path, request: ModelRequest, unsaid: tuple[str, ...]) -> Resolved:
-        if key not in self._found:
+        if key not in self.found:
             found = resolve(request, progress=self.progress, fetch=self.fetch)
-            self._found[key] = found
+            self.found[key] = found
             for text in found.warnings:
                 self.warn(text)
             for text in found.notes:
                 if text not in unsaid:
                     self.say(text)
-        return self._found[key]
+        return self.found[key]
 
     def get(self, request: ModelRequest, run: Fixed | None = None) -> Loaded:
         """Return the network for ``request``, ready.
@@ -116,6 +135,8 @@ class Models:
 
     def _with_defaults(self, resolved: Resolved) -> RunSettings:
         entry, settings = resolved.entry, self.settings
+        if (facts := self._facts.get(resolved.name)) is not None:
+            return replace(settings, tile=facts.tile, overlap=facts.overlap, precision=facts.precision)
         if entry is None:
             return settings
         tile = entry.tile if settings.tile is None else settings.tile

@@ -24,9 +24,9 @@ def command_of(kind: type[CommandOptions]) -> Callable[..., None]:
         description = RunDescription.of(own, shared)
         found = begin(description)
         with loading(quiet=shared.quiet):
-            from restorecli.cli.restoring import restore  # imports torch
+            from restorecli.cli.cluster.where import carry_out  # imports torch
 
-        restore(description, found)
+        carry_out(description, found)
 
     command.__name__ = kind.command
     command.__doc__ = inspect.getdoc(kind)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from restorecli.commands.options import INPUTS, OUTPUT, RUN, option
+from restorecli.commands.declare import INPUTS, OUTPUT, RUN, option
 from restorecli.errors import ExitCode
 
 

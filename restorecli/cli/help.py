@@ -12,7 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from restorecli.commands.options import INPUTS, MODEL, OUTPUT
+from restorecli.commands.declare import INPUTS, MODEL, OUTPUT
 
 MOST_COLUMNS = 100
 _LEFT = 27  # columns of names; longer ones stand in a line of their own

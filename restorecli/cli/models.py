@@ -10,7 +10,7 @@ import typer
 
 from restorecli.cli import model_tables as tables
 from restorecli.cli.help import BriefCommand
-from restorecli.commands.options import beginning_of, model_names
+from restorecli.commands.declare import beginning_of, model_names
 from restorecli.errors import UsageError, WeightsError
 from restorecli.models.choose import license_policy as policy_of
 from restorecli.models.costs import costs_of

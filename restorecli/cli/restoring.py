@@ -56,29 +56,9 @@ def restore(description: RunDescription, found: Sequence[Found]) -> None:
     with download_bar(wanted=not (options.quiet or options.json_lines)) as progress:
         ready = make_ready(description, progress=progress, say=report.note, warn=report.warn)
         settings = ready.settings
-        plan = plan_names(
-            found,
-            output=options.output,
-            task_suffix=description.suffix,
-            format=options.format,
-            if_exists=options.if_exists,
-            copies=options.unneeded == "copy",
-            settings=settings,
-        )
-        photos = shard(plan.photos, options.shard) if options.shard else plan.photos
-        plan = replace(plan, photos=_numbered(photos))
-        del photos
-        for text in (*plan.notes, *(_engine_notes(ready) if options.verbose else ())):
-            report.note(text)
+        plan = planned(description, found, settings)
         event = plan_event(plan, ready)
-        if options.dry_run:
-            well = print_plan(event, plan, ready.stages, ready.loaded, as_json=options.json_lines)
-            raise typer.Exit(ExitCode.DONE if well else ExitCode.SOME_FAILED)
-        report.event(event)
-        targets = (photo.target for photo in plan.photos)
-        folders = dict.fromkeys(target.parent for target in targets if isinstance(target, Path))
-        for path in remove_leftovers(folders):
-            report.note(f"{path}: left by a run that was killed, removed")
+        say_plan(plan, ready, report, event)
         with comparing(description, plan.photos, event, report) as (followed, streams):
             tally = run_interruptibly(
                 plan,
@@ -88,6 +68,41 @@ def restore(description: RunDescription, found: Sequence[Found]) -> None:
                 fail_fast=options.fail_fast,
             )
     raise typer.Exit(exit_code(tally))
+
+
+def planned(description: RunDescription, found: Sequence[Found], settings: Mapping[str, str]) -> Plan:
+    """Return what is going to be done: the names, and the share of the photos that was asked for."""
+    options = description.shared
+    plan = plan_names(
+        found,
+        output=options.output,
+        task_suffix=description.suffix,
+        format=options.format,
+        if_exists=options.if_exists,
+        copies=options.unneeded == "copy",
+        settings=settings,
+    )
+    photos = shard(plan.photos, options.shard) if options.shard else plan.photos
+    return replace(plan, photos=_numbered(photos))
+
+
+def say_plan(plan: Plan, ready: Ready, report: Reporter, event: PlanMade) -> None:
+    """Say what is going to be done, and make room for it.
+
+    Raises:
+        typer.Exit: that was all, a dry run.
+    """
+    options = ready.description.shared
+    for text in (*plan.notes, *(_engine_notes(ready) if options.verbose else ())):
+        report.note(text)
+    if options.dry_run:
+        well = print_plan(event, plan, ready.stages, ready.loaded, as_json=options.json_lines)
+        raise typer.Exit(ExitCode.DONE if well else ExitCode.SOME_FAILED)
+    report.event(event)
+    targets = (photo.target for photo in plan.photos)
+    folders = dict.fromkeys(target.parent for target in targets if isinstance(target, Path))
+    for path in remove_leftovers(folders):
+        report.note(f"{path}: left by a run that was killed, removed")
 
 
 def _numbered(photos: Sequence[PlannedPhoto]) -> tuple[PlannedPhoto, ...]:
@@ -104,19 +119,26 @@ def _engine_notes(ready: Ready) -> tuple[str, ...]:
     return (f"device {', '.join(prepared.device_names)}", *prepared.reasons)
 
 
-def plan_event(plan: Plan, ready: Ready) -> PlanMade:
-    """Return the event that says what is going to be done."""
-    expected = ready.expected
-    prepared = ready.loaded[0].prepared if ready.loaded else None
+def plan_event(plan: Plan, ready: Ready, devices: str = "") -> PlanMade:
+    """Return the event that says what is going to be done.
+
+    Args:
+        plan: what is to be done.
+        ready: the networks.
+        devices: where they run, if not here.
+    """
+    expected, facts = ready.expected, ready.facts
+    if ready.loaded:
+        devices = ",".join(ready.loaded[0].prepared.devices)
     return PlanMade(
         files=len(plan.photos),
         model=", ".join(dict.fromkeys(each.network for each in expected)),
         variant=", ".join(dict.fromkeys(each.variant for each in expected)),
         weights=", ".join(dict.fromkeys(each.name for each in expected)),
-        device=",".join(prepared.devices) if prepared else "",
-        precision=prepared.precision if prepared else "",
-        tile=prepared.tile if prepared else 0,
-        warnings=tuple(dict.fromkeys(text for each in ready.expected for text in each.warnings)) or None,
+        device=devices,
+        precision=facts.precision if facts else "",
+        tile=facts.tile if facts else 0,
+        warnings=tuple(dict.fromkeys(text for each in expected for text in each.warnings)) or None,
     )
 
 

@@ -36,9 +36,9 @@ def run(chain: ChainOptions, shared: SharedOptions) -> None:
     description = RunDescription(read_chain(steps, sources), shared)
     found = begin(description)
     with loading(quiet=shared.quiet):
-        from restorecli.cli.restoring import restore  # imports torch
+        from restorecli.cli.cluster.where import carry_out  # imports torch
 
-    restore(description, found)
+    carry_out(description, found)
 
 
 def _sorted_out(first: str, shared: SharedOptions, sources: Sources) -> tuple[str, SharedOptions]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 from restorecli.commands.base import CommandOptions
+from restorecli.commands.declare import MODEL, option
 from restorecli.commands.dejpeg import DejpegOptions
 from restorecli.commands.denoise import DenoiseOptions
-from restorecli.commands.options import MODEL, SharedOptions, option
+from restorecli.commands.options import SharedOptions
 from restorecli.commands.upscale import MOST, UpscaleOptions
 from restorecli.commands.values import between
 from restorecli.errors import UsageError

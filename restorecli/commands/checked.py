@@ -13,6 +13,7 @@ from restorecli.photos.formats.table import check_format
 from restorecli.photos.naming import FRAMES, IF_EXISTS, UNNEEDED
 
 LONGEST_TIMEOUT = 1e9  # seconds
+MOST_GPUS = 64  # of a worker
 
 
 def check(options: SharedOptions) -> None:
@@ -45,6 +46,12 @@ def check(options: SharedOptions) -> None:
         )
     if options.compare is not None:
         check_target(options.compare, "--compare")
+    if options.cluster is None and (options.workers != "auto" or options.gpus_per_worker != "auto"):
+        what = "--workers" if options.workers != "auto" else "--gpus-per-worker"
+        raise UsageError(f"{what} does nothing without --cluster", "add --cluster auto")
+    if number(options.workers, "--workers") == 0:
+        raise UsageError("--workers 0: nobody would restore anything", "give 1 or more")
+    level(options.gpus_per_worker, "--gpus-per-worker", 0, MOST_GPUS)
     level(options.file_timeout, "--file-timeout", 0, LONGEST_TIMEOUT)
     if options.format != "keep":
         check_format(options.format)

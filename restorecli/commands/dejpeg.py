@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from restorecli.commands.base import CommandOptions
-from restorecli.commands.options import MODEL, SharedOptions, option
+from restorecli.commands.declare import MODEL, option
+from restorecli.commands.options import SharedOptions
 from restorecli.commands.values import level
 
 if TYPE_CHECKING:

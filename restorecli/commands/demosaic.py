@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from restorecli.commands.base import CommandOptions
-from restorecli.commands.options import MODEL, OUTPUT, SharedOptions, option
+from restorecli.commands.declare import MODEL, OUTPUT, option
+from restorecli.commands.options import SharedOptions
 from restorecli.commands.values import between, one_of
 from restorecli.errors import UsageError
 

@@ -1,88 +1,24 @@
-"""How an option is declared, and the options that all restoring commands share.
-
-An option is a field of a dataclass, annotated as Typer wants it: the command line, presets and the record of
-settings all read it there.
-"""
+"""The options that all restoring commands share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-INPUTS, MODEL, ENGINE, OUTPUT, RUN = "Inputs", "Model", "Speed and memory", "Output", "Run"
-
-
-PREFIX = "RESTORE_"
-"""Of the variables that set options."""
-_PLACEHOLDERS = frozenset({"N", "NAME", "FILE", "FOLDER", "PHOTOS", "NETWORK", "TASK", "PATH", "EV"})
-
-
-def option(
-    *names: str,
-    help: str,
-    panel: str,
-    metavar: str | None = None,
-    complete: Callable[[str], list[str]] | None = None,
-    **more: Any,
-) -> Any:
-    """Return a Typer option that can also be set by ``RESTORE_…``, named after its first long name.
-
-    Args:
-        names: as typed: "--tile", "-o".
-        help: what it does.
-        panel: the heading it stands under in the help.
-        metavar: what stands for its value, choices with ``|`` between them.
-        complete: gives the values that begin with what was typed; default: the choices of ``metavar``.
-        more: further arguments of `typer.Option`.
-    """
-    long = next(name for name in names if name.startswith("--")).split("/")[0]
-    if complete is None and metavar is not None and "|" in metavar:
-        complete = beginning_of([word for word in metavar.split("|") if word not in _PLACEHOLDERS])
-    return typer.Option(
-        *names,
-        help=help,
-        rich_help_panel=panel,
-        metavar=metavar,
-        envvar=variable_of(long),
-        autocompletion=complete,
-        **more,
-    )
-
-
-def beginning_of(words: Sequence[str]) -> Callable[[str], list[str]]:
-    """Return what gives those of ``words`` that begin with what was typed."""
-
-    def complete(incomplete: str) -> list[str]:
-        return [word for word in words if word.startswith(incomplete)]
-
-    return complete
-
-
-def model_names(incomplete: str) -> list[str]:
-    """Return the networks, and the files of weights, whose names begin with ``incomplete``."""
-    from restorecli.models.registry import load_registry
-
-    registry = load_registry()
-    known = [*registry.networks, *(entry.name for entry in registry.entries)]
-    begun = [name for name in known if name.startswith(incomplete)]
-    return begun if incomplete else list(registry.networks)
-
-
-def format_names(incomplete: str) -> list[str]:
-    """Return the formats that can be written whose names begin with ``incomplete``."""
-    from restorecli.photos.formats.table import WRITABLE
-
-    return beginning_of(("keep", *WRITABLE))(incomplete)
-
-
-def variable_of(option: str) -> str:
-    """Return the environment variable of a long option's name: ``RESTORE_TILE`` of ``--tile``."""
-    return PREFIX + option.removeprefix("--").upper().replace("-", "_")
-
+from restorecli.commands.declare import (
+    ENGINE,
+    INPUTS,
+    MODEL,
+    OUTPUT,
+    RUN,
+    beginning_of,
+    format_names,
+    model_names,
+    option,
+)
 
 Weights = Annotated[
     Path | None, option("--weights", help="Use this checkpoint.", panel=MODEL, metavar="FILE")
@@ -296,6 +232,35 @@ class SharedOptions:
             "-j",
             help="Reader and writer threads; auto: up to 4 readers, and a writer for each core but one.",
             panel=ENGINE,
+            metavar="auto|N",
+        ),
+    ] = "auto"
+    cluster: Annotated[
+        str | None,
+        option(
+            "--cluster",
+            help="Restore on the machines of a Ray cluster: the one this process is in or else this machine "
+            "(auto), or the one at an address (ray://head:10001).",
+            panel=RUN,
+            metavar="auto|ADDRESS",
+            complete=beginning_of(("auto",)),
+        ),
+    ] = None
+    workers: Annotated[
+        str,
+        option(
+            "--workers",
+            help="Processes of the cluster that restore. auto: one for each GPU, or else for each core.",
+            panel=RUN,
+            metavar="auto|N",
+        ),
+    ] = "auto"
+    gpus_per_worker: Annotated[
+        str,
+        option(
+            "--gpus-per-worker",
+            help="GPUs for each of them; 0.5: two share a card and its memory.",
+            panel=RUN,
             metavar="auto|N",
         ),
     ] = "auto"

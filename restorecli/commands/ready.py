@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
+from pathlib import Path
 from typing import Any
 
 from restorecli import __version__
@@ -12,7 +13,7 @@ from restorecli.commands.checked import LONGEST_TIMEOUT, engine_settings, precis
 from restorecli.commands.description import RunDescription
 from restorecli.commands.options import SharedOptions
 from restorecli.commands.values import level
-from restorecli.loading import Loaded, Models
+from restorecli.loading import Facts, Loaded, Models
 from restorecli.models.download import Progress
 from restorecli.models.resolved import Resolved
 from restorecli.photo import Depth
@@ -37,6 +38,7 @@ class Ready:
         expected: the weights of every stage that all photos go through, as a photo of no special kind needs
             them.
         loaded: their networks; empty where weights are not here yet and may not be fetched (a dry run).
+        given: how the networks are run elsewhere, where they are not loaded here.
     """
 
     description: RunDescription
@@ -44,6 +46,12 @@ class Ready:
     stages: tuple[Stage, ...]
     expected: tuple[Resolved, ...]
     loaded: tuple[Loaded, ...]
+    given: tuple[Facts, ...] = ()
+
+    @property
+    def facts(self) -> Facts | None:
+        """How the first network is run, where that is known."""
+        return next(iter((*self.given, *(each.facts for each in self.loaded))), None)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -57,7 +65,7 @@ class Ready:
         Weights that a photo makes the run choose follow from these and from the photo itself.
         """
         shared = self.description.shared
-        prepared = self.loaded[0].prepared if self.loaded else None
+        facts = self.facts
         settings: dict[str, Any] = {
             "task": self.description.suffix,
             **self.description.recorded(),
@@ -66,9 +74,9 @@ class Ready:
                 dict.fromkeys(resolved.digest or resolved.name for resolved in self.expected)
             ),
             "variant": shared.variant or "usual",
-            "tile": prepared.tile if prepared else shared.tile,
-            "overlap": prepared.overlap if prepared else shared.tile_overlap,
-            "precision": prepared.precision if prepared else precision(shared),
+            "tile": facts.tile if facts else shared.tile,
+            "overlap": facts.overlap if facts else shared.tile_overlap,
+            "precision": facts.precision if facts else precision(shared),
             "self_ensemble": shared.self_ensemble,
             "compile": shared.compile,
             "seed": shared.seed,
@@ -116,6 +124,9 @@ def make_ready(
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda _: None,
     warn: Callable[[str], None] | None = None,
+    load: bool = True,
+    found: Mapping[str | Path, Resolved] | None = None,
+    facts: Mapping[str, Facts] | None = None,
 ) -> Ready:
     """Find the networks that most photos will need, and prepare them unless it is a dry run.
 
@@ -124,6 +135,9 @@ def make_ready(
         progress: gets the bytes of downloads.
         say: gets, once each, what the user should know of weights and devices.
         warn: gets, once each, how weights are others than were asked for; ``say`` where none is given.
+        load: whether networks are prepared here.
+        found: weights that another process has found.
+        facts: how networks are run, by the names of their weights, where another machine has decided it.
 
     Raises:
         RestoreError: weights or device are not available.
@@ -136,13 +150,15 @@ def make_ready(
         fetch=not shared.dry_run,
         say=say,
         warn=warn,
+        found=found,
+        facts=facts,
     )
     stages = tuple(description.stages(models))
     expected = tuple(models.resolve(stage.request) for stage in usual(stages))
-    found = Ready(description, models, stages, expected, ())
-    for text in found.notes:
+    ready = Ready(description, models, stages, expected, ())
+    for text in ready.notes:
         say(text)
-    if any(resolved.path is None for resolved in expected):
-        return found
+    if not load or any(resolved.path is None for resolved in expected):
+        return ready
     loaded = tuple(models.get(stage.request, stage.run) for stage in usual(stages))
     return Ready(description, models, stages, expected, loaded)

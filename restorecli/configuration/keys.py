@@ -10,7 +10,8 @@ from typing import Any, get_type_hints
 from typer.models import OptionInfo
 
 from restorecli.commands.auto import NOT_FOR_ALL
-from restorecli.commands.options import PREFIX, SharedOptions
+from restorecli.commands.declare import PREFIX
+from restorecli.commands.options import SharedOptions
 from restorecli.commands.table import COMMANDS
 
 ALL, RUN, PRESETS, ABOUT = "all", "run", "presets", "about"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -36,6 +37,9 @@ SMALLEST_TILE = 32
 MODEST_TILE = 128  # of every network takes well below 1 GiB: not worth measuring where it was asked for
 BATCH_PIXELS = 1024 * 1024  # per forward pass: enough to fill any GPU
 LARGEST_BATCH = 32
+
+SHARE_OF_GPU = "RESTORE_SHARE_OF_GPU"
+"""The variable with the share of a card's memory that a process may take, where several share a card."""
 
 
 @dataclass(frozen=True)
@@ -129,12 +133,13 @@ def affordable_pixels(curve: Curve, device: torch.device) -> int | None:
 
 
 def total_memory(device: torch.device) -> int:
-    """Return the device's memory in bytes, all of it."""
+    """Return the device's memory in bytes: all of it, or this process's share of a GPU's."""
     if device.type == "cpu":
         return total_bytes()
     if device.type == "mps":
         return int(torch.mps.recommended_max_memory())
-    return int(getattr(torch, device.type).get_device_properties(device).total_memory)
+    whole = int(getattr(torch, device.type).get_device_properties(device).total_memory)
+    return int(whole * float(os.environ.get(SHARE_OF_GPU, "1")))
 
 
 def release(device: torch.device) -> None:

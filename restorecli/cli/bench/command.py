@@ -9,7 +9,7 @@ from dataclasses import fields
 from restorecli.cli.bench.options import BenchOptions
 from restorecli.cli.loading_line import loading
 from restorecli.cli.signature import with_options
-from restorecli.commands.options import variable_of
+from restorecli.commands.declare import variable_of
 from restorecli.errors import UsageError
 
 MODES = ("compare", "folder", "table", "data", "pairs", "sweep")

@@ -6,20 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from restorecli.commands.options import (
-    ENGINE,
-    MODEL,
-    OUTPUT,
-    RUN,
-    Compile,
-    Precision,
-    Seed,
-    SelfEnsemble,
-    Weights,
-    beginning_of,
-    model_names,
-    option,
-)
+from restorecli.commands.declare import ENGINE, MODEL, OUTPUT, RUN, beginning_of, model_names, option
+from restorecli.commands.options import Compile, Precision, Seed, SelfEnsemble, Weights
 from restorecli.models.registry import TASKS
 
 WHAT, QUALITY = "What to measure", "Quality"

@@ -1,0 +1,1 @@
+"""``--cluster``: runs that this process only leads."""
