@@ -16,6 +16,7 @@ from restorecli.imaging.cicp import Cicp
 from restorecli.photo import Depth, Metadata, Photo, Rounded
 from restorecli.photos.formats import png, png_write
 from restorecli.photos.formats.boxed import jpeg2000
+from restorecli.photos.formats.boxed.avif_metadata import with_metadata
 from restorecli.photos.formats.page import SAMPLE_TYPES, Page, quantized
 from restorecli.photos.formats.table import FORMATS
 from restorecli.photos.metadata import carried as md
@@ -233,13 +234,11 @@ def _avif(page: Page, stream: BinaryIO, quality: int) -> None:
 
 
 def _avif_hdr(page: Page, stream: BinaryIO, quality: int) -> None:
-    """10 bits with code points, which Pillow cannot write; what can, writes no metadata."""
+    """10 bits with code points, which Pillow cannot write; what can writes no metadata, which come after."""
     assert page.cicp is not None
-    if page.exif or page.xmp or page.icc:
-        page.warnings.append("an AVIF of an HDR picture gets no EXIF and XMP data: left out")
     matrix = _BT2020_MATRIX if page.cicp.primaries == _BT2020 else _BT601_MATRIX
     samples = np.rint(np.ascontiguousarray(page.plain) * np.float32(1023 / 65535)).astype(np.uint16)
-    stream.write(
+    encoded = bytes(
         imagecodecs.avif_encode(
             samples,
             level=quality,
@@ -250,6 +249,12 @@ def _avif_hdr(page: Page, stream: BinaryIO, quality: int) -> None:
             matrix=matrix,
         )
     )
+    block = exif.without(page.exif, {exif.ORIENTATION}) if page.exif else None
+    try:
+        encoded = with_metadata(encoded, block, page.xmp)
+    except ValueError:
+        page.warnings.append("the EXIF and XMP data could not be put into the AVIF: left out")
+    stream.write(encoded)
 
 
 def _jp2(page: Page, stream: BinaryIO, quality: int) -> None:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from restorecli.imaging.cicp import Cicp
 
 _MOST = 10_000  # boxes in one place; more is damage
+
+
+def box(kind: bytes, body: bytes) -> bytes:
+    """One box with its length."""
+    return struct.pack(">I4s", 8 + len(body), kind) + body
 
 
 def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
@@ -58,22 +64,43 @@ def primary_properties(data: bytes) -> list[tuple[bytes, bytes]]:
     return [properties[index - 1] for index in wanted if 0 < index <= len(properties)]
 
 
-def primary_item(data: bytes) -> bytes:
-    """The first stretch of bytes of a HEIF file's primary item; empty where it is not plainly in the file.
+@dataclass(frozen=True)
+class Place:
+    """Where an item of a HEIF file lies.
 
-    Source: ISO/IEC 14496-12, 8.11.3 (iloc).
+    Attributes:
+        item: its number.
+        method: 0 for places in the file.
+        stretches: first byte and length of each.
     """
-    primary, places = find(data, b"meta", b"pitm"), find(data, b"meta", b"iloc")
-    if primary is None or places is None:
+
+    item: int
+    method: int
+    stretches: tuple[tuple[int, int], ...]
+
+
+def primary_item(data: bytes) -> bytes:
+    """The first stretch of bytes of a HEIF file's primary item; empty where it is not plainly in the file."""
+    primary = find(data, b"meta", b"pitm")
+    if primary is None:
         return b""
     try:
         (wanted,) = struct.unpack_from(">I" if data[primary[0]] else ">H", data, primary[0] + 4)
-        return _stretch(data, places[0], wanted)
     except (struct.error, IndexError):
         return b""
+    for place in places(data):
+        if place.item == wanted and place.method == 0 and place.stretches:
+            start, length = place.stretches[0]
+            return data[start : start + length]
+    return b""
 
 
-def _stretch(data: bytes, at: int, wanted: int) -> bytes:
+def places(data: bytes) -> Iterator[Place]:
+    """Where the items of a HEIF file lie (ISO/IEC 14496-12, 8.11.3, iloc); none where that is not stated."""
+    found = find(data, b"meta", b"iloc")
+    if found is None or found[1] - found[0] < 8:
+        return
+    at = found[0]
     version = data[at]
     sizes = data[at + 4] >> 4, data[at + 4] & 15, data[at + 5] >> 4, data[at + 5] & 15
     offset_size, length_size, base_size, index_size = (*sizes[:3], sizes[3] if version else 0)
@@ -91,12 +118,9 @@ def _stretch(data: bytes, at: int, wanted: int) -> bytes:
         take(2)
         base, count = take(base_size), take(2)
         stretches = [
-            (take(index_size), take(offset_size), take(length_size)) for _ in range(min(count, _MOST))
+            (take(index_size), base + take(offset_size), take(length_size)) for _ in range(min(count, _MOST))
         ]
-        if item == wanted and stretches and method == 0:
-            start = base + stretches[0][1]
-            return data[start : start + stretches[0][2]]
-    return b""
+        yield Place(item, method, tuple(stretch[1:] for stretch in stretches))
 
 
 def _associations(ipma: bytes) -> dict[int, list[int]]:

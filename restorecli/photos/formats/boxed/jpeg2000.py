@@ -11,7 +11,7 @@ import numpy as np
 
 from restorecli.errors import UnreadableError, UnsupportedError
 from restorecli.photo import Depth
-from restorecli.photos.formats.boxed.boxes import boxes, find
+from restorecli.photos.formats.boxed.boxes import box, boxes, find
 from restorecli.photos.formats.extent import Extent
 from restorecli.photos.formats.page import Page
 from restorecli.photos.metadata import iptc
@@ -194,26 +194,22 @@ def with_metadata(encoded: bytes, page: Page) -> bytes:
     parts = []
     for kind, at, stop in boxes(encoded):
         body = encoded[at:stop]
-        parts.append(_box(kind, _header_with(body, page) if kind == b"jp2h" else body))
+        parts.append(box(kind, _header_with(body, page) if kind == b"jp2h" else body))
     captions = iptc.to_resources(page.iptc, page.resources)
     blocks = ((_EXIF, page.exif), (_XMP, page.xmp), (_IPTC, page.iptc), (_RESOURCES, captions))
-    return b"".join([*parts, *(_box(b"uuid", name + data) for name, data in blocks if data)])
+    return b"".join([*parts, *(box(b"uuid", name + data) for name, data in blocks if data)])
 
 
 def _header_with(body: bytes, page: Page) -> bytes:
     kept = b""
     for kind, at, stop in boxes(body):
         if kind == b"colr" and page.icc:
-            kept += _box(b"colr", b"\2\0\0" + page.icc)
+            kept += box(b"colr", b"\2\0\0" + page.icc)
         else:
-            kept += _box(kind, body[at:stop])
+            kept += box(kind, body[at:stop])
     if page.dpi:
         across, down = (Fraction(value / 0.0254).limit_denominator(1000) for value in page.dpi)
         numbers = (down.numerator, down.denominator, across.numerator, across.denominator)
         if max(numbers) <= 0xFFFF:
-            kept += _box(b"res ", _box(b"resc", struct.pack(">HHHHbb", *numbers, 0, 0)))
+            kept += box(b"res ", box(b"resc", struct.pack(">HHHHbb", *numbers, 0, 0)))
     return kept
-
-
-def _box(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I4s", 8 + len(body), kind) + body
