@@ -13,6 +13,7 @@ from restorecli.models.choose import Choice, ModelRequest, choose
 from restorecli.models.download import Progress
 from restorecli.models.load import load
 from restorecli.models.resolve import Resolved, resolve
+from restorecli.models.tiling import tiling
 from restorecli.networks.network import Network
 
 Fixed = Mapping[str, Any] | Callable[[Network], Mapping[str, Any]]
@@ -141,7 +142,11 @@ class Models:
             return settings
         tile = entry.tile if settings.tile is None else settings.tile
         overlap = entry.tile_overlap if settings.overlap is None else settings.overlap
-        return replace(settings, tile=tile, overlap=overlap)
+        known = tiling(entry.name)
+        if known is None:
+            return replace(settings, tile=tile, overlap=overlap)
+        overlap = known.overlap if overlap is None else overlap
+        return replace(settings, tile=tile, overlap=overlap, paces=known.paces)
 
 
 def _level_notes(choice: Choice, found: Resolved) -> tuple[str, ...]:

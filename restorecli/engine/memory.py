@@ -24,6 +24,7 @@ from restorecli.engine.cache import recall, remember
 from restorecli.engine.facts import Facts
 from restorecli.engine.faults import is_out_of_memory, may_be_out_of_memory
 from restorecli.engine.precision import device_key, photo_like, probe_side
+from restorecli.engine.tiles import Pace
 from restorecli.host import available_bytes, total_bytes
 
 # On a CPU the time per useful pixel is flat from about 128 to 384 (below, most of it is overlap; above, it
@@ -102,14 +103,20 @@ def _peaks(
     return _peaks(call, facts, device, small)
 
 
-def choose_tile(curve: Curve, facts: Facts, device: torch.device) -> tuple[int, str]:
-    """Return the side of the automatic tile, and why.
+def choose_tile(
+    curve: Curve, facts: Facts, device: torch.device, pace: Pace | None = None
+) -> tuple[int, str]:
+    """Return the side of the largest automatic tile, and why.
+
+    With a ``pace`` the sides to choose from are those that it was measured at.
 
     It depends on the machine's whole memory only, so it is the same for each run: attention networks see a
     tile, not the photo, and their output changes slightly with it.
     """
     budget = total_memory(device) * (CPU_SHARE if device.type == "cpu" else GPU_SHARE)
     sides = CPU_SIDES if device.type == "cpu" else GPU_SIDES
+    if pace is not None:
+        sides = tuple(sorted({*pace.sides, *(side for side in sides if side < pace.sides[0])}, reverse=True))
     limit = facts.tile_limit or sides[0]
     fitting = [side for side in sides if side <= limit and curve.peak(side**2) <= budget]
     side = fitting[0] if fitting else SMALLEST_TILE

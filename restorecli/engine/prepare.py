@@ -23,7 +23,7 @@ from restorecli.engine.memory import (
 )
 from restorecli.engine.precision import Choice, choose, exact_arithmetic
 from restorecli.engine.settings import RunSettings
-from restorecli.engine.tiles import Grid, plan_grid
+from restorecli.engine.tiles import Grid, Pace, plan_cheapest, plan_grid
 from restorecli.engine.tuned import (
     REASON,
     recall_batch,
@@ -45,7 +45,9 @@ class Prepared:
 
     Attributes:
         facts: the network's facts.
-        tile: side planned for tiles in input pixels; 0 for the whole image.
+        tile: side planned for tiles in input pixels; 0 for the whole image. With a ``pace``, tiles of any
+            shape have as many pixels as such a square or fewer.
+        pace: by which tiles are planned; None for tiles as large as may be.
         overlap: pixels that neighbouring tiles share at least.
         batch: tiles per forward pass.
         precision: what images are computed in.
@@ -66,10 +68,12 @@ class Prepared:
         tile: int,
         overlap: int,
         batch: int,
+        pace: Pace | None = None,
     ) -> None:
         self.facts = facts
         self.lanes = tuple(lanes)
         self.tile = tile
+        self.pace = pace
         self.overlap = overlap
         self.batch = batch
         self.precision = "fp32"
@@ -97,6 +101,8 @@ class Prepared:
         """Return the tiles of an image of ``height``×``width``: as planned, or as small as memory demands."""
         tile = self.tile
         limits = [lane.pixel_limit for lane in self.lanes if lane.pixel_limit is not None]
+        if self.pace is not None:
+            return self._cheapest(height, width, self.pace, min([*limits, tile**2]))
         if limits:
             tile = tile or max(height, width)
             while min(tile, height) * min(tile, width) > min(limits) and tile // 2 >= SMALLEST_TILE:
@@ -106,7 +112,14 @@ class Prepared:
 
     def planned_grid(self, height: int, width: int) -> Grid:
         """Return the tiles of an image of ``height``×``width`` where memory is no matter."""
+        if self.pace is not None:
+            return self._cheapest(height, width, self.pace, self.tile**2)
         return self._plan(height, width, self.tile, self.overlap)
+
+    def _cheapest(self, height: int, width: int, pace: Pace, most: int) -> Grid:
+        multiple = self.facts.side_multiple
+        most = max(most, SMALLEST_TILE**2)
+        return plan_cheapest(height, width, most, self.overlap, pace, multiple, self._alignment)
 
     def _plan(self, height: int, width: int, tile: int, overlap: int) -> Grid:
         rounding = 1
@@ -185,15 +198,22 @@ def prepare(network: nn.Module, settings: RunSettings) -> Prepared:
     for lane in lanes:
         lane.curve = plans[str(lane.device)][2]
     tile, batch, _, reason = min(plans.values(), key=lambda plan: plan[:2])
+    pace = _pace(settings, devices, chosen.precision) if tile and reason != REASON else None
     if tile and overlap > tile // 2:
         if settings.overlap is not None:
             warnings.append(f"tiles of {tile} overlap by {tile // 2}, half their side, not by {overlap}")
         overlap = tile // 2
-    prepared = Prepared(facts, lanes, settings, tile=tile, overlap=overlap, batch=batch)
+    prepared = Prepared(facts, lanes, settings, tile=tile, overlap=overlap, batch=batch, pace=pace)
     prepared.precision = chosen.precision
     prepared.warnings = tuple(dict.fromkeys([*warnings, *(w for c in choices.values() for w in c.warnings)]))
     prepared.reasons = (f"precision {chosen.precision}: {chosen.reason}", f"tile {tile or 'whole'}: {reason}")
     return prepared
+
+
+def _pace(settings: RunSettings, devices: Sequence[torch.device], precision: str) -> Pace | None:
+    """Return the network's pace where all devices are CPUs and it is known for ``precision``."""
+    on_cpus = all(device.type == "cpu" for device in devices)
+    return settings.paces.get(precision) if on_cpus and settings.tile is None else None
 
 
 def _common(choices: Sequence[Choice]) -> Choice:
@@ -247,7 +267,8 @@ def _plan(
     if tile is None and facts.prefers_whole:
         tile, reason = 0, "the network is not made for tiles; they may still be needed for memory"
     if tile is None:
-        tile, reason = choose_tile(curve, facts, lane.device)
+        pace = _pace(settings, [lane.device], precision)
+        tile, reason = choose_tile(curve, facts, lane.device, pace)
     batch = settings.batch or tuned.batch or choose_batch(curve, tile, lane.device)
     if settings.batch is None:
         batch = min(batch, recall_batch(facts, lane.device, precision, tile) or batch)

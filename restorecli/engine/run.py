@@ -222,10 +222,10 @@ def _warnings(prepared: Prepared, job: _Job) -> Iterator[str]:
     for lane in prepared.lanes:
         yield from lane.messages()
     height, width = (side + 2 * job.border for side in job.image.shape[-2:])
-    planned = max(prepared.planned_grid(height, width).tile)
-    used = min(max(job.grid.tile), job.notes.smallest or planned)
-    if used < planned:
-        yield f"memory does not suffice for tiles of {planned}; tiles of {used} were used"
+    planned = prepared.planned_grid(height, width)
+    if job.notes.smallest is not None or job.grid.count > planned.count:
+        used = job.notes.smallest or min(job.grid.tile)
+        yield f"memory does not suffice for tiles of {max(planned.tile)}; tiles of {used} were used"
 
 
 def _in_order(lanes: tuple[Lane, ...], job: _Job) -> Generator[tuple[int, Tensor], None, None]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from restorecli.engine.tiles import Pace
 from restorecli.errors import DeviceError, UsageError, unknown_value
 
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
@@ -56,6 +58,8 @@ class RunSettings:
         batch: tiles per forward pass; None chooses.
         alignment: tiles start at multiples of it (2 keeps a Bayer mosaic's phase).
         compile: run the network through `torch.compile`; the first tile of a size waits for the compiler.
+        paces: by precision, how long the network takes per pixel of tiles of several sizes on a CPU, where
+            that is known: automatic tiles are then those that take the least time.
 
     Raises:
         UsageError: a value is outside its range.
@@ -71,6 +75,7 @@ class RunSettings:
     batch: int | None = None
     alignment: int = 1
     compile: bool = False
+    paces: Mapping[str, Pace] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:

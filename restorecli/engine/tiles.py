@@ -5,8 +5,15 @@ All numbers are input pixels. An axis is planned by itself, and a grid is the pr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from math import lcm
+from functools import lru_cache
+from math import lcm, sqrt
+
+THINNEST = 64
+"""No tile of a plan by cost is thinner, unless the image is: its neighbours' context would be most of it."""
+AS_GOOD = 1.03
+"""A plan may cost so much more than the cheapest where it has fewer tiles: attention sees more in each."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +105,15 @@ def plan_axis(
     shared = min(-(-overlap // step), largest - 1)
     count = -(-(units - shared) // (largest - shared))
     side = _rounded_up(-(-(units + (count - 1) * shared) // count), coarse, largest)
+    return _equal(length, count, side, step)
+
+
+def _equal(length: int, count: int, side: int, step: int) -> Axis:
+    """Return ``count`` tiles of ``side`` steps of pixels, evenly along ``length`` pixels."""
+    units = -(-length // step)
     free = units - side
     # ⌊i·free / (n−1)⌋ moves on by at most ⌈free / (n−1)⌉ ≤ side − shared, so every overlap is kept.
-    starts = tuple(index * free // (count - 1) * step for index in range(count))
+    starts = tuple(index * free // max(1, count - 1) * step for index in range(count))
     return Axis(length, units * step, side * step, starts)
 
 
@@ -124,6 +137,79 @@ def plan_grid(
         plan_axis(height, tile, overlap, multiple, alignment, rounding),
         plan_axis(width, tile, overlap, multiple, alignment, rounding),
     )
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long a network takes per pixel of a tile, relative to other sizes of tiles.
+
+    Attributes:
+        sides: of the square tiles that were measured, ascending.
+        times: per pixel, in any unit.
+    """
+
+    sides: tuple[int, ...]
+    times: tuple[float, ...]
+
+    def at(self, pixels: int) -> float:
+        """Return the time per pixel of a tile of ``pixels``, between those that were measured."""
+        side = sqrt(pixels)
+        if side <= self.sides[0]:
+            return self.times[0]
+        for index, (below, above) in enumerate(zip(self.sides, self.sides[1:], strict=False)):
+            if side <= above:
+                part = (side - below) / (above - below)
+                return self.times[index] + part * (self.times[index + 1] - self.times[index])
+        return self.times[-1]
+
+
+@lru_cache(maxsize=256)
+def plan_cheapest(
+    height: int, width: int, most: int, overlap: int, pace: Pace, multiple: int = 1, alignment: int = 1
+) -> Grid:
+    """Cut an image into the equal tiles that take the least time, by ``pace``, of ``most`` pixels or fewer.
+
+    Among plans that cost nearly the same (`AS_GOOD`), the one with the fewest tiles is taken; the whole image
+    is one of them.
+
+    Args:
+        height: of the image.
+        width: of the image.
+        most: pixels a tile may have, by memory and by what was measured.
+        overlap: least number of pixels two neighbours share, as for `plan_axis`.
+        pace: of the network.
+        multiple: as for `plan_axis`.
+        alignment: as for `plan_axis`.
+    """
+    step = lcm(multiple, alignment)
+    rows, columns = (tuple(_cuts(length, overlap, step)) for length in (height, width))
+    plans = []
+    for down, tall in rows:
+        for across, wide in columns:
+            pixels = tall * wide * step**2
+            if pixels <= most:
+                plans.append((down * across * pixels * pace.at(pixels), down * across, down, tall, wide))
+    if not plans:  # less than the smallest tile may be had: as small as it must be
+        return plan_grid(height, width, max(step, int(sqrt(most))), overlap, multiple, alignment)
+    bound = AS_GOOD * min(plans)[0]
+    _, count, down, tall, wide = min(
+        (plan for plan in plans if plan[0] <= bound), key=lambda plan: (plan[1], *plan)
+    )
+    return Grid(_equal(height, down, tall, step), _equal(width, count // down, wide, step))
+
+
+def _cuts(length: int, overlap: int, step: int) -> Iterator[tuple[int, int]]:
+    """Yield numbers of tiles along a side, and their own side in steps, from one tile on."""
+    units = -(-length // step)
+    shared = -(-overlap // step)
+    yield 1, units
+    count = 2
+    while True:
+        side = -(-(units + (count - 1) * shared) // count)
+        if side * step < THINNEST or side <= 2 * shared:
+            return
+        yield count, side
+        count += 1
 
 
 def ramps(axis: Axis, scale: int = 1) -> tuple[tuple[float, float], ...]:

@@ -15,6 +15,7 @@ from restorecli.models.convert import native_metadata
 from restorecli.models.costs import Cost
 from restorecli.models.detect import parameter_count
 from restorecli.models.registry import ModelEntry
+from restorecli.models.tiling import tiling
 from restorecli.networks import NETWORKS, layout
 from restorecli.networks.network import Network
 
@@ -81,13 +82,14 @@ def cost_of(group: Sequence[ModelEntry]) -> Cost:
     """
     entry = group[0]
     network = skeleton(entry)
+    measured = tiling(entry.name)
     kept = ", ".join(network.half_unsafe)
     return Cost(
         models=tuple(entry.name for entry in group),
         parameters=parameter_count(network),
         gmac_per_megapixel=entry.gmac or round(gmac_per_megapixel(entry), 3),
         side_multiple=network.side_multiple,
-        tile_overlap=entry.tile_overlap or network.tile_overlap,
+        tile_overlap=measured.overlap if measured else entry.tile_overlap or network.tile_overlap,
         value_range=network.value_range,
         precisions="fp32, bf16, fp16" + (f" ({kept} in fp32)" if kept else ""),
     )

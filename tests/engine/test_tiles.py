@@ -5,7 +5,7 @@ import sys
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restorecli.engine.tiles import plan_axis, plan_grid, ramps
+from restorecli.engine.tiles import Grid, Pace, plan_axis, plan_cheapest, plan_grid, ramps
 
 sides = st.integers(1, 400)
 plans = st.tuples(
@@ -107,3 +107,46 @@ def test_ramps_lie_in_the_overlap_and_do_not_cross(plan, scale):
 def test_geometry_needs_no_torch():
     code = "import sys, restorecli.engine.tiles, restorecli.engine.settings; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+FLAT = Pace((128, 512), (1.0, 1.0))
+GROWING = Pace((128, 256, 512), (1.0, 1.0, 2.0))
+paces = st.sampled_from([FLAT, GROWING])
+
+
+def cost(grid: Grid, pace: Pace) -> float:
+    pixels = grid.tile[0] * grid.tile[1]
+    return grid.count * pixels * pace.at(pixels)
+
+
+@given(sides, sides, st.integers(1000, 200_000), st.integers(0, 64), paces, st.sampled_from([1, 2, 8]))
+@settings(max_examples=200, deadline=None)
+def test_the_cheapest_plan_covers_the_image_and_keeps_to_its_limits(
+    height, width, most, overlap, pace, multiple
+):
+    grid = plan_cheapest(height, width, most, overlap, pace, multiple)
+    for axis in (grid.rows, grid.columns):
+        covered = {x for start in axis.starts for x in range(start, start + axis.tile)}
+        assert covered == set(range(axis.padded)) and axis.tile % multiple == 0
+        possible = min(overlap, max(0, axis.tile - multiple))
+        assert all(shared >= min(possible, axis.tile // 2) for shared in axis.overlaps)
+    assert grid.count == 1 or grid.tile[0] * grid.tile[1] <= most or min(grid.tile) <= 64
+
+
+@given(st.integers(100, 900), st.integers(100, 900), st.integers(0, 64), paces)
+@settings(max_examples=100, deadline=None)
+def test_no_plan_of_square_tiles_is_cheaper(height, width, overlap, pace):
+    best = plan_cheapest(height, width, 512**2, overlap, pace)
+    others = (plan_grid(height, width, side, overlap) for side in range(max(128, 2 * overlap), 513, 16))
+    assert all(cost(best, pace) <= 1.03 * cost(other, pace) * (1 + 1e-9) for other in others)
+
+
+def test_a_picture_is_taken_whole_where_that_is_no_slower():
+    assert plan_cheapest(321, 481, 512**2, 16, FLAT).count == 1
+    assert plan_cheapest(321, 481, 512**2, 16, GROWING).count > 1
+    assert plan_cheapest(1000, 1000, 512**2, 16, FLAT).count == 4
+
+
+def test_pace_lies_between_what_was_measured():
+    assert GROWING.at(100) == 1.0 and GROWING.at(512**2) == GROWING.at(10**9) == 2.0
+    assert GROWING.at(384**2) == 1.5

@@ -1,0 +1,59 @@
+"""What is measured of tiles for each file of weights is what runs use."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from benchmarks.tiling import narrowest
+from restorecli.engine.settings import RunSettings
+from restorecli.loading import Models
+from restorecli.models.choose import ModelRequest
+from restorecli.models.registry import load_registry, package_data
+from restorecli.models.tiling import FILE, tiling
+
+TABLE: dict[str, Any] = json.loads((package_data("registry") / FILE).read_text())
+LIGHT = [entry.name for entry in load_registry().entries if entry.ships]
+
+
+def test_every_light_file_was_measured_and_nothing_else() -> None:
+    assert sorted(TABLE) == sorted(LIGHT)
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_the_overlap_is_the_narrowest_that_the_rule_allows(name: str) -> None:
+    row = TABLE[name]
+    assert row["overlap"] == narrowest(row["apart"])
+    chosen = next(each for each in row["apart"] if each["overlap"] == row["overlap"])
+    assert chosen["mean"] - row["apart"][-1]["mean"] < 0.1
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_paces_are_read_as_they_were_measured(name: str) -> None:
+    known = tiling(name)
+    assert known is not None
+    for precision, times in TABLE[name]["microseconds"].items():
+        pace = known.paces[precision]
+        assert list(pace.sides) == sorted(pace.sides)
+        assert all(pace.at(int(side) ** 2) == time for side, time in times.items())
+
+
+def test_runs_take_the_measured_overlap_unless_another_is_asked_for() -> None:
+    request = ModelRequest("dejpeg", model="nlsn-light-dejpeg")
+    known = tiling("nlsn-light-dejpeg")
+    assert known is not None
+    usual = Models(RunSettings(precision="fp32", device="cpu")).get(request).prepared
+    asked = Models(RunSettings(tile=96, overlap=40, precision="fp32", device="cpu")).get(request).prepared
+    assert usual.overlap == known.overlap and usual.pace == known.paces["fp32"]
+    assert (asked.tile, asked.overlap, asked.pace) == (96, 40, None)
+
+
+def test_a_picture_of_usual_size_is_not_cut_where_its_tiles_would_compute_more() -> None:
+    request = ModelRequest("dejpeg", model="nlsn-light-dejpeg")
+    prepared = Models(RunSettings(precision="fp32", device="cpu")).get(request).prepared
+    computed = prepared.grid(321, 481)
+    assert computed.count * computed.tile[0] * computed.tile[1] < 1.15 * 321 * 481
+    large = prepared.grid(1000, 1000)
+    assert large.count * large.tile[0] * large.tile[1] < 1.15 * 1000 * 1000
