@@ -1,14 +1,16 @@
 """Measure what tiles do to each of the light weights: ``python -m benchmarks.tiling PHOTOS``.
 
-Two things, into ``weights/registry/tiling.json``, by which `restorecli.models.tiling` plans:
+What it finds goes into ``weights/registry/tiling.json``, by which `restorecli.models.tiling` plans:
 
 - the processors' time per pixel of square tiles of several sizes, with one thread, in float32 and bfloat16
   (where the processor computes it; what was measured before stays otherwise);
 - the overlap: tiles of 256 against the whole picture, in grey levels of 255, mean and largest, over all
   photos. Attention makes tiles differ whatever the overlap is; the widest one tells by how much. Taken is the
-  narrowest that adds less than `ALLOWED` to that, and costs less than `ALLOWED_DECIBELS` more PSNR.
+  narrowest that adds less than `ALLOWED` to that;
+- with --sizes, for weights that keep the size: the PSNR by the size of tiles. Some networks, trained on small
+  patches, restore worse what they see more of; then tiles are not larger than the best, within `LOST` dB.
 
-PHOTOS is a folder of clean pictures of 480×480 pixels or more, such as Kodak's. How a processor with less does:
+PHOTOS is a folder of clean pictures of 480×480 pixels or more, such as Kodak's. On a processor with less:
 ``ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 python -m benchmarks.tiling PHOTOS --precision fp32``
 """
 
@@ -43,7 +45,8 @@ SIDES = (128, 256, 384, 512, 768, 1024)
 MOST_SECONDS = 3.0  # of one pass: larger tiles of slow networks are left out
 CROP, TILE = 480, 256
 OVERLAPS = (8, 16, 24, 32, 64)
-ALLOWED, ALLOWED_DECIBELS = 0.1, 0.0025
+ALLOWED = 0.1
+TRIED, LOST = (0, 520, 288, 216, 152), 0.001
 PROTOCOLS: dict[str, dict[str, Any]] = {"dejpeg": {"qualities": (20,)}, "denoise": {"sigmas": (25.0,)}}
 CPU = torch.device("cpu")
 
@@ -93,14 +96,28 @@ def overlaps(entry: ModelEntry, photos: list[Bytes]) -> list[dict[str, float]]:
 
 
 def narrowest(rows: list[dict[str, float]]) -> int:
-    """Return the least overlap that adds less to what the widest changes than is allowed."""
-    *_, widest = rows
+    """Return the least overlap that adds less than `ALLOWED` grey levels to what the widest changes."""
+    anyway = rows[-1]["mean"]
+    return int(next(row["overlap"] for row in rows if row["mean"] - anyway < ALLOWED))
 
-    def suffices(row: dict[str, float]) -> bool:
-        lost = widest.get("psnr", 0.0) - row.get("psnr", 0.0)
-        return row["mean"] - widest["mean"] < ALLOWED and lost < ALLOWED_DECIBELS
 
-    return int(next(row["overlap"] for row in rows if suffices(row)))
+def sizes(entry: ModelEntry, photos: list[Bytes]) -> list[dict[str, float]]:
+    """Return the mean PSNR of results by the side of the tiles, 0 for whole pictures."""
+    protocol = protocols(entry.task, **PROTOCOLS.get(entry.task, {}))[0]
+    pairs = list(_pairs(entry, protocol, photos))
+    rows = []
+    for side in TRIED:
+        made = _restored(entry, protocol, pairs, RunSettings(tile=side, overlap=16, device="cpu"))
+        scores = [psnr(_bytes(a), truth, border=0) for a, (_, truth) in zip(made, pairs, strict=True)]
+        rows.append({"side": side, "psnr": round(statistics.fmean(scores), 4)})
+    return rows
+
+
+def largest(rows: list[dict[str, float]]) -> int | None:
+    """Return the largest side whose PSNR is within `LOST` of the best; None where whole pictures are."""
+    best = max(row["psnr"] for row in rows)
+    side = int(next(row["side"] for row in rows if row["psnr"] > best - LOST))
+    return side or None
 
 
 def _request(entry: ModelEntry) -> ModelRequest:
@@ -147,7 +164,9 @@ def main() -> None:
     options.add_argument("--runs", type=int, default=3, help="of every time")
     options.add_argument("--model", action="append", help="only this; repeatable")
     options.add_argument("--precision", action="append", help="of the times; default: all")
-    options.add_argument("--no-overlap", action="store_true", help="times only")
+    options.add_argument("--no-overlap", action="store_true", help="no overlap")
+    options.add_argument("--no-times", action="store_true", help="no times")
+    options.add_argument("--sizes", action="store_true", help="PSNR by the size of tiles")
     given = options.parse_args()
     torch.set_num_threads(1)
     photos = _photos(given.photos, given.count)
@@ -156,14 +175,19 @@ def main() -> None:
     for entry in (entry for entry in load_registry().entries if entry.ships):
         if given.model and entry.name not in given.model:
             continue
-        row = table.setdefault(entry.name, {"overlap": 32, "microseconds": {}, "apart": []})
-        for precision in given.precision or ("fp32", *candidates(CPU)):
+        row = table.setdefault(entry.name, {"overlap": None, "microseconds": {}, "apart": []})
+        wanted = given.precision or ("fp32", *candidates(CPU))
+        for precision in () if given.no_times else wanted:
             row["microseconds"][precision] = microseconds(entry, precision, given.runs)
             print(entry.name, precision, row["microseconds"][precision], flush=True)
         if not given.no_overlap:
             row["apart"] = overlaps(entry, photos)
             row["overlap"] = narrowest(row["apart"])
             print(entry.name, row["overlap"], *row["apart"], sep="\n  ", flush=True)
+        if given.sizes and entry.scale == 1:
+            row["sizes"] = sizes(entry, photos)
+            row["largest"] = largest(row["sizes"])
+            print(entry.name, row["largest"], *row["sizes"], sep="\n  ", flush=True)
         _write(file, table)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,6 +161,44 @@ class Raw:
     denoised: bool = False
 
 
+class Parts(Protocol):
+    """A photo's pixels where they are: in its file, which is read as they are needed."""
+
+    def pixels(self, top: int, bottom: int, left: int = 0, right: int | None = None) -> FloatArray:
+        """Return rows ``top`` … ``bottom`` − 1, columns likewise, as `Photo.pixels` would hold them."""
+
+    def release(self, row: int) -> None:
+        """Let go of the rows above ``row``."""
+
+    def sample(self) -> FloatArray:
+        """Return squares from all over the picture, put together, by which the whole is judged."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+class Spooled(Protocol):
+    """A result's samples, encoded in a file beside that of the result."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of a strip."""
+
+    @property
+    def big_endian(self) -> bool:
+        """Whether samples of 16 bits begin with the greater byte."""
+
+    @property
+    def check(self) -> int:
+        """Adler-32 of what a PNG's pixels inflate to."""
+
+    def strips(self) -> Iterator[bytes]:
+        """Yield the strips as they are to stand in the result's file."""
+
+    def remove(self) -> None:
+        """Delete the file: the result is written."""
+
+
 @dataclass(frozen=True, eq=False)
 class Rounded:
     """What a result is beyond its pixels that is rounded for its file already, to take less memory.
@@ -169,6 +208,7 @@ class Rounded:
         profile: ICC profile to embed.
         cicp: primaries and transfer by ITU-T H.273, to be written beside it.
         warnings: what the file could not keep of the colours.
+        spooled: where the samples are, for a result that is not held: its pixels then only have its shape.
     """
 
     format: str
@@ -176,6 +216,7 @@ class Rounded:
     profile: bytes | None = None
     cicp: tuple[int, int] | None = None
     warnings: tuple[str, ...] = ()
+    spooled: Spooled | None = None
 
 
 @dataclass(frozen=True)
@@ -193,6 +234,7 @@ class Photo:
         quantisation: a JPEG file's tables; None for other formats.
         raw: set for camera RAW that is not developed yet, whose pixels are then as `Raw` says.
         rounded: set for a result whose pixels are unsigned integers, the samples of the file it will be.
+        parts: set for a photo that is too large to be held: ``pixels`` then only has its shape.
     """
 
     pixels: FloatArray
@@ -204,6 +246,7 @@ class Photo:
     quantisation: Quantisation | None = None
     raw: Raw | None = None
     rounded: Rounded | None = None
+    parts: Parts | None = None
 
     @property
     def height(self) -> int:

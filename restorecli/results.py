@@ -10,8 +10,10 @@ from typing import BinaryIO
 import torch
 
 from restorecli.engine.blend import allocate
+from restorecli.errors import UnsupportedError
 from restorecli.photo import Depth, Document, Photo
 from restorecli.photos.formats.table import RAW_ONLY, is_kept_as, kept_format, nearest_depth
+from restorecli.photos.giants.spool import STREAMED, Shape, Spool, SpoolRounding
 from restorecli.photos.planned import PlannedPhoto
 from restorecli.photos.records import Record
 from restorecli.photos.rounding import Rounding
@@ -42,7 +44,9 @@ class Encoding:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-def rounding_for(page: Photo, planned: PlannedPhoto, encoding: Encoding) -> MakeRounding | None:
+def rounding_for(
+    page: Photo, planned: PlannedPhoto, encoding: Encoding, fingerprint: str = ""
+) -> MakeRounding | None:
     """Return what rounds the result of ``page`` for its file while it is made.
 
     Returns:
@@ -53,10 +57,29 @@ def rounding_for(page: Photo, planned: PlannedPhoto, encoding: Encoding) -> Make
     depth = nearest_depth(wanted, name)
     if page.alpha is not None or name in RAW_ONLY or depth is Depth.FLOAT32:
         return None
+    if page.parts is not None:
+        return _spooling(planned, encoding, name, depth, fingerprint)
     kind = torch.uint8 if depth is Depth.UINT8 else torch.uint16
 
     def make(photo: Photo, height: int, width: int) -> Rounding:
         return Rounding(name, depth, allocate((height, width, photo.pixels.shape[2]), kind).numpy())
+
+    return make
+
+
+def _spooling(
+    planned: PlannedPhoto, encoding: Encoding, name: str, depth: Depth, fingerprint: str
+) -> MakeRounding | None:
+    target = planned.target
+    if target is None or name not in STREAMED:
+        return None
+    run = {**encoding.settings, "input": fingerprint}
+
+    def make(photo: Photo, height: int, width: int) -> Rounding:
+        exif = photo.metadata.exif
+        big_endian = name == "tiff" and bool(exif and exif[:1] == b"M")
+        shape = Shape(name, depth, height, width, photo.pixels.shape[2], big_endian)
+        return SpoolRounding(Spool(target, shape, run))
 
     return make
 
@@ -174,6 +197,11 @@ def write_result(
         path = planned.found.path
         origin = path if data is None and isinstance(path, Path) else data or b""
         info = write_copy(origin, source, target, record, _modified(source, encoding))
+    elif any(page.parts is not None for page in result.document.pages):
+        raise UnsupportedError(
+            f"{planned.name}: it is left as it is, and too large to be written in another format or depth",
+            "--unneeded skip, or keep its format",
+        )
     else:
         info = _encoded(result, target, planned.format, encoding, record)
     for older in planned.older:
@@ -190,6 +218,7 @@ def _encoded(
     result: Result, target: AnyPath | BinaryIO, format: str, encoding: Encoding, record: Record | None
 ) -> WrittenInfo:
     document = result.document
+    spooled = [page.rounded.spooled for page in document.pages if page.rounded is not None]
     info = write(
         document,
         target,
@@ -201,6 +230,9 @@ def _encoded(
         record=record,
         modified_ns=_modified(document, encoding),
     )
+    for spool in spooled:
+        if spool is not None:
+            spool.remove()
     return replace(info, warnings=tuple(dict.fromkeys((*document.warnings, *info.warnings))))
 
 

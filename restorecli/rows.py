@@ -16,7 +16,13 @@ from restorecli.tasks.base import ByRows, Job, Task, partly
 
 
 class Rounding(Protocol):
-    """Takes a result's rows and keeps them as the samples of a file; `photos.rounding` is one."""
+    """Takes a result's rows and keeps them as the samples of a file; `photos.rounding` is one.
+
+    Attributes:
+        done_rows: rows that are there already, from a run that was stopped: they are not taken again.
+    """
+
+    done_rows: int
 
     def put(self, top: int, rows: Photo) -> None:
         """Take a band whose first row is ``top``."""
@@ -30,6 +36,9 @@ class Rounding(Protocol):
     def photo(self, like: Photo, warnings: tuple[str, ...]) -> Photo:
         """Return the whole result, with the metadata of ``like``."""
 
+
+FINISHED_AT_ONCE = 64
+"""Rows of a photo that is not held."""
 
 MakeRounding = Callable[[Photo, int, int], Rounding]
 """From a photo and its result's height and width to what takes the result's rows."""
@@ -53,17 +62,19 @@ class RowsOfResult:
     Attributes:
         peak: where the network's output is the result, the number of white of its file: rows are then to come
             as samples, which the engine can make on the device.
+        done_rows: see `Rounding`.
     """
 
     def __init__(self, task: Task, job: Job, share: float, make: MakeRounding, network: Network) -> None:
         self._task, self._job, self._share = task, job, share
-        height, width = (side * network.scale for side in job.inputs[0].shape[-2:])
+        sides = job.inputs[0].shape[-2:] if job.inputs else (job.photo.height, job.photo.width)
+        height, width = (side * network.scale for side in sides)
         self._scale = height // job.photo.height
         self._rounding = make(job.photo, height, width)
         self._warnings: dict[str, None] = {}
         self.peak = self._rounding.peak(job.photo) if self._is_the_result(network) else None
         self._waiting: Tensor | None = None
-        self._top = 0
+        self.done_rows = self._top = self._rounding.done_rows
 
     def _is_the_result(self, network: Network) -> bool:
         photo = self._job.photo
@@ -75,19 +86,35 @@ class RowsOfResult:
 
         What is no whole row of the photo waits.
         """
+        axis = 1 if self.peak is None else 0
+        if top < self.done_rows:
+            known = min(self.done_rows - top, rows.shape[axis])
+            top, rows = top + known, rows.narrow(axis, known, rows.shape[axis] - known)
+            if not rows.shape[axis]:
+                return
         if self.peak is not None:
             self._rounding.put_samples(top, rows.numpy())
+            self._top = top + rows.shape[0]
             return
         rows = rows.clone() if self._waiting is None else torch.cat([self._waiting, rows], dim=1)
         usable = rows.shape[1] // self._scale * self._scale
         self._waiting = rows[:, usable:].clone() if usable < rows.shape[1] else None
-        if usable:
-            self._finish(rows[None, :, :usable])
-            self._top += usable
+        step = usable if self._job.photo.parts is None else FINISHED_AT_ONCE * self._scale
+        for start in range(0, usable, max(1, step)):
+            part = rows[None, :, start : min(usable, start + step)]
+            self._finish(part)
+            self._top += part.shape[2]
+
+    @property
+    def taken(self) -> int:
+        """The rows of the result that are finished."""
+        return self._top
 
     def _finish(self, output: Tensor) -> None:
         photo, first = self._job.photo, self._top // self._scale
-        band = replace(photo, pixels=photo.pixels[first : first + output.shape[2] // self._scale])
+        end = first + output.shape[2] // self._scale
+        pixels = photo.pixels[first:end] if photo.parts is None else photo.parts.pixels(first, end)
+        band = replace(photo, pixels=pixels, parts=None)
         finished = self._task.finish(replace(self._job, photo=band, inputs=()), [output])
         finished = partly(band, finished, self._share)
         self._warnings |= dict.fromkeys(finished.warnings)

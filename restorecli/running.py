@@ -13,10 +13,13 @@ from typing import TypeVar
 
 from torch import Tensor
 
+from restorecli import giants
 from restorecli.engine.blend import Deliver
+from restorecli.engine.lane import Pixels
 from restorecli.engine.prepare import Prepared
 from restorecli.engine.run import RunResult
 from restorecli.engine.run import run as run_engine
+from restorecli.errors import UnsupportedError
 from restorecli.loading import Loaded
 from restorecli.photo import Photo
 from restorecli.rows import MakeRounding, RowsOfResult, may_round
@@ -37,9 +40,10 @@ class Request:
     """
 
     prepared: Prepared
-    image: Tensor
+    image: Tensor | Pixels
     deliver: Deliver | None = None
     peak: int | None = None
+    done_rows: int = 0
 
     def answered(
         self,
@@ -54,6 +58,7 @@ class Request:
             cancelled=cancelled,
             deliver=self.deliver,
             peak=self.peak,
+            done_rows=self.done_rows,
         )
 
 
@@ -70,12 +75,15 @@ class Running:
         self.warnings = list(loaded.resolved.warnings)
         self.tiles, self.seconds = 0, 0.0
         self.covers: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()
         self._loaded = loaded
 
     def once(
         self, photo: Photo, need: Need, share: float = 1.0, rounding: MakeRounding | None = None
     ) -> Asking[Photo]:
         """Return ``photo`` with ``share`` of what the network changes, rounded where that can be done."""
+        if photo.parts is not None:
+            return (yield from self._by_parts(photo, need, share, rounding))
         job = self.task.prepare(photo, need, self._loaded.network)
         self.covers = job.covers
         rows = None
@@ -90,6 +98,24 @@ class Running:
             self.seconds += result.seconds
             self.warnings += result.warnings
         return partly(photo, self.task.finish(job, outputs), share) if rows is None else rows.photo()
+
+    def _by_parts(
+        self, photo: Photo, need: Need, share: float, rounding: MakeRounding | None
+    ) -> Asking[Photo]:
+        """Do `once` for a photo that is not held."""
+        network = self._loaded.network
+        rows = giants.rows_of_result(self.task, photo, need, share, network, rounding)
+        done = rows.done_rows
+        if done:
+            self.notes += (f"rows 1 to {done} had been made by a run that was stopped",)
+        if done < photo.height * network.scale:
+            image = giants.Seen(photo, self.task, need, network)
+            take = giants.letting_go(photo, rows, network.scale)
+            result = yield Request(self._loaded.prepared, image, take, rows.peak, done)
+            self.tiles += result.tiles
+            self.seconds += result.seconds
+            self.warnings += result.warnings
+        return rows.photo()
 
 
 def weighed(photo: Photo, need: Need, running: Running, name: str = "") -> Asking[tuple[Need, Photo | None]]:
@@ -122,6 +148,8 @@ def restored(
     photo: Photo, need: Need, running: Running, first: Photo | None, rounding: MakeRounding | None
 ) -> Asking[Photo]:
     """Return ``photo`` after every run that it needs; ``first`` is what the first one gave, where known."""
+    if photo.parts is not None and len(need.shares) > 1:
+        raise UnsupportedError("a photo of this size goes through a network once only", giants.HELP)
     for number, share in enumerate(need.shares, 1):
         if number == 1 and first is not None:
             photo = partly(photo, first, share)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from restorecli import giants
 from restorecli.loading import Fixed, Loaded
 from restorecli.models.choose import ModelRequest
 from restorecli.models.resolved import Resolved
@@ -122,7 +123,7 @@ def on_its_way(
             last = rounding if stage is stages[-1] else None
             need = foreseen.get(index)
             if need is None or not (need.leave or passed.photo is photo):
-                need = stage.task.examine(passed.photo)
+                need = giants.examined(stage.task, passed.photo)
             need = told(need, stage, stages)
             name = "" if len(tasks_of(stages)) == 1 else stage.request.task
             if need.leave:
@@ -136,7 +137,9 @@ def needs_of_input(photo: Photo, stages: Sequence[Stage]) -> dict[int, Need]:
     """Return what stages that judge the photo as it was read ask for, by index; nothing for camera RAW."""
     if photo.raw is not None:
         return {}
-    return {index: stage.task.examine(photo) for index, stage in enumerate(stages) if stage.judges_input}
+    return {
+        index: giants.examined(stage.task, photo) for index, stage in enumerate(stages) if stage.judges_input
+    }
 
 
 def tasks_of(stages: Sequence[Stage]) -> set[str]:
@@ -200,7 +203,7 @@ def _through(
         photo=photo,
         tiles=passed.tiles + running.tiles,
         used=(*passed.used, loaded.resolved),
-        notes=(*passed.notes, *need.notes, *_notes(need, loaded.resolved)),
+        notes=(*passed.notes, *need.notes, *_notes(need, loaded.resolved), *running.notes),
         details={**passed.details, **need.details, **_details(loaded.resolved)},
         warnings=(*passed.warnings, *running.warnings),
         seconds=passed.seconds + running.seconds,

@@ -19,7 +19,7 @@ _GRID = 8  # parts begin at multiples of it, where blocks of JPEGs and a camera'
 def samples(photo: Photo) -> tuple[Photo, ...]:
     """Return the photo itself if it is small, else parts of `SIDE`×`SIDE` pixels spread evenly over it."""
     height, width = photo.height, photo.width
-    if height * width <= SMALL:
+    if height * width <= SMALL and photo.parts is None:
         return (photo,)
     return tuple(_part(photo, top, left) for top in _spread(height) for left in _spread(width))
 
@@ -32,5 +32,9 @@ def _spread(length: int) -> list[int]:
 
 def _part(photo: Photo, top: int, left: int) -> Photo:
     place = np.s_[top : top + SIDE, left : left + SIDE]
+    if photo.parts is not None:
+        photo.parts.release(top)  # parts come from top to bottom
+        bottom, right = min(top + SIDE, photo.height), min(left + SIDE, photo.width)
+        return replace(photo, pixels=photo.parts.pixels(top, bottom, left, right), parts=None)
     alpha = None if photo.alpha is None else photo.alpha[place]
     return replace(photo, pixels=np.ascontiguousarray(photo.pixels[place]), alpha=alpha)

@@ -24,6 +24,7 @@ LAYERS = (
     {"networks.grl", "networks.panet", "tasks.estimate"},
     {"tasks", "models"},
     {"loading", "rows", "trial"},
+    {"giants"},
     {"running"},
     {"stages"},
     {"results"},

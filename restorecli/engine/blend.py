@@ -94,12 +94,13 @@ class Bands:
         channels: C, channels of the output.
         scale: s, output side ÷ input side.
         deliver: takes the rows, each once, from top to bottom.
+        first: the row of tiles that comes first; those above are left out, with what they alone give.
     """
 
-    def __init__(self, grid: Grid, channels: int, scale: int, deliver: Deliver) -> None:
+    def __init__(self, grid: Grid, channels: int, scale: int, deliver: Deliver, first: int = 0) -> None:
         height = min(grid.rows.tile, grid.rows.length) * scale
         self._held = torch.zeros(channels, height, grid.columns.length * scale)
-        self._top = 0  # the first row that is held
+        self._top = grid.rows.starts[first] * scale  # the first row that is held
         self._deliver = deliver
         self._grid = grid
         self._scale = scale

@@ -114,7 +114,7 @@ def choose_tile(
     tile, not the photo, and their output changes slightly with it.
     """
     budget = total_memory(device) * (CPU_SHARE if device.type == "cpu" else GPU_SHARE)
-    sides = CPU_SIDES if device.type == "cpu" else GPU_SIDES
+    sides: tuple[int, ...] = CPU_SIDES if device.type == "cpu" else GPU_SIDES
     if pace is not None:
         sides = tuple(sorted({*pace.sides, *(side for side in sides if side < pace.sides[0])}, reverse=True))
     limit = facts.tile_limit or sides[0]

@@ -33,6 +33,7 @@ from restorecli.engine.tuned import (
 )
 from restorecli.errors import DeviceError, OutOfMemoryError, first_line
 
+LOW = 256  # rows of the tiles of pictures that are not held
 FINE_STEP, COARSE_STEP, COARSE_FROM = 32, 64, 256
 """On GPUs a tile's side is a multiple of the first up to the third, beyond it of the second."""
 
@@ -116,10 +117,16 @@ class Prepared:
             return self._cheapest(height, width, self.pace, self.tile**2)
         return self._plan(height, width, self.tile, self.overlap)
 
-    def _cheapest(self, height: int, width: int, pace: Pace, most: int) -> Grid:
+    def low_grid(self, height: int, width: int) -> Grid:
+        """Return the tiles of an image that is not held: none is higher than `LOW`, as a row of them is."""
+        if self.pace is not None:
+            return self._cheapest(height, width, self.pace, self.tile**2, LOW)
+        return self._plan(height, width, min(self.tile or LOW, LOW), min(self.overlap, LOW // 2))
+
+    def _cheapest(self, height: int, width: int, pace: Pace, most: int, tallest: int = 0) -> Grid:
         multiple = self.facts.side_multiple
         most = max(most, SMALLEST_TILE**2)
-        return plan_cheapest(height, width, most, self.overlap, pace, multiple, self._alignment)
+        return plan_cheapest(height, width, most, self.overlap, pace, multiple, self._alignment, tallest)
 
     def _plan(self, height: int, width: int, tile: int, overlap: int) -> Grid:
         rounding = 1

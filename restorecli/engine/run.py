@@ -15,10 +15,10 @@ from torch import Tensor
 
 from restorecli.engine.blend import Bands, Canvas, Deliver, inside, rounding
 from restorecli.engine.faults import device_lost, is_device_lost, is_out_of_memory
-from restorecli.engine.lane import Lane, Notes, Pending, cut
+from restorecli.engine.lane import Lane, Notes, Pending, Pixels, cut
 from restorecli.engine.prepare import Prepared
 from restorecli.engine.strips import Strips
-from restorecli.engine.tiles import Box, Grid
+from restorecli.engine.tiles import Box, Grid, first_needed
 from restorecli.engine.transfer import rounds
 from restorecli.errors import NonFiniteError, OutOfMemoryError
 
@@ -64,7 +64,7 @@ class _Job:
     With ``stay`` the outputs are blended on the device.
     """
 
-    image: Tensor
+    image: Tensor | Pixels
     border: int
     grid: Grid
     batches: list[tuple[Box, ...]]
@@ -89,12 +89,13 @@ class _Job:
 @torch.no_grad()
 def run(
     prepared: Prepared,
-    image: Tensor,
+    image: Tensor | Pixels,
     *,
     progress: Callable[[int, int], None] | None = None,
     cancelled: threading.Event | None = None,
     deliver: Deliver | None = None,
     peak: int | None = None,
+    done_rows: int = 0,
 ) -> RunResult:
     """Put one image through a network.
 
@@ -103,13 +104,15 @@ def run(
 
     Args:
         prepared: the network, see `prepare.prepare`.
-        image: 1×C×H×W float32 in 0–1, on the host.
+        image: 1×C×H×W float32 in 0–1, on the host; or what gives the parts of one that is too large for it.
         progress: called with (tiles done, tiles in all) in the calling thread.
         cancelled: once set, work stops after the tiles under way.
         deliver: gets the output's rows as they are finished, from top to bottom, so that they need not all be
             held in float32.
         peak: where given, ``deliver`` gets the rows clipped and rounded, see `transfer.to_samples`: on the
             device where tiles are put together there.
+        done_rows: so many of the output's rows are there already: only what they lack is computed, and
+            ``deliver`` may get some of the last of them again, not to be used.
 
     Raises:
         OutOfMemoryError: the smallest tile does not fit.
@@ -118,13 +121,15 @@ def run(
     """
     started = time.perf_counter()
     # Part by part: for the whole image it would take several copies of it.
-    if not all(bool(torch.isfinite(rows).all()) for rows in torch.split(image, ROWS, dim=2)):
+    if isinstance(image, Tensor) and not _is_finite(image):
         raise NonFiniteError("the picture has NaN or infinite samples", "repair the file in an image editor")
     prepared.budget()
     facts = prepared.facts
     height, width = (side + 2 * facts.border for side in image.shape[-2:])
-    grid = prepared.grid(height, width)
-    boxes = grid.boxes
+    whole = isinstance(image, Tensor)
+    grid = prepared.grid(height, width) if whole else prepared.low_grid(height, width)
+    first = first_needed(grid.rows, done_rows / facts.scale + facts.border) if done_rows else 0
+    boxes = tuple(box for box in grid.boxes if box.row >= first)
     size = prepared.batch_of(grid)
     batches = [boxes[start : start + size] for start in range(0, len(boxes), size)]
     take = None
@@ -132,7 +137,7 @@ def run(
         margin, (rows, columns) = facts.border * facts.scale, image.shape[-2:]
         sides = rows * facts.scale, columns * facts.scale
         take = inside(margin, *sides, deliver, samples=peak is not None)
-    canvas = _canvas(prepared, grid, take, peak)
+    canvas = _canvas(prepared, grid, take, peak, first)
     job = _Job(
         image,
         facts.border,
@@ -145,14 +150,14 @@ def run(
         Notes(),
         cancelled or threading.Event(),
     )
-    done = 0
+    done = grid.count - len(boxes)
     with _device_errors(prepared), closing(_in_order(prepared.lanes, job)) as results:
         for index, outputs in results:
             for box, output in zip(batches[index], outputs, strict=False):  # what fills a batch is dropped
                 canvas.add(box, output)
                 done += 1
                 if progress is not None:
-                    progress(done, len(boxes))
+                    progress(done, grid.count)
         output = canvas.finish()
     prepared.learn()
     if deliver is None:
@@ -167,6 +172,10 @@ def run(
         tuple(_warnings(prepared, job)),
         time.perf_counter() - started,
     )
+
+
+def _is_finite(image: Tensor) -> bool:
+    return all(bool(torch.isfinite(rows).all()) for rows in torch.split(image, ROWS, dim=2))
 
 
 @contextmanager
@@ -191,7 +200,7 @@ def _device_errors(prepared: Prepared) -> Iterator[None]:
 
 
 def _canvas(
-    prepared: Prepared, grid: Grid, take: Deliver | None, peak: int | None
+    prepared: Prepared, grid: Grid, take: Deliver | None, peak: int | None, first: int
 ) -> Canvas | Bands | Strips:
     """Return where tiles are put together: on a GPU that works alone, if it has the memory."""
     facts, lane = prepared.facts, prepared.lanes[0]
@@ -204,13 +213,13 @@ def _canvas(
         and Strips.suit(grid, facts.out_channels, facts.scale, lane.device)
     ):
         try:
-            return Strips(grid, facts.out_channels, facts.scale, lane.device, take, peak)
+            return Strips(grid, facts.out_channels, facts.scale, lane.device, take, peak, first)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
     if take is not None:
         take = take if peak is None else rounding(take, peak)
-        return Bands(grid, facts.out_channels, facts.scale, take)
+        return Bands(grid, facts.out_channels, facts.scale, take, first)
     return Canvas(grid, facts.out_channels, facts.scale)
 
 

@@ -30,6 +30,7 @@ class Strips:
         device: where tiles are.
         deliver: takes the rows instead of an output on the host.
         peak: where given, what is delivered are samples, see `transfer.to_samples`.
+        first: the row of tiles that comes first, as for `blend.Bands`.
 
     Raises:
         torch.OutOfMemoryError: two strips do not fit.
@@ -43,6 +44,7 @@ class Strips:
         device: torch.device,
         deliver: Deliver | None = None,
         peak: int | None = None,
+        first: int = 0,
     ) -> None:
         height, width = grid.rows.length * scale, grid.columns.length * scale
         self._output = torch.empty(0) if deliver else allocate((1, channels, height, width))
@@ -57,7 +59,7 @@ class Strips:
             [upload(weight.float(), device) for weight in axis_weights(axis, scale)]
             for axis in (grid.rows, grid.columns)
         )
-        self._row = 0
+        self._row = first
         self._arriving: tuple[int, Tensor, Callable[[], None]] | None = None
 
     @staticmethod

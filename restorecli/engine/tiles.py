@@ -165,7 +165,14 @@ class Pace:
 
 @lru_cache(maxsize=256)
 def plan_cheapest(
-    height: int, width: int, most: int, overlap: int, pace: Pace, multiple: int = 1, alignment: int = 1
+    height: int,
+    width: int,
+    most: int,
+    overlap: int,
+    pace: Pace,
+    multiple: int = 1,
+    alignment: int = 1,
+    tallest: int = 0,
 ) -> Grid:
     """Cut an image into the equal tiles that take the least time, by ``pace``, of ``most`` pixels or fewer.
 
@@ -180,11 +187,14 @@ def plan_cheapest(
         pace: of the network.
         multiple: as for `plan_axis`.
         alignment: as for `plan_axis`.
+        tallest: rows a tile may have; 0 for any number.
     """
     step = lcm(multiple, alignment)
     rows, columns = (tuple(_cuts(length, overlap, step)) for length in (height, width))
     plans = []
     for down, tall in rows:
+        if tallest and tall * step > tallest:
+            continue
         for across, wide in columns:
             pixels = tall * wide * step**2
             if pixels <= most:
@@ -210,6 +220,11 @@ def _cuts(length: int, overlap: int, step: int) -> Iterator[tuple[int, int]]:
             return
         yield count, side
         count += 1
+
+
+def first_needed(axis: Axis, done: float) -> int:
+    """Return the first tile along ``axis`` that gives anything beyond the first ``done`` pixels."""
+    return next(index for index, start in enumerate(axis.starts) if start + axis.tile > done)
 
 
 def ramps(axis: Axis, scale: int = 1) -> tuple[tuple[float, float], ...]:

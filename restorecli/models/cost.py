@@ -89,7 +89,7 @@ def cost_of(group: Sequence[ModelEntry]) -> Cost:
         parameters=parameter_count(network),
         gmac_per_megapixel=entry.gmac or round(gmac_per_megapixel(entry), 3),
         side_multiple=network.side_multiple,
-        tile_overlap=measured.overlap if measured else entry.tile_overlap or network.tile_overlap,
+        tile_overlap=(measured and measured.overlap) or entry.tile_overlap or network.tile_overlap,
         value_range=network.value_range,
         precisions="fp32, bf16, fp16" + (f" ({kept} in fp32)" if kept else ""),
     )

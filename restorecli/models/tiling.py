@@ -22,18 +22,23 @@ class Tiling:
     """What is known of one file of weights.
 
     Attributes:
-        overlap: pixels that neighbouring tiles share: the fewest that hardly add to what tiles change anyway.
-        paces: by precision, the time per pixel of tiles of several sizes on a CPU.
+        overlap: pixels that neighbouring tiles share: the fewest that hardly add to what tiles change anyway;
+            None where that was not measured.
+        paces: by precision, the time per pixel of tiles of several sizes on a CPU; only up to the side beyond
+            which results get worse: some attention is at its best in tiles such as it was trained on.
     """
 
-    overlap: int
+    overlap: int | None
     paces: Mapping[str, Pace]
 
 
 @cache
 def _table() -> Mapping[str, Tiling]:
     rows = json.loads((package_data("registry") / FILE).read_text(encoding="utf-8"))
-    return {name: Tiling(row["overlap"], _paces(row["microseconds"])) for name, row in rows.items()}
+    return {
+        name: Tiling(row["overlap"], _paces(row["microseconds"], row.get("largest")))
+        for name, row in rows.items()
+    }
 
 
 def tiling(name: str) -> Tiling | None:
@@ -41,8 +46,17 @@ def tiling(name: str) -> Tiling | None:
     return _table().get(name)
 
 
-def _paces(measured: Mapping[str, Mapping[str, float]]) -> dict[str, Pace]:
+def _paces(measured: Mapping[str, Mapping[str, float]], largest: int | None) -> dict[str, Pace]:
     return {
-        precision: Pace(tuple(map(int, times)), tuple(times.values()))
+        precision: _up_to(Pace(tuple(map(int, times)), tuple(times.values())), largest)
         for precision, times in measured.items()
     }
+
+
+def _up_to(pace: Pace, largest: int | None) -> Pace:
+    """Return ``pace`` without the sides above ``largest``, which becomes the last."""
+    if largest is None or largest >= pace.sides[-1]:
+        return pace
+    kept = [(side, time) for side, time in zip(pace.sides, pace.times, strict=True) if side < largest]
+    sides, times = zip(*kept, (largest, pace.at(largest**2)), strict=True)
+    return Pace(sides, times)

@@ -48,6 +48,7 @@ class Raster:
         duration: of a frame of an animation, in milliseconds.
         stored: the file's sample depth, where `samples` are not as stored.
         cicp: its colours by code points, where those count (before a profile).
+        working: the working space, where these are a part of a picture for which that is decided.
         mastering: see `Metadata.mastering`.
     """
 
@@ -71,6 +72,7 @@ class Raster:
     quantisation: Quantisation | None = None
     duration: float | None = None
     cicp: Cicp | None = None
+    working: str | None = None
     mastering: tuple[tuple[str, bytes], ...] = ()
     warnings: list[str] = field(default_factory=list)
 

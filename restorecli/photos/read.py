@@ -52,9 +52,15 @@ def read(
         TooLargeError: it states more pixels than allowed; nothing has been decoded then.
     """
     name = name or (str(source) if isinstance(source, Path) else "the data")
+<<<<<<< HEAD
     with opened(source, name) as stream:
         stamp = _stamp(stream)
         kind = _kind(stream, name)
+=======
+    with _opened(source, name) as stream:
+        stamp = stamp_of(stream)
+        kind = kind_of(stream, name)
+>>>>>>> 2761f57 (Photos from 40 megapixels on are restored row by row, and go on where a run was stopped; tiles no larger than attention is good for)
         try:
             extents = _extents(stream, kind, name)
             check_extents(extents, _length(stream), name, max_pixels)
@@ -67,7 +73,7 @@ def read(
         except MemoryError as error:
             raise TooLargeError(f"{name}: too large for this machine's memory") from error
         partial = len(pages) < animated
-        return Document(pages, kind, name, _fingerprint(stream), _unchanged(stream, stamp, name), partial)
+        return Document(pages, kind, name, fingerprint_of(stream), _unchanged(stream, stamp, name), partial)
 
 
 def _pages(stream: BinaryIO, kind: str, name: str, frames: str) -> tuple[Photo, ...]:
@@ -101,8 +107,13 @@ def measure(source: Path | bytes, *, name: str | None = None) -> tuple[list[Exte
         PhotoError: see `size`.
     """
     name = name or (str(source) if isinstance(source, Path) else "the data")
+<<<<<<< HEAD
     with opened(source, name) as stream:
         return _extents(stream, _kind(stream, name), name), _length(stream)
+=======
+    with _opened(source, name) as stream:
+        return _extents(stream, kind_of(stream, name), name), _length(stream)
+>>>>>>> 2761f57 (Photos from 40 megapixels on are restored row by row, and go on where a run was stopped; tiles no larger than attention is good for)
 
 
 def identify(source: Path | bytes, name: str) -> tuple[str, list[Extent], int]:
@@ -111,9 +122,15 @@ def identify(source: Path | bytes, name: str) -> tuple[str, list[Extent], int]:
     Raises:
         PhotoError: see `size`.
     """
+<<<<<<< HEAD
     with opened(source, name) as stream:
         kind = _kind(stream, name)
         return kind, _extents(stream, kind, name), _length(stream)
+=======
+    with _opened(path, str(path)) as stream:
+        kind = kind_of(stream, str(path))
+        return kind, _extents(stream, kind, str(path)), _length(stream)
+>>>>>>> 2761f57 (Photos from 40 megapixels on are restored row by row, and go on where a run was stopped; tiles no larger than attention is good for)
 
 
 def read_stream(stream: BinaryIO, name: str) -> bytes:
@@ -165,7 +182,12 @@ def opened(source: Path | bytes, name: str) -> BinaryIO:
         raise UnreadableError(f"{name}: cannot be opened: {error.strerror or error}") from error
 
 
-def _kind(stream: BinaryIO, name: str) -> str:
+def kind_of(stream: BinaryIO, name: str) -> str:
+    """A file's kind by its content, as `formats.kinds` names them.
+
+    Raises:
+        UnreadableError: it is empty, cannot be read or is no image.
+    """
     try:
         head = stream.read(kinds.HEAD)
     except OSError as error:
@@ -203,6 +225,8 @@ def _extents(stream: BinaryIO, kind: str, name: str) -> list[Extent]:
             return [heard(lambda: raw.extent(stream, name), libraw=True)[0]]
         if kind == "tiff":
             return tiff.extents(stream, name)
+        if kind == "png":  # large ones can be restored without being read at once
+            return [_extent(png.skeleton(stream, name), kind, name)]
         check_memory(_length(stream), "its bytes alone", name)
         stream.seek(0)
         return [heard(lambda: _extent(stream.read(), kind, name))[0]]
@@ -308,7 +332,7 @@ def _unpremultiplied(raster: Raster, alpha: FloatArray) -> Samples:
     return colour if raster.samples.dtype.kind == "f" else np.minimum(colour, 1, out=colour)
 
 
-def _stamp(stream: BinaryIO) -> tuple[int, int]:
+def stamp_of(stream: BinaryIO) -> tuple[int, int]:
     """Length and time of change (ns) of a file; zeros for bytes in memory."""
     if isinstance(stream, io.BytesIO):
         return 0, 0
@@ -318,12 +342,12 @@ def _stamp(stream: BinaryIO) -> tuple[int, int]:
 
 def _unchanged(stream: BinaryIO, stamp: tuple[int, int], name: str) -> tuple[int, int]:
     """The stamp that the file still has; what was read of it could else be half old, half new."""
-    if _stamp(stream) != stamp:
+    if stamp_of(stream) != stamp:
         raise UnreadableError(f"{name}: the file was changed while it was read", "run again when it is whole")
     return stamp
 
 
-def _fingerprint(stream: BinaryIO) -> str:
+def fingerprint_of(stream: BinaryIO) -> str:
     """A hash of the whole file."""
     stream.seek(0)
     machine = hashlib.blake2b(digest_size=16)

@@ -18,7 +18,12 @@ class Rounding:
         name: the file's format.
         depth: 8 or 16 bits.
         samples: H×W×C of that depth, to be filled.
+
+    Attributes:
+        done_rows: rows that are there already.
     """
+
+    done_rows = 0
 
     def __init__(self, name: str, depth: Depth, samples: Samples) -> None:
         self._rounded = Rounded(name, depth)

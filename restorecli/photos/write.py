@@ -20,6 +20,7 @@ from restorecli.photos.formats.table import FORMATS, RAW_ONLY, check_format, kep
 from restorecli.photos.stores import store
 from restorecli.photos.stores.path import AnyPath, StorePath
 
+_BLOCK = 1 << 20  # bytes copied at once
 _DEPTH_NAMES = {Depth.UINT8: "8 bits", Depth.UINT16: "16 bits", Depth.FLOAT32: "32-bit float"}
 
 
@@ -176,6 +177,7 @@ def write_copy(
     """
     label = _label(target)
     first = document.pages[0]
+<<<<<<< HEAD
     data = source if isinstance(source, bytes) else _same_bytes(source, document)
     sides, line = (first.width, first.height), None
     with _failures_named(label):
@@ -184,17 +186,36 @@ def write_copy(
         else:
             line = _deliver(data, target, sides, record)
     return WrittenInfo((), len(data), document.format, *sides, line)
+=======
+
+    def fill(stream: BinaryIO) -> int:
+        return stream.write(source) if isinstance(source, bytes) else _copy(source, document, stream)
+
+    with _failures_named(label):
+        if isinstance(target, Path):
+            length = _to_file(fill, target, (first.width, first.height), record, modified_ns)
+        else:
+            length = fill(target)
+            target.flush()
+    return WrittenInfo((), length, document.format, first.width, first.height)
+>>>>>>> 2761f57 (Photos from 40 megapixels on are restored row by row, and go on where a run was stopped; tiles no larger than attention is good for)
 
 
-def _same_bytes(source: Path, document: Document) -> bytes:
-    """The bytes of an input file, which must be those that were read from it."""
+def _copy(source: Path, document: Document, target: BinaryIO) -> int:
+    """Copy the bytes of an input file, which must be those that were read from it; return how many."""
+    length, found = 0, ""
     try:
-        data = source.read_bytes()
+        stream = source.open("rb")
     except OSError as error:
         raise UnreadableError(f"{source}: cannot be read: {error.strerror or error}") from error
-    if records.hash_of(data) != document.fingerprint:
-        raise UnreadableError(f"{source}: the file was changed while it was restored", "run again")
-    return data
+    with stream:
+        found = read.fingerprint_of(stream)
+        if found != document.fingerprint:
+            raise UnreadableError(f"{source}: the file was changed while it was restored", "run again")
+        stream.seek(0)
+        while block := stream.read(_BLOCK):
+            length += target.write(block)
+    return length
 
 
 def _check(photos: Sequence[Photo], name: str, label: str) -> None:

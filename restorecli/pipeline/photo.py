@@ -18,12 +18,14 @@ from typing import BinaryIO
 import numpy as np
 
 from restorecli.engine.run import RunResult
-from restorecli.errors import OutOfMemoryError, PhotoError, RestoreError, UnreadableError
+from restorecli.errors import OutOfMemoryError, PhotoError, RestoreError, TooLargeError, UnreadableError
+from restorecli.photo import Photo
 from restorecli.photos.planned import PlannedPhoto
 from restorecli.photos.read import measure, read, read_stream
 from restorecli.photos.stores import store
 from restorecli.photos.stores.path import StorePath
 from restorecli.pipeline.gate import Gate
+from restorecli.pipeline.large import explained, large_bytes, open_large
 from restorecli.pipeline.needs import free_bytes, needed_bytes
 from restorecli.pipeline.together import taken_together
 from restorecli.report.events import FileDone, FileFailed, FileSkipped, Reporter
@@ -76,6 +78,11 @@ class Setup:
     together: bool = False
 
 
+def _is_held(photo: Photo) -> bool:
+    """Whether a photo's pixels are in memory, not in its file or that of its result."""
+    return photo.parts is None and (photo.rounded is None or photo.rounded.spooled is None)
+
+
 @dataclass(frozen=True)
 class Restored:
     """A photo that has gone through the stages and is to be written.
@@ -93,7 +100,8 @@ class Restored:
     @property
     def nbytes(self) -> int:
         """Bytes of the pixels that are held until they are written."""
-        return sum(passed.photo.pixels.nbytes for passed in self.result.pages)
+        photos = (passed.photo for passed in self.result.pages)
+        return sum(photo.pixels.nbytes for photo in photos if _is_held(photo))
 
 
 def process(planned: PlannedPhoto, setup: Setup, report: Reporter, cancelled: Flag) -> Outcome:
@@ -147,11 +155,26 @@ def read_photo(planned: PlannedPhoto, setup: Setup, admit: Admit = alone) -> Sou
     with _reading_errors(planned):
         name = "standard input" if planned.found.is_stdin else planned.name
         data = _streamed(planned, setup, name)
+<<<<<<< HEAD
         path = planned.found.path
         source = path if data is None and isinstance(path, Path) else data or b""
         admit(needed_bytes(*measure(source, name=name), setup.stages), name)
         with setup.watch.of("decode"):
             return Source(read(source, name=name, frames=setup.frames), data)
+=======
+        source = planned.found.path if data is None else data
+        extents, length = measure(source, name=name)
+        large, reason = open_large(planned, extents, length, setup.stages, name)
+        if large is not None:
+            admit(large_bytes(extents[0], setup.stages), name)
+            return Source(large)
+        try:
+            admit(needed_bytes(extents, length, setup.stages), name)
+            with setup.watch.of("decode"):
+                return Source(read(source, name=name, frames=setup.frames), data)
+        except TooLargeError as error:
+            raise explained(error, reason) from error
+>>>>>>> 2761f57 (Photos from 40 megapixels on are restored row by row, and go on where a run was stopped; tiles no larger than attention is good for)
 
 
 def _streamed(planned: PlannedPhoto, setup: Setup, name: str) -> bytes | None:
@@ -187,15 +210,19 @@ def restore_photo(
     began = time.monotonic()
     pages = []
     for page in source.document.pages:
-        with setup.watch.of("restore"):
-            passed = pass_through(
-                page,
-                setup.stages,
-                setup.networks,
-                progress=lambda done, total: report.tiles(planned.name, done, total),
-                cancelled=cancelled,
-                rounding=rounding_for(page, planned, setup.encoding),
-            )
+        try:
+            with setup.watch.of("restore"):
+                passed = pass_through(
+                    page,
+                    setup.stages,
+                    setup.networks,
+                    progress=lambda done, total: report.tiles(planned.name, done, total),
+                    cancelled=cancelled,
+                    rounding=rounding_for(page, planned, setup.encoding, source.document.fingerprint),
+                )
+        finally:
+            if page.parts is not None:
+                page.parts.close()
         setup.watch.add("device", passed.seconds)
         pages.append(passed)
     return Restored(planned, Result(_without_pixels(source, pages), tuple(pages)), began)

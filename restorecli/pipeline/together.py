@@ -40,7 +40,7 @@ def suits(prepared: Prepared) -> bool:
 
 def most_together(document: Document) -> int:
     """Return how many photos such as this one are worth taking together."""
-    if len(document.pages) != 1 or document.pages[0].raw is not None:
+    if len(document.pages) != 1 or document.pages[0].raw is not None or document.pages[0].parts is not None:
         return 1
     page = document.pages[0]
     return max(1, min(LARGEST_BATCH, BATCH_PIXELS // (page.width * page.height)))
@@ -170,7 +170,8 @@ def _of_one_pass(requests: Sequence[Request]) -> list[RunResult] | None:
     """Return the results of one pass; None where something is unusual, before anything was delivered."""
     began, prepared = time.perf_counter(), requests[0].prepared
     lane, facts, grid = prepared.lanes[0], prepared.facts, _grid(requests[0])
-    if not all(bool(torch.isfinite(request.image).all()) for request in requests):
+    images = [request.image for request in requests if isinstance(request.image, Tensor)]
+    if len(images) < len(requests) or not all(bool(torch.isfinite(image).all()) for image in images):
         return None
     tiles = [cut(request.image, 0, 0, grid.tile, facts.border) for request in requests]
     most = _most_per_pass(requests[0])

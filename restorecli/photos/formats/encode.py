@@ -81,6 +81,7 @@ def _rounded_page(
         mastering=photo.metadata.mastering,
         warnings=list(rounded.warnings),
     )
+    page.spooled = rounded.spooled
     if not strip:
         _describe(page, photo, name, provenance)
     return page
@@ -152,8 +153,10 @@ def _without_georeference(page: Page, name: str) -> None:
 
 
 def _png(page: Page, stream: BinaryIO, quality: int) -> None:
-    head, *rest = png_write.body(page.samples)
-    for part in (head, png_chunks(page), *rest):
+    body = png_write.spooled_body(page, page.spooled) if page.spooled else png_write.body(page.samples)
+    stream.write(next(body))
+    stream.write(png_chunks(page))
+    for part in body:
         stream.write(part)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from restorecli.imaging.cicp import Cicp
-from restorecli.photo import Depth, FloatArray, Raw
+from restorecli.photo import Depth, FloatArray, Raw, Spooled
 from restorecli.photos.raster import Samples
 
 SAMPLE_TYPES = {Depth.UINT8: np.uint8, Depth.UINT16: np.uint16}
@@ -35,6 +35,7 @@ class Page:
         text: PNG text entries; JPEG comments.
         duration: of a frame of an animation, in milliseconds.
         raw: what a DNG states about its pixels.
+        spooled: where the samples are, encoded, if not here: ``samples`` then only has their shape.
         warnings: what the format could not hold; encoders add to it.
     """
 
@@ -53,6 +54,7 @@ class Page:
     text: tuple[tuple[str, str], ...] = ()
     duration: float | None = None
     raw: Raw | None = None
+    spooled: Spooled | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
@@ -69,6 +71,35 @@ def _chunks(data: bytes, name: str) -> Iterator[tuple[bytes, bytes]]:
         if kind == b"IEND":
             return
     raise UnreadableError(f"{name}: damaged PNG: the file is cut short")
+
+
+def skeleton(stream: BinaryIO, name: str) -> bytes:
+    """A PNG file with all of its pixels left out, which need not be read: their chunks are empty.
+
+    Raises:
+        UnreadableError: the file is cut short.
+    """
+    end = stream.seek(0, os.SEEK_END)
+    at, parts = len(SIGNATURE), [SIGNATURE]
+    while at + 8 <= end:
+        stream.seek(at)
+        length, kind = struct.unpack(">I4s", stream.read(8))
+        at += 12 + length
+        if at > end:
+            raise UnreadableError(f"{name}: damaged PNG: the file is cut short")
+        if kind != b"IDAT":
+            stream.seek(-8, os.SEEK_CUR)
+            parts.append(stream.read(12 + length))
+        elif not parts[-1].startswith(_EMPTY[:8]):
+            parts.append(_EMPTY)
+        if kind == b"IEND":
+            break
+    return b"".join(parts)
+
+
+def kinds(data: bytes, name: str) -> set[bytes]:
+    """The kinds of chunks in a file."""
+    return {kind for kind, _ in _chunks(data, name)}
 
 
 def read_header(data: bytes, name: str) -> Header:
@@ -191,13 +222,18 @@ def decode(data: bytes, name: str) -> list[Raster]:
         samples = _pixels(data, header)
     except DECODE_ERRORS as error:
         raise UnreadableError(f"{name}: damaged PNG: {error}") from error
+    return [described(samples, header)]
+
+
+def described(samples: np.ndarray[tuple[int, ...], np.dtype[np.generic]], header: Header) -> Raster:
+    """Decoded samples, or a part of them, with what the file says of them."""
     raster = from_interleaved(samples, 255.0 if samples.dtype == np.uint8 else 65535.0)
     raster.cicp, raster.mastering = header.cicp, tuple(header.mastering)
     raster.icc = header.icc or _profile_of_gamma(header, raster.model)
     raster.exif, raster.xmp, raster.dpi = header.exif, header.xmp, header.dpi
     raster.iptc, raster.resources, raster.text = header.iptc, header.resources, tuple(header.text)
     raster.warnings += header.warnings
-    return [raster]
+    return raster
 
 
 def _pixels(data: bytes, header: Header) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
@@ -258,6 +294,9 @@ def _profile_of_gamma(header: Header, model: str) -> bytes | None:
 def chunk(kind: bytes, body: bytes) -> bytes:
     """One PNG chunk with its length and check sum."""
     return struct.pack(">I4s", len(body), kind) + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
+
+
+_EMPTY = chunk(b"IDAT", b"")
 
 
 def insert_chunks(encoded: bytes | bytearray, chunks: bytes) -> tuple[bytes | bytearray, ...]:

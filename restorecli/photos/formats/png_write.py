@@ -17,7 +17,9 @@ import imagecodecs
 import numpy as np
 import numpy.typing as npt
 
+from restorecli.photo import Spooled
 from restorecli.photos.formats import png
+from restorecli.photos.formats.page import Page
 from restorecli.photos.raster import Samples
 
 Bytes = npt.NDArray[np.uint8]
@@ -27,6 +29,7 @@ _BAND = 64  # rows with one filter
 _SAMPLED = 8  # every so many rows are tried
 _NONE, _LEFT, _ABOVE, _AVERAGE = range(4)
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by channels: gray, gray and alpha, RGB, RGBA
+_ZLIB_HEAD, _LAST_BLOCK = b"\x78\x01", b"\x03\x00"  # RFC 1950, 2.2; an empty block of RFC 1951, 3.2.6
 _LONGEST_CHUNK = 1 << 30
 _MOST_BYTES = 192 << 20
 """Of samples; more goes through zlib band by band, half as fast, without three copies of them."""
@@ -49,6 +52,30 @@ def body(samples: Samples) -> Iterator[bytes]:
         packed = bytes(imagecodecs.deflate_encode(filtered, level=_LEVEL))
         for start in range(0, len(packed), _LONGEST_CHUNK):
             yield png.chunk(b"IDAT", packed[start : start + _LONGEST_CHUNK])
+    yield png.chunk(b"IEND", b"")
+
+
+def strip(samples: Samples) -> tuple[Bytes, bytes]:
+    """Return rows filtered, and deflated so that they depend on no rows before and are followed by others."""
+    rows = _bytes_of(samples)
+    step = samples.shape[2] * samples.itemsize
+    filtered = _filtered(rows, step)
+    filtered[0, 0] = _LEFT
+    _filter(rows[:1], rows[:1], step, _LEFT, filtered[:1, 1:])
+    machine = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return filtered, machine.compress(filtered.data) + machine.flush(zlib.Z_FULL_FLUSH)
+
+
+def spooled_body(page: Page, spooled: Spooled) -> Iterator[bytes]:
+    """Yield a PNG file like `body` from strips made by `strip`."""
+    height, width, channels = page.samples.shape
+    bits = 8 * page.samples.itemsize
+    header = struct.pack(">IIBBBBB", width, height, bits, _COLOUR_TYPES[channels], 0, 0, 0)
+    yield png.SIGNATURE + png.chunk(b"IHDR", header)
+    yield png.chunk(b"IDAT", _ZLIB_HEAD)
+    for packed in spooled.strips():
+        yield png.chunk(b"IDAT", packed)
+    yield png.chunk(b"IDAT", _LAST_BLOCK + struct.pack(">I", spooled.check))
     yield png.chunk(b"IEND", b"")
 
 

@@ -123,6 +123,11 @@ def _pictures(file: tifffile.TiffFile, chain: Chain) -> list[Any]:
     return whole or pages[:1]
 
 
+def pictures(file: tifffile.TiffFile, stream: BinaryIO) -> list[Any]:
+    """The pages of a TIFF file that are pictures of their own."""
+    return _pictures(file, follow(stream))
+
+
 def decode(stream: BinaryIO, name: str) -> list[Raster]:
     """Decode every page of a TIFF file; thumbnails and masks beside the pictures are left out.
 
@@ -143,7 +148,7 @@ def decode(stream: BinaryIO, name: str) -> list[Raster]:
         raise UnreadableError(f"{name}: damaged TIFF: {error}") from error
     if chain.circular:
         rasters[0].warnings.append("the pages of the TIFF form a loop: each was read once")
-    exif = _exif(stream)
+    exif = exif_block(stream)
     for raster in rasters:
         raster.exif = exif
     return rasters
@@ -186,8 +191,16 @@ def _decode_page(page: Any, name: str) -> Raster:
         samples = _interleaved(page.asarray(), page)
     if plain_ycbcr and samples.shape[2] >= 3 and samples.dtype.kind == "u":
         samples = np.dstack([tiff_ycbcr.to_rgb(samples[:, :, :3], page), samples[:, :, 3:]])
-    photometric = _photometric(page)
-    raster = _interpret(samples, photometric, page, name)
+    return described(samples, page, name)
+
+
+def described(samples: Samples, page: Any, name: str) -> Raster:
+    """H×W×S samples of one of tifffile's pages, or of a part of it, with what its tags say; EXIF left out.
+
+    Raises:
+        UnsupportedError: samples of a kind that is not understood.
+    """
+    raster = interpreted(samples, page, name)
     raster.icc = _bytes(tag(page, _ICC))
     raster.xmp = _bytes(tag(page, _XMP))
     resources = _bytes(tag(page, _RESOURCES)) or b""
@@ -222,7 +235,9 @@ def _interleaved(samples: Samples, page: Any) -> Samples:
     return samples.reshape(height, width, count)
 
 
-def _interpret(samples: Samples, photometric: int, page: Any, name: str) -> Raster:
+def interpreted(samples: Samples, page: Any, name: str) -> Raster:
+    """H×W×S samples of a page as what they mean, without metadata; see `described`."""
+    photometric = _photometric(page)
     bits = int(page.bitspersample)
     wanted = {_RGB: 3, _YCBCR: 3, _CMYK: 4, _LAB: 3, _ICC_LAB: 3}.get(photometric, 1)
     if photometric not in (_GRAY_WHITE_0, _GRAY, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB, _ICC_LAB):
@@ -316,7 +331,7 @@ def _dpi(page: Any) -> tuple[float, float] | None:
     return found[0] * factor, found[1] * factor
 
 
-def _exif(stream: BinaryIO) -> bytes | None:
+def exif_block(stream: BinaryIO) -> bytes | None:
     """The file's tags about the photo as an EXIF block, from the first page."""
     stream.seek(0)
     try:

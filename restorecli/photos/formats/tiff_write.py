@@ -6,10 +6,13 @@ import io
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
+import imagecodecs
+import numpy as np
 import tifffile
 
 from restorecli.photos.formats.page import Page
 from restorecli.photos.metadata import tiff_tags
+from restorecli.photos.raster import Samples
 
 _LARGEST_CLASSIC = 2**32 - 2**25  # bytes, uncompressed; offsets beyond need a BigTIFF
 _STRIP = 1 << 20  # bytes per strip, about
@@ -22,7 +25,9 @@ def encode(pages: Sequence[Page], stream: BinaryIO) -> None:
     """Write `pages`, each a page of the file, to a seekable, readable stream."""
     big = sum(page.samples.nbytes for page in pages) >= _LARGEST_CLASSIC
     exif = pages[0].exif
-    order: Any = ">" if exif and exif[:1] == b"M" else "<"
+    spooled = pages[0].spooled
+    big_endian = spooled.big_endian if spooled else bool(exif and exif[:1] == b"M")
+    order: Any = ">" if big_endian else "<"
     with tifffile.TiffWriter(stream, bigtiff=big, byteorder=order) as writer:
         for page in pages:
             _write_page(writer, page)
@@ -40,6 +45,15 @@ def encode(pages: Sequence[Page], stream: BinaryIO) -> None:
         pages[0].warnings.append(f"the EXIF data could not be written: {error}")
 
 
+def strip(samples: Samples, *, big_endian: bool) -> bytes:
+    """Return rows×W×C samples as a strip of such a file: differences (TIFF 6.0, section 14), deflated."""
+    differences: Any = imagecodecs.delta_encode(np.ascontiguousarray(samples), axis=1)
+    if samples.itemsize == 2:
+        differences = differences.astype(">u2" if big_endian else "<u2")
+    level = _LEVELS.get(samples.itemsize, 1)
+    return bytes(imagecodecs.deflate_encode(differences.tobytes(), level=level))
+
+
 def _write_page(writer: tifffile.TiffWriter, page: Page) -> None:
     height, width, channels = page.samples.shape
     gray = channels < 3
@@ -51,9 +65,16 @@ def _write_page(writer: tifffile.TiffWriter, page: Page) -> None:
     elif page.dpi is not None:
         options |= {"resolution": page.dpi, "resolutionunit": "INCH"}
     blocks = [(_XMP, _BYTE, page.xmp), (_IPTC, _UNDEFINED, page.iptc), (_RESOURCES, _BYTE, page.resources)]
+    if page.spooled is not None:
+        data: Any = page.spooled.strips()
+        rows = page.spooled.rows
+        options |= {"shape": (height, width) if channels == 1 else page.samples.shape}
+        options |= {"dtype": page.samples.dtype}
+    else:
+        data = page.samples[:, :, 0] if channels == 1 else page.samples
     options["extratags"] = [(tag, kind, len(data), data, True) for tag, kind, data in blocks if data]
     writer.write(
-        page.samples[:, :, 0] if channels == 1 else page.samples,
+        data,
         photometric="minisblack" if gray else "rgb",
         planarconfig=None if channels == 1 else "contig",
         extrasamples=["unassalpha"] if page.has_alpha else None,

@@ -76,13 +76,18 @@ def _convert(pixels: FloatArray, profile: bytes, raster: Raster) -> tuple[FloatA
     gray = raster.model == "gray"
     space, whole = raster.model, raster.samples.dtype.kind != "f"
     grid = _grid(space)
+    if raster.working == NATIVE:
+        return pixels, profile, NATIVE
     sample = np.ascontiguousarray(pixels[:: max(1, pixels.shape[0] // 64), :: max(1, pixels.shape[1] // 64)])
     for name in ("srgb",) if gray else icc.SPACES:
+        if raster.working not in (None, name):
+            continue
         working = icc.working_profile(name, gray)
         if _is_same(profile, working, space):
             return pixels, profile, name
         # A few pixels often suffice to show that this space is too small.
-        if not gray and not _holds(_transform(sample, profile, working, space), whole):
+        decided = gray or raster.working is not None
+        if not decided and not _holds(_transform(sample, profile, working, space), whole):
             continue
         if not _is_invertible(grid, profile, working, space):
             raster.warnings.append(f"the colour profile works one way only: the result is in {name}")
@@ -93,7 +98,7 @@ def _convert(pixels: FloatArray, profile: bytes, raster: Raster) -> tuple[FloatA
             shaper.forward(pixels, over=pixels)
         else:
             _transform(pixels, profile, working, space, over=pixels)
-        if gray or _holds(pixels, whole):
+        if decided or _holds(pixels, whole):
             return np.clip(pixels, 0, 1, out=pixels) if whole else pixels, profile, name
         pixels = to_float(raster.samples, raster.peak)
     return pixels, profile, NATIVE

@@ -1,0 +1,150 @@
+"""A large photo whose pixels stay in its file until they are needed, then as `photos.read` gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from restorecli.imaging import icc
+from restorecli.photo import Document, FloatArray, Photo
+from restorecli.photos import read
+from restorecli.photos.giants.png_rows import PngRows
+from restorecli.photos.giants.source import HeldWhole, Source, Window
+from restorecli.photos.giants.tiff_rows import TiffRows
+from restorecli.photos.metadata import carried as metadata
+from restorecli.photos.metadata import colours
+from restorecli.photos.metadata.profiles import NATIVE
+from restorecli.photos.raster import Samples
+
+SQUARE = 512  # side of the squares that a photo is judged by, a multiple of any JPEG block
+ACROSS = 4
+_MIRRORED, _TURNED, _UPSIDE_DOWN = 2, 3, 4
+_SOURCES: dict[str, Callable[[BinaryIO, str], Source]] = {"tiff": TiffRows, "png": PngRows}
+KINDS = frozenset(_SOURCES)
+
+
+def open_giant(path: Path, name: str) -> Document:
+    """Open a photo that is to be restored without being held.
+
+    Returns:
+        The document; its only page has `Photo.parts`.
+
+    Raises:
+        HeldWhole: the file cannot be read that way; says why.
+        UnreadableError: it is damaged.
+    """
+    with path.open("rb") as stream:
+        stamp = read.stamp_of(stream)
+        kind, fingerprint = read.kind_of(stream, name), read.fingerprint_of(stream)
+    if kind not in _SOURCES:
+        raise HeldWhole(f"{kind} files are decoded in one piece")
+    stream = path.open("rb")
+    try:
+        source = _SOURCES[kind](stream, name)
+        page = _page(source, kind)
+    except BaseException:
+        stream.close()
+        raise
+    return Document((page,), kind, name, fingerprint, stamp)
+
+
+def _page(source: Source, kind: str) -> Photo:
+    first = source.block(0)
+    raster = source.header(first)
+    if raster.alpha is not None:
+        raise HeldWhole("it has transparency")
+    if raster.samples.dtype.kind == "f" and raster.model != "lab":
+        raise HeldWhole("its samples are floating-point numbers")
+    orientation = metadata.stated_orientation(raster)
+    if orientation > _UPSIDE_DOWN or (orientation in (_TURNED, _UPSIDE_DOWN) and kind == "png"):
+        raise HeldWhole(f"it is to be turned (orientation {orientation})")
+    depth = raster.depth
+    working = _working(source) if raster.model == "rgb" and (raster.icc or raster.cicp) else None
+    coloured = colours.to_working(replace(raster, working=working, warnings=[]))
+    if coloured.hdr_peak is not None:
+        raise HeldWhole("it is an HDR picture")
+    channels = coloured.pixels.shape[2]
+    raster.samples = np.broadcast_to(np.zeros(1, np.uint8), (source.height, source.width, channels))
+    carried = metadata.carried(raster, coloured, orientation)
+    shape = np.broadcast_to(np.zeros(1, np.float32), (source.height, source.width, channels))
+    parts = GiantParts(source, orientation, working)
+    return Photo(
+        pixels=shape,
+        depth=depth,
+        format=kind,
+        metadata=carried,
+        warnings=tuple(raster.warnings),
+        parts=parts,
+    )
+
+
+def _working(source: Source) -> str:
+    """Return the least working space that holds the colours of all blocks, as for a picture that is held."""
+    order = (*icc.SPACES, NATIVE)
+    found = 0
+    for samples in _blocks(source):
+        found = max(found, order.index(colours.to_working(source.raster(samples)).working))
+    return order[found]
+
+
+def _blocks(source: Source) -> Iterator[Samples]:
+    return (source.block(index) for index in range(-(-source.height // source.step)))
+
+
+class GiantParts:
+    """Parts of a photo in its file.
+
+    Args:
+        source: gives the file's rows.
+        orientation: 1 to 4, by EXIF: how the rows are to be mirrored.
+        working: the working space; None where it does not depend on the pixels.
+    """
+
+    def __init__(self, source: Source, orientation: int, working: str | None) -> None:
+        self._source = source
+        self._mirrored = orientation in (_MIRRORED, _TURNED)
+        self._working = working
+        self._window = Window(source, bottom_up=orientation in (_TURNED, _UPSIDE_DOWN))
+
+    def pixels(self, top: int, bottom: int, left: int = 0, right: int | None = None) -> FloatArray:
+        """Return a part as float32 in 0–1, upright."""
+        right = self._source.width if right is None else right
+        start, end = left, right
+        if self._mirrored:
+            start, end = self._source.width - right, self._source.width - left
+        samples = self._window.take(top, bottom, start, end)
+        raster = self._source.raster(samples[:, ::-1] if self._mirrored else samples)
+        raster.working = self._working
+        return colours.to_working(raster).pixels
+
+    def release(self, row: int) -> None:
+        """Let go of the rows above ``row``."""
+        self._window.release(row)
+
+    def sample(self) -> FloatArray:
+        """Return `ACROSS`×`ACROSS` squares from all over the picture, or the whole where it is smaller."""
+        tops, lefts = (_places(side) for side in (self._source.height, self._source.width))
+        rows: list[FloatArray] = []
+        for top in tops:
+            bottom = min(top + SQUARE, self._source.height)
+            squares = [self.pixels(top, bottom, x, min(x + SQUARE, self._source.width)) for x in lefts]
+            rows.append(np.concatenate(squares, axis=1))
+            self.release(bottom)
+        self.release(self._source.height)
+        return np.concatenate(rows)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._source.close()
+
+
+def _places(side: int) -> list[int]:
+    """Return where squares begin along a side, at multiples of a JPEG's blocks."""
+    if side < ACROSS * SQUARE:
+        return list(range(0, side, SQUARE))
+    step = (side - SQUARE) // (ACROSS - 1)
+    return [index * step // 16 * 16 for index in range(ACROSS)]
