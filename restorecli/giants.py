@@ -1,4 +1,4 @@
-"""A photo that is too large to be held on its way through a network: judged by a sample, restored row by row."""
+"""A photo that is too large to be held, at a network: judged by a sample, restored row by row."""
 
 from __future__ import annotations
 

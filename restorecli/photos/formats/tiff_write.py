@@ -50,8 +50,7 @@ def strip(samples: Samples, *, big_endian: bool) -> bytes:
     differences: Any = imagecodecs.delta_encode(np.ascontiguousarray(samples), axis=1)
     if samples.itemsize == 2:
         differences = differences.astype(">u2" if big_endian else "<u2")
-    level = _LEVELS.get(samples.itemsize, 1)
-    return bytes(imagecodecs.deflate_encode(differences.tobytes(), level=level))
+    return bytes(imagecodecs.deflate_encode(differences.tobytes(), level=_LEVEL))
 
 
 def _write_page(writer: tifffile.TiffWriter, page: Page) -> None:
