@@ -2,8 +2,8 @@
 
 Makes a tiled BigTIFF of each size from one tile that is repeated, restores it in a process of its own, and
 prints the process's largest resident size. By default the network is one multiplication, since the memory of
-tiles is the same for every size; ``--model`` takes one of the catalogue's. The last column is the ratio to the
-peak of the first size. Files go to a temporary folder (``--folder``): twice the largest picture's bytes.
+tiles is the same for every size; ``--model`` takes one of the catalogue's. The last column is the ratio to
+the peak of the first size. Files go to a temporary folder (``--folder``): twice the largest picture's bytes.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ from restorecli.host import available_bytes, total_bytes
 # On a CPU the time per useful pixel is flat from about 128 to 384 (below, most of it is overlap; above, it
 # outgrows the caches): the middle of that, since attention sees more in a larger tile.
 CPU_SIDES = (256, 192, 128, 96, 64, 48, 32)
+LARGEST_CPU_TILE = 512  # beyond it little is gained, and a tile takes four times the memory
 GPU_SIDES = (1024, 768, 512, 384, *CPU_SIDES)
 GPU_SHARE = 0.75  # of the device's whole memory: what is free shrinks as torch's own cache grows
 CPU_SHARE = 0.5  # of the machine's whole memory, so that the choice is the same each time
@@ -116,7 +117,9 @@ def choose_tile(
     budget = total_memory(device) * (CPU_SHARE if device.type == "cpu" else GPU_SHARE)
     sides: tuple[int, ...] = CPU_SIDES if device.type == "cpu" else GPU_SIDES
     if pace is not None:
-        sides = tuple(sorted({*pace.sides, *(side for side in sides if side < pace.sides[0])}, reverse=True))
+        smaller = (side for side in sides if side < pace.sides[0])
+        measured = (min(side, LARGEST_CPU_TILE) for side in pace.sides)
+        sides = tuple(sorted({*measured, *smaller}, reverse=True))
     limit = facts.tile_limit or sides[0]
     fitting = [side for side in sides if side <= limit and curve.peak(side**2) <= budget]
     side = fitting[0] if fitting else SMALLEST_TILE

@@ -50,6 +50,7 @@ def _paces(measured: Mapping[str, Mapping[str, float]], largest: int | None) -> 
     return {
         precision: _up_to(Pace(tuple(map(int, times)), tuple(times.values())), largest)
         for precision, times in measured.items()
+        if times
     }
 
 

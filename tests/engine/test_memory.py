@@ -13,6 +13,7 @@ from restorecli.engine.memory import (
     measure_curve,
     peak_memory,
 )
+from restorecli.engine.tiles import Pace
 from restorecli.host import available_bytes, total_bytes
 from tests.engine.samples import Convs, Identity
 
@@ -57,6 +58,18 @@ def test_the_tile_is_the_largest_that_fits(monkeypatch: pytest.MonkeyPatch):
     gpu = torch.device("cuda", 0)
     assert choose_tile(Curve(0, 100), facts, gpu)[0] == 1024
     assert choose_tile(Curve(0, 1.5 * 10**9 / 400**2), facts, gpu)[0] == 384
+
+
+def test_with_a_pace_the_tile_is_the_largest_that_was_measured_fits_and_is_no_waste_of_memory(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    facts = read_facts(Identity())
+    monkeypatch.setattr(memory, "total_memory", lambda _: 2 * 10**9)
+    short, long = Pace((128, 216), (1.0, 1.0)), Pace((128, 256, 512, 1024), (1.0, 1.0, 1.0, 1.0))
+    assert choose_tile(Curve(0, 100), facts, CPU, short)[0] == 216
+    assert choose_tile(Curve(0, 100), facts, CPU, long)[0] == memory.LARGEST_CPU_TILE == 512
+    assert choose_tile(Curve(0, 10**9 / 300**2), facts, CPU, long)[0] == 256
+    assert choose_tile(Curve(0, 10**9 / 100**2), facts, CPU, long)[0] == 96
 
 
 def test_a_network_may_limit_its_own_tile(monkeypatch: pytest.MonkeyPatch):
