@@ -16,7 +16,7 @@ DOCS_READY := $(DOCS_VENV)/.ready
 PIP := -m pip install --quiet --disable-pip-version-check
 PYTEST := -m pytest -n 2 --dist loadfile
 
-.PHONY: help demo test check format test-cpus test-lowest docs docs-run lint-project bench-networks gpu-check gallery reference torture clean
+.PHONY: help demo test check format test-cpus test-lowest docs docs-run lint-project bench bench-networks gpu-check gallery reference torture clean
 
 help:
 	@echo "make demo            restore the sample photos into .demo/"
@@ -26,6 +26,7 @@ help:
 	@echo "make docs            the documents as a site, in .site/"
 	@echo "make docs-run        run the examples of the manual and the notebook again"
 	@echo "make lint-project    check the container file, the workflows, the issue forms and the citation"
+	@echo "make bench           the tool against a plain loop over the same network, and its stages together"
 	@echo "make bench-networks  speed of the five networks against their straightforward formulations"
 	@echo "make gpu-check       parity, speed and memory on a CUDA GPU; the report goes to gpu-check.md"
 	@echo "make gallery         draw the before/after pictures of the documentation again"
@@ -90,6 +91,9 @@ lint-project: $(DOCS_READY)
 	$(DOCS_VENV)/bin/check-jsonschema --builtin-schema vendor.github-issue-forms \
 		$(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 	$(DOCS_VENV)/bin/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks.pipeline
 
 bench-networks: $(READY)
 	$(BIN)/python -m benchmarks.networks

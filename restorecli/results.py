@@ -71,7 +71,7 @@ def _spooling(
     planned: PlannedPhoto, encoding: Encoding, name: str, depth: Depth, fingerprint: str
 ) -> MakeRounding | None:
     target = planned.target
-    if target is None or name not in STREAMED:
+    if not isinstance(target, Path) or name not in STREAMED:
         return None
     run = {**encoding.settings, "input": fingerprint}
 

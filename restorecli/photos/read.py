@@ -52,15 +52,9 @@ def read(
         TooLargeError: it states more pixels than allowed; nothing has been decoded then.
     """
     name = name or (str(source) if isinstance(source, Path) else "the data")
-<<<<<<< HEAD
     with opened(source, name) as stream:
-        stamp = _stamp(stream)
-        kind = _kind(stream, name)
-=======
-    with _opened(source, name) as stream:
         stamp = stamp_of(stream)
         kind = kind_of(stream, name)
->>>>>>> 2761f57 (Photos from 40 megapixels on are restored row by row, and go on where a run was stopped; tiles no larger than attention is good for)
         try:
             extents = _extents(stream, kind, name)
             check_extents(extents, _length(stream), name, max_pixels)
@@ -107,13 +101,8 @@ def measure(source: Path | bytes, *, name: str | None = None) -> tuple[list[Exte
         PhotoError: see `size`.
     """
     name = name or (str(source) if isinstance(source, Path) else "the data")
-<<<<<<< HEAD
     with opened(source, name) as stream:
-        return _extents(stream, _kind(stream, name), name), _length(stream)
-=======
-    with _opened(source, name) as stream:
         return _extents(stream, kind_of(stream, name), name), _length(stream)
->>>>>>> 2761f57 (Photos from 40 megapixels on are restored row by row, and go on where a run was stopped; tiles no larger than attention is good for)
 
 
 def identify(source: Path | bytes, name: str) -> tuple[str, list[Extent], int]:
@@ -122,15 +111,9 @@ def identify(source: Path | bytes, name: str) -> tuple[str, list[Extent], int]:
     Raises:
         PhotoError: see `size`.
     """
-<<<<<<< HEAD
     with opened(source, name) as stream:
-        kind = _kind(stream, name)
+        kind = kind_of(stream, name)
         return kind, _extents(stream, kind, name), _length(stream)
-=======
-    with _opened(path, str(path)) as stream:
-        kind = kind_of(stream, str(path))
-        return kind, _extents(stream, kind, str(path)), _length(stream)
->>>>>>> 2761f57 (Photos from 40 megapixels on are restored row by row, and go on where a run was stopped; tiles no larger than attention is good for)
 
 
 def read_stream(stream: BinaryIO, name: str) -> bytes:

@@ -177,28 +177,19 @@ def write_copy(
     """
     label = _label(target)
     first = document.pages[0]
-<<<<<<< HEAD
-    data = source if isinstance(source, bytes) else _same_bytes(source, document)
     sides, line = (first.width, first.height), None
-    with _failures_named(label):
-        if isinstance(target, Path):
-            _to_file(lambda stream: stream.write(data), target, sides, record, modified_ns)
-        else:
-            line = _deliver(data, target, sides, record)
-    return WrittenInfo((), len(data), document.format, *sides, line)
-=======
 
     def fill(stream: BinaryIO) -> int:
         return stream.write(source) if isinstance(source, bytes) else _copy(source, document, stream)
 
     with _failures_named(label):
         if isinstance(target, Path):
-            length = _to_file(fill, target, (first.width, first.height), record, modified_ns)
+            length = _to_file(fill, target, sides, record, modified_ns)
         else:
-            length = fill(target)
-            target.flush()
-    return WrittenInfo((), length, document.format, first.width, first.height)
->>>>>>> 2761f57 (Photos from 40 megapixels on are restored row by row, and go on where a run was stopped; tiles no larger than attention is good for)
+            buffer = io.BytesIO()
+            length = fill(buffer)
+            line = _deliver(buffer.getvalue(), target, sides, record)
+    return WrittenInfo((), length, document.format, *sides, line)
 
 
 def _copy(source: Path, document: Document, target: BinaryIO) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from restorecli.engine.prepare import LOW
 from restorecli.errors import TooLargeError
@@ -45,7 +46,8 @@ def open_large(
     if small and needed_bytes(extents, length, stages) <= SHARE * total_bytes():
         return None, ""
     usual = [stage for stage in stages if not stage.only_raw]
-    if planned.target is None or planned.found.is_stream:
+    path = planned.found.path
+    if not (isinstance(path, Path) and isinstance(planned.target, Path)) or planned.found.is_stream:
         return None, "it does not go from a file into a file"
     if len(extents) != 1:
         return None, f"it has {len(extents)} pages"
@@ -54,7 +56,7 @@ def open_large(
     if planned.format not in ("keep", *KINDS):
         return None, f"{planned.format} files are encoded in one piece"
     try:
-        return open_giant(planned.found.path, name), ""
+        return open_giant(path, name), ""
     except HeldWhole as reason:
         return None, str(reason)
 

@@ -155,14 +155,8 @@ def read_photo(planned: PlannedPhoto, setup: Setup, admit: Admit = alone) -> Sou
     with _reading_errors(planned):
         name = "standard input" if planned.found.is_stdin else planned.name
         data = _streamed(planned, setup, name)
-<<<<<<< HEAD
         path = planned.found.path
         source = path if data is None and isinstance(path, Path) else data or b""
-        admit(needed_bytes(*measure(source, name=name), setup.stages), name)
-        with setup.watch.of("decode"):
-            return Source(read(source, name=name, frames=setup.frames), data)
-=======
-        source = planned.found.path if data is None else data
         extents, length = measure(source, name=name)
         large, reason = open_large(planned, extents, length, setup.stages, name)
         if large is not None:
@@ -174,7 +168,6 @@ def read_photo(planned: PlannedPhoto, setup: Setup, admit: Admit = alone) -> Sou
                 return Source(read(source, name=name, frames=setup.frames), data)
         except TooLargeError as error:
             raise explained(error, reason) from error
->>>>>>> 2761f57 (Photos from 40 megapixels on are restored row by row, and go on where a run was stopped; tiles no larger than attention is good for)
 
 
 def _streamed(planned: PlannedPhoto, setup: Setup, name: str) -> bytes | None:
