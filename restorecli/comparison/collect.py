@@ -15,7 +15,7 @@ from restorecli.comparison.entry import Told, make_entry
 from restorecli.comparison.folders import Matched
 from restorecli.comparison.page import Page, Written
 from restorecli.comparison.recorded import Recorded
-from restorecli.errors import PhotoError
+from restorecli.errors import PhotoError, WriteError
 from restorecli.photos.inputs import STDIN
 from restorecli.pipeline.workers import Job, Workers
 from restorecli.report.events import Event, FileDone, FileFailed, FileSkipped, PlanMade, RunSummary
@@ -62,6 +62,7 @@ class Collector:
         self._jobs: deque[Job[None]] = deque()
         self._recorded = Recorded()
         self._weights = ""
+        self._lost: WriteError | None = None
         self._summary: RunSummary | None = None
 
     def event(self, event: Event) -> None:
@@ -99,6 +100,8 @@ class Collector:
 
     def compare(self, told: Told) -> None:
         """Have a photo compared with its result; waits while others are."""
+        if self._lost:
+            return
         while len(self._jobs) >= _WAITING:
             self._jobs.popleft().result()
         self._jobs.append(self._worker.submit(self._entry, told))
@@ -108,9 +111,10 @@ class Collector:
             before = self._source(told.input, self._stdin)
             after = self._source(told.result, self._stdout)
             self._page.add(make_entry(before, after, told, self._page.share))
-        except (PhotoError, MemoryError) as error:
-            message = error.message if isinstance(error, PhotoError) else "showing it takes too much memory"
-            self._page.name(told, message, failed=True)
+        except WriteError as error:  # the run goes on: its results are what counts
+            self._lost = self._lost or error
+        except Exception as error:  # noqa: BLE001 - nor may one unusual file end it
+            self._page.name(told, _why(error), failed=True)
 
     def _source(self, name: str, kept: Kept | None) -> Path | bytes:
         if name == STDIN and kept is not None:
@@ -126,6 +130,8 @@ class Collector:
         try:
             while self._jobs:
                 self._jobs.popleft().result()
+            if self._lost:
+                raise self._lost
             return self._page.write(self._told())
         finally:
             self._worker.close()
@@ -142,6 +148,14 @@ class Collector:
             counts += [f"{self._summary.failed} failed"] if self._summary.failed else []
             words.insert(0, ", ".join(counts))
         return " · ".join(words)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, PhotoError):
+        return error.message
+    if isinstance(error, MemoryError):
+        return "showing it takes too much memory"
+    return f"cannot be shown: unexpected {type(error).__name__}: {error}"
 
 
 def _in_words(details: Mapping[str, str | float]) -> tuple[str, ...]:

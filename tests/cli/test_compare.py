@@ -8,9 +8,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from restorecli.comparison import collect
+from restorecli.comparison.entry import Entry
+from restorecli.comparison.page import Page
+from restorecli.errors import WriteError
 from tests.comparison.scenes import data_of, noisy, save, scene
 from tests.conftest import Done
 
@@ -154,3 +159,32 @@ def test_names_that_are_no_text_are_shown_all_the_same(restore: Run, tmp_path: P
     save(scene(), tmp_path / "b" / odd)
     assert restore("compare", tmp_path / "a", tmp_path / "b", "-o", tmp_path / "p.html").code == 0
     assert data_of(tmp_path / "p.html")[0]["name"] == "script>�.png"
+
+
+def test_a_disk_that_is_full_costs_the_page_and_not_the_results(
+    restore: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise WriteError("p.html: the page cannot be written: No space left on device")
+
+    monkeypatch.setattr(Page, "add", full)
+    done = restore("denoise", photos, *QUICK, "--compare", tmp_path / "p.html")
+    assert done.code == 1 and "the page cannot be written" in done.err
+    assert len(list((tmp_path / "photos_denoise").rglob("*.png"))) == 3
+    assert not (tmp_path / "p.html").exists()
+
+
+def test_a_photo_that_cannot_be_shown_is_named_and_the_others_are_shown(
+    restore: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = collect.make_entry
+
+    def odd(before: Path | bytes, *rest: Any) -> Entry:
+        if "loud" in str(before):
+            raise ZeroDivisionError("a bug")
+        return make(before, *rest)
+
+    monkeypatch.setattr(collect, "make_entry", odd)
+    restore("denoise", photos, *QUICK, "--compare", tmp_path / "p.html")
+    assert len(data_of(tmp_path / "p.html")) == 1
+    assert "unexpected ZeroDivisionError: a bug" in (tmp_path / "p.html").read_text()
