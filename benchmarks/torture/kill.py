@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import signal
 import tempfile
 import time
@@ -49,8 +50,7 @@ def kills(count: int, seed: int) -> tuple[str, bool]:
                 bad.append(f"kill {number}: not finished after it, exit {ended.code}")
             bad += [f"kill {number}: {path.name} is left" for path in out.glob(".restore-*.part")]
             bad += [f"kill {number}: a record line is cut" for line in lines(out) if not whole(line)]
-            for path in out.iterdir():
-                path.unlink()
+            shutil.rmtree(out, ignore_errors=True)
     line = (
         f"kill: {count} with seed {seed}: {early} before the first result, {late} after the last, "
         f"{len(bad)} incomplete or lost"
