@@ -96,7 +96,10 @@ def presets(
 
 @app.command(cls=BriefCommand)
 def path() -> None:
-    """Print where a restore.toml of your own is read from, whether it is there or not."""
+    """Print where a restore.toml of your own is read from, whether it is there or not.
+
+    Example: restore config path
+    """
     sys.stdout.write(f"{user_file()}\n")
 
 
