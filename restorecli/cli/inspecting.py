@@ -21,7 +21,7 @@ from restorecli.pipeline.foresight import Step
 from restorecli.pipeline.inspection import Inspection, inspect
 from restorecli.pipeline.photo import Setup, failure, read_photo
 from restorecli.pipeline.speed import megapixels_per_second
-from restorecli.report.columns import Column, lines, terminal_width
+from restorecli.report.columns import GAP, Column, lines, terminal_width
 from restorecli.report.events import Event, FileFailed
 from restorecli.report.jsonl import as_line
 from restorecli.stages import request_for
@@ -38,7 +38,10 @@ COLUMNS = (
     Column("time", 1, right=True),
 )
 USUAL_WIDTH = 80
-LONGEST_NAME = 20
+SHORTEST_NAME = 12
+LEAST_WIDTH = 5
+"""Of a column, when it is foretold: "4.5 s" and "13 s" are then as wide."""
+USUAL_PROFILES = ("sRGB", "gray", "camera")
 
 
 @dataclass(frozen=True)
@@ -151,32 +154,55 @@ def _event(name: str, seen: Inspection, seconds: float) -> Inspected:
 
 def table(rows: Sequence[Inspected]) -> list[str]:
     """Return the table, of at most 80 columns where it is no terminal, and what it comes to."""
-    folder = os.path.commonpath([Path(row.input).parent for row in rows]) if rows else ""
-    cells = [
-        (
-            _short(row.input, folder),
-            f"{row.width}×{row.height}" + (f"×{row.pages}" if row.pages > 1 else ""),
-            f"{row.kind} {row.bits}" + (" gray" if row.channels == 1 else ""),
-            row.profile[:12],
-            "" if row.sigma is None else f"{max(row.sigma, row.sigma_coarse or 0):.1f}",
-            "" if row.quality is None else f"{row.quality:.0f}",
-            "" if row.sharpness is None else f"{row.sharpness:.2f}",
-            " ".join(row.needs) or "nothing",
-            spoken(row.seconds) if row.needs else "",
-        )
-        for row in rows
-    ]
+    folder = _common([row.input for row in rows])
+    cells = [_cells(row) for row in rows]
     width = terminal_width(sys.stdout.isatty()) or USUAL_WIDTH
+    room = _room(cells, width)
+    whole = [(_short(row.input, folder, room), *cell) for row, cell in zip(rows, cells, strict=True)]
     needy = [row for row in rows if row.needs]
     photos = f"{len(rows)} photo{'s' * (len(rows) != 1)}"
-    whole = f"{photos}: {len(needy)} would be restored, in {spoken(sum(row.seconds for row in needy))}, and "
-    return [*lines(COLUMNS, cells, width), "", f"{whole}{len(rows) - len(needy)} left as they are"]
+    time = spoken(sum(row.seconds for row in needy))
+    left = len(rows) - len(needy)
+    told = f"{photos}: {len(needy)} would be restored, in {time}, and {left} left as they are"
+    return [*lines(COLUMNS, whole, width), "", told]
 
 
-def _short(name: str, folder: str) -> str:
+def _common(names: Sequence[str]) -> str:
+    """Return the folder that all photos are in; "" for none, as for paths of several drives."""
+    try:
+        return os.path.commonpath([Path(name).parent for name in names])
+    except ValueError:
+        return ""
+
+
+def _cells(row: Inspected) -> tuple[str, ...]:
+    """Return what stands behind a photo's name."""
+    return (
+        f"{row.width}×{row.height}" + (f"×{row.pages}" if row.pages > 1 else ""),
+        f"{row.kind} {row.bits}" + (" gray" if row.channels == 1 else ""),
+        "" if row.profile in USUAL_PROFILES else row.profile[:12],
+        "" if row.sigma is None else f"{max(row.sigma, row.sigma_coarse or 0):.1f}",
+        "" if row.quality is None else f"{row.quality:.0f}",
+        "" if row.sharpness is None else f"{row.sharpness:.2f}",
+        " ".join(row.needs) or "nothing",
+        spoken(row.seconds) if row.needs else "",
+    )
+
+
+def _room(cells: Sequence[tuple[str, ...]], width: int) -> int:
+    """Return how long names may be so that all other columns fit, within reason; whatever the times are."""
+    widths = [
+        max(LEAST_WIDTH, len(column.title), *map(len, texts)) + GAP
+        for column, texts in zip(COLUMNS[1:], zip(*cells, strict=True), strict=True)
+        if any(texts)
+    ]
+    return max(SHORTEST_NAME, width - sum(widths))
+
+
+def _short(name: str, folder: str, room: int) -> str:
     """Return the end of a path below ``folder``, as much of it as there is room for."""
     name = os.path.relpath(name, folder) if folder else name
-    return name if len(name) <= LONGEST_NAME else "…" + name[-LONGEST_NAME + 1 :]
+    return name if len(name) <= room else "…" + name[-room + 1 :]
 
 
 def spoken(seconds: float) -> str:

@@ -15,6 +15,9 @@ from restorecli.tasks.denoise import Denoise
 from restorecli.tasks.estimate.jpeg import quality_from_tables
 from restorecli.tasks.estimate.noise import NoiseEstimate
 
+HARDLY_COMPRESSED = 92
+"""From this JPEG quality on photos of fine detail lose by having artifacts taken out, up to 4 dB at 96; up to
+90 all gain, by 0.03 to 2.2 dB."""
 FINE_TABLES = 85
 """From this JPEG quality on noise has come through compression much as it was. Then it is better taken out by
 itself: artifacts are the smaller part, and taking them out first smears the noise."""
@@ -60,6 +63,8 @@ class CautiousDejpeg(Dejpeg):
         need = super().examine(photo)
         if need.leave or need.level is None:
             return need
+        if need.level >= HARDLY_COMPRESSED:
+            return replace(need, leave="hardly anything was lost")
         noise = CautiousDenoise().examine(photo)
         fine, coarse = (float(noise.details.get(name, 0)) for name in ("sigma", "sigma_coarse"))
         if noise.leave or (need.level < FINE_TABLES and fine < WHITE * coarse):

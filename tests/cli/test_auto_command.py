@@ -14,6 +14,7 @@ from restorecli.commands.auto import AutoOptions
 from restorecli.commands.description import RunDescription
 from restorecli.commands.options import SharedOptions
 from restorecli.errors import UsageError
+from restorecli.imaging.icc import working_profile
 from tests.conftest import Done
 from tests.dng_maker import cfa_dng
 
@@ -174,6 +175,18 @@ def test_the_table_fits_eighty_columns_and_says_how_times_came_about(photos: Pat
     speed = json.loads(restore("inspect", photos, *CPU, "--json").out.splitlines()[-1])
     assert speed["event"] == "speed"
     assert min(speed["megapixels_per_second"].values()) > 0
+
+
+def test_photos_of_several_places_and_profiles_stand_in_one_table(
+    photos: Path, restore: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photos)
+    profile = working_profile("display-p3")
+    Image.open("clean.png").save("other.png", icc_profile=profile)
+    done = restore("inspect", "clean.png", photos / "web.jpg", "other.png", *CPU)
+    assert done.code == 0, done.err
+    assert "profile" in done.out.splitlines()[0]
+    assert "3 photos: 1 would be restored" in done.out
 
 
 @pytest.mark.parametrize("value", ["1", "0.5", "-2", "17", "two", "nan"])

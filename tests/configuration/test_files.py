@@ -109,7 +109,7 @@ def test_the_file_is_found_in_the_folder_that_the_photos_are_in(tmp_path: Path) 
 
 def test_presets_that_ship_say_what_they_are_for() -> None:
     presets = shipped().presets
-    assert {"scans", "phone", "web", "raw-high-iso"} <= set(presets)
+    assert {"scans", "phone", "web", "raw-high-iso", "line-art"} <= set(presets)
     assert all(preset.about and preset.tables for preset in presets.values())
 
 

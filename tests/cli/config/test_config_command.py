@@ -137,7 +137,7 @@ def test_presets_are_listed_with_what_they_set(photos: Path, restore: Run) -> No
     assert listed["mine"]["sets"] == {"denoise": {"strength": 0.3}}
 
 
-@pytest.mark.parametrize("preset", ["scans", "phone", "web", "raw-high-iso"])
+@pytest.mark.parametrize("preset", ["scans", "phone", "web", "raw-high-iso", "line-art"])
 @pytest.mark.parametrize("command", ["auto", "denoise", "demosaic", "dejpeg", "upscale"])
 def test_every_preset_suits_every_command(preset: str, command: str, photos: Path, restore: Run) -> None:
     done = restore("config", "show", command, photos, "--preset", preset)
