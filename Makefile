@@ -16,12 +16,13 @@ DOCS_READY := $(DOCS_VENV)/.ready
 PIP := -m pip install --quiet --disable-pip-version-check
 PYTEST := -m pytest -n 2 --dist loadfile
 
-.PHONY: help demo test check format test-cpus test-lowest docs docs-run lint-project bench bench-networks gpu-check gallery reference torture clean
+.PHONY: help demo test check format test-cpus test-cluster test-lowest docs docs-run lint-project bench bench-networks gpu-check gallery reference torture clean
 
 help:
 	@echo "make demo            restore the sample photos into .demo/"
 	@echo "make test            lint, types and the whole test suite"
 	@echo "make test-cpus       tests of engine and networks as on CPUs with less than this one has"
+	@echo "make test-cluster    runs on a local Ray and a local S3, which it installs"
 	@echo "make test-lowest     the whole suite with the oldest releases that pyproject.toml allows (needs uv)"
 	@echo "make docs            the documents as a site, in .site/"
 	@echo "make docs-run        run the examples of the manual and the notebook again"
@@ -69,6 +70,10 @@ test-cpus: $(READY)
 	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(BIN)/python $(PYTEST) tests/engine tests/networks
 	if grep -qs avx512_bf16 /proc/cpuinfo; then \
 		ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16 $(BIN)/python $(PYTEST) tests/engine tests/networks; fi
+
+test-cluster: $(READY)
+	$(BIN)/python $(PIP) --editable ".[dev,cluster,test-cluster]"
+	$(BIN)/python -m pytest -m cluster tests/cluster
 
 test-lowest:
 	uv venv --quiet --clear --python $(PYTHON) .venv-lowest

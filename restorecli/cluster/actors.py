@@ -69,6 +69,9 @@ def join(wanted: Wanted) -> None:
         try:
             ray.init(address="auto", **quiet)
         except ConnectionError:
+            if os.environ.get("RAY_ADDRESS"):  # a cluster was named: another one is not what is meant
+                raise
+            os.environ.setdefault("RAY_worker_niceness", "0")  # they are the run itself
             ray.init(address="local", include_dashboard=False, num_cpus=_cores(wanted), **quiet)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise UsageError(

@@ -1,0 +1,154 @@
+"""A store and a cluster on this machine: moto's S3 server and a local Ray, each its own process."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+from PIL import Image
+
+STORE = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+LONG = 900  # seconds that a machine with many other jobs may take to start a cluster
+RUN = ("upscale", "-x2", "--tile", "64", "--json")
+
+
+@dataclass
+class Command:
+    """``restore ARGUMENTS…`` in a process of its own."""
+
+    environment: dict[str, str]
+    folder: Path
+
+    def start(self, *arguments: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "restorecli", *map(str, arguments)]
+        return subprocess.Popen(
+            command,
+            env=self.environment,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: object) -> tuple[int, list[dict[str, Any]], str]:
+        return ended(self.start(*arguments))
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, list[dict[str, Any]], str]:
+    """Wait for a run: its exit code, its events, and what it said."""
+    out, said = process.communicate(timeout=LONG)
+    return process.returncode, [json.loads(line) for line in out.splitlines()], said
+
+
+def of(events: list[dict[str, Any]], name: str) -> list[str]:
+    return sorted(event["input"] for event in events if event["event"] == name)
+
+
+def pictures(folder: Path, count: int) -> Path:
+    folder.mkdir(parents=True)
+    for number in range(count):
+        pixels = np.random.default_rng(number).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((24, 24)).save(folder / f"{number:02}.png")
+    return folder
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*.png")}
+
+
+@pytest.fixture
+def command(tmp_path: Path, cache_folders: dict[str, str]) -> Command:
+    root = str(Path(__file__).parents[2])
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RESTORE_")}
+    own = {"PYTHONPATH": root, "OMP_NUM_THREADS": "1", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    return Command({**kept, **cache_folders, **own, **STORE}, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """The address of an S3 server with a bucket called "bucket"."""
+    if find_spec("moto") is None or find_spec("s3fs") is None:
+        pytest.skip("needs the extra test-cluster")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(LONG):
+            try:
+                urlopen(f"{address}/moto-api/", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(1)
+        yield address
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.fixture
+def bucket(s3: str, command: Command) -> Iterator[Any]:
+    """fsspec's view of the server's only bucket, empty; commands use the same server."""
+    import s3fs
+
+    command.environment["AWS_ENDPOINT_URL"] = s3
+    files = s3fs.S3FileSystem(
+        key="test",
+        secret="test",
+        endpoint_url=s3,
+        use_listings_cache=False,
+        skip_instance_cache=True,
+    )
+    files.mkdir("bucket")
+    yield files
+    files.rm("bucket", recursive=True)
+
+
+@pytest.fixture(scope="session")
+def ray_address(cache_folders: dict[str, str]) -> Iterator[str]:
+    """The address of a local Ray with two cores."""
+    if find_spec("ray") is None:
+        pytest.skip("needs the extra test-cluster")
+    code = (
+        "import ray, sys; context = ray.init(address='local', num_cpus=2, include_dashboard=False, "
+        "log_to_driver=False); print(context.address_info['address'], flush=True); sys.stdin.read()"
+    )
+    environment = {**os.environ, **cache_folders, **STORE, "OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+    server = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert server.stdout is not None
+    address = server.stdout.readline().strip()
+    try:
+        assert address, "Ray did not start"
+        yield address
+    finally:
+        server.communicate("", timeout=LONG)

@@ -1,0 +1,135 @@
+"""``--cluster`` on a local Ray with two workers: the bytes of one machine, and who dies loses nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.cluster.conftest import LONG, RUN, Command, ended, of, pictures, results
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3000)]
+COUNT = 12
+
+
+@pytest.fixture
+def clustered(command: Command, ray_address: str) -> tuple[object, ...]:
+    """The arguments of a run on the cluster."""
+    command.environment["RAY_ADDRESS"] = ray_address
+    return (*RUN, "--cluster", "auto", "--workers", "2")
+
+
+def names(photos: Path) -> list[str]:
+    return [str(photos / f"{number:02}.png") for number in range(COUNT)]
+
+
+def heard(run: subprocess.Popen[str], word: str) -> str:
+    """Read what a run says until an event comes."""
+    assert run.stdout is not None
+    lines = ""
+    while word not in lines:
+        line = run.stdout.readline()
+        assert line, f"it ended: {run.stderr.read() if run.stderr else ''}"
+        lines += line
+    return lines
+
+
+def workers() -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if any("ray::Worker" in word for word in process.info["cmdline"] or ()):
+            found.append(process)
+    return found
+
+
+def nothing_half_written(folder: Path) -> bool:
+    return not [path for path in folder.iterdir() if path.suffix in (".part", ".claims")]
+
+
+def test_results_are_those_of_one_machine(
+    command: Command, clustered: tuple[object, ...], bucket: Any, tmp_path: Path
+) -> None:
+    photos = pictures(tmp_path / "in", COUNT)
+    code, events, said = command.run(*clustered, photos, "-o", tmp_path / "out")
+    assert code == 0, said
+    assert of(events, "file_done") == of(events, "file_started") == names(photos)
+    assert command.run(*RUN, photos, "-o", tmp_path / "alone")[0] == 0
+    assert results(tmp_path / "out") == results(tmp_path / "alone")
+    assert nothing_half_written(tmp_path / "out")
+    code, events, _ = command.run(*RUN, photos, "-o", tmp_path / "out")
+    assert (code, of(events, "file_skipped")) == (0, names(photos))  # the records are the same
+    code, events, said = command.run(*clustered, photos, "-o", "s3://bucket/out")
+    assert (code, of(events, "file_done")) == (0, names(photos)), said
+    for name, content in results(tmp_path / "alone").items():
+        assert bucket.cat_file(f"bucket/out/{name}") == content
+
+
+def test_a_worker_that_is_killed_costs_no_photo(
+    command: Command, clustered: tuple[object, ...], tmp_path: Path
+) -> None:
+    photos = pictures(tmp_path / "in", COUNT)
+    run = command.start(*clustered, photos, "-o", tmp_path / "out")
+    first = heard(run, "file_done")
+    workers()[0].send_signal(signal.SIGKILL)
+    code, events, said = ended(run)
+    done = of(events, "file_done") + [line for line in first.splitlines() if '"file_done"' in line]
+    assert code == 0, said
+    assert len(done) == COUNT  # each once
+    assert len(results(tmp_path / "out")) == COUNT
+    left = tmp_path / "out"
+    command.run(*RUN, photos, "-o", left)  # takes away what a killed process was writing
+    assert nothing_half_written(left)
+
+
+def test_a_driver_that_is_killed_is_continued(
+    command: Command, clustered: tuple[object, ...], tmp_path: Path
+) -> None:
+    photos = pictures(tmp_path / "in", COUNT)
+    run = command.start(*clustered, photos, "-o", tmp_path / "out")
+    heard(run, "file_done")
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate()
+    deadline = time.monotonic() + LONG
+    while workers() and time.monotonic() < deadline:  # they end with their driver
+        time.sleep(1)
+    before = results(tmp_path / "out")
+    code, events, said = command.run(*RUN, photos, "-o", tmp_path / "out")
+    assert code == 0, said
+    assert len(of(events, "file_skipped")) == len(before)
+    after = results(tmp_path / "out")
+    assert len(after) == COUNT and {name: after[name] for name in before} == before
+    assert nothing_half_written(tmp_path / "out")
+
+
+def test_an_interrupt_lets_what_is_begun_finish(
+    command: Command, clustered: tuple[object, ...], tmp_path: Path
+) -> None:
+    photos = pictures(tmp_path / "in", COUNT)
+    run = command.start(*clustered, photos, "-o", tmp_path / "out")
+    first = heard(run, "file_done")
+    run.send_signal(signal.SIGINT)
+    code, events, said = ended(run)
+    done = len(of(events, "file_done")) + first.count('"file_done"')
+    assert code == 130, said
+    assert 1 <= done < COUNT
+    assert len(results(tmp_path / "out")) == done and nothing_half_written(tmp_path / "out")
+    assert "what workers have begun is finished first" in said
+
+
+def test_two_runs_at_once_make_each_result_once(
+    command: Command, clustered: tuple[object, ...], tmp_path: Path
+) -> None:
+    photos = pictures(tmp_path / "in", COUNT)
+    one = (*clustered[:-1], "1")  # a worker each
+    runs = [command.start(*one, photos, "-o", tmp_path / "out") for _ in range(2)]
+    outcomes = [ended(run) for run in runs]
+    assert [code for code, *_ in outcomes] == [0, 0], [said for *_, said in outcomes]
+    done = sorted(name for _, events, _ in outcomes for name in of(events, "file_done"))
+    assert done == names(photos)
+    assert len(results(tmp_path / "out")) == COUNT and nothing_half_written(tmp_path / "out")
