@@ -24,6 +24,7 @@ STORE = {
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_DEFAULT_REGION": "us-east-1",
 }
+RAY = {"RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 LONG = 900  # seconds that a machine with many other jobs may take to start a cluster
 RUN = ("upscale", "-x2", "--tile", "64", "--json")
 
@@ -77,8 +78,8 @@ def results(folder: Path) -> dict[str, bytes]:
 def command(tmp_path: Path, cache_folders: dict[str, str]) -> Command:
     root = str(Path(__file__).parents[2])
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RESTORE_")}
-    own = {"PYTHONPATH": root, "OMP_NUM_THREADS": "1", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-    return Command({**kept, **cache_folders, **own, **STORE}, tmp_path)
+    own = {"PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
+    return Command({**kept, **cache_folders, **own, **STORE, **RAY}, tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -135,7 +136,7 @@ def ray_address(cache_folders: dict[str, str]) -> Iterator[str]:
         "import ray, sys; context = ray.init(address='local', num_cpus=2, include_dashboard=False, "
         "log_to_driver=False); print(context.address_info['address'], flush=True); sys.stdin.read()"
     )
-    environment = {**os.environ, **cache_folders, **STORE, "OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}
+    environment = {**os.environ, **cache_folders, **STORE, **RAY, "OMP_NUM_THREADS": "1"}
     environment["PYTHONPATH"] = str(Path(__file__).parents[2])
     server = subprocess.Popen(
         [sys.executable, "-c", code],
