@@ -22,6 +22,7 @@ from restorecli.models.load import load
 from restorecli.models.registry import ModelEntry, load_registry
 from restorecli.models.resolve import ModelRequest, resolve
 from restorecli.networks.network import Network
+from restorecli.quality.degradations.blur import blurred, disc_kernel, motion_kernel
 from restorecli.quality.degrade import add_noise, jpeg, shrink, to_bytes
 from restorecli.quality.scores import psnr
 from restorecli.tasks.mosaics import show
@@ -167,7 +168,8 @@ def test_text_stays_sharp(entry: ModelEntry) -> None:
         shown = np.asarray(Image.fromarray(shown).resize(size, Image.Resampling.BICUBIC))
     gain = psnr(made, text, border=scale) - psnr(shown, text, border=scale)
     assert gain > (0.2 if entry.task == "dejpeg" else 3)
-    assert sharpness(made) > (0.88 if scale == 1 else 0.78) * sharpness(text)
+    real = entry.degradation == "real"  # it cannot know that this text was not blurred
+    assert sharpness(made) > (0.88 if scale == 1 else 0.73 if real else 0.78) * sharpness(text)
 
 
 @of_task("denoise", "dejpeg", "demosaic", "upscale")
@@ -202,3 +204,19 @@ def test_raw_of_every_phase_becomes_the_same_photo(restore: Callable[..., Any], 
         with Image.open(tmp_path / "made" / f"{number}.png") as made:
             found = psnr(np.asarray(made.convert("RGB")), clean, border=0)
         assert found > (35 if len(pattern) == 4 else 33), (pattern, found)
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+@of_task("deblur")
+def test_a_sharp_photo_is_hardly_changed_by_deblurring(entry: ModelEntry, name: str) -> None:
+    clean = photo(name)
+    assert psnr(restored(entry, clean), clean, border=0) > 33
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+@of_task("deblur")
+def test_motion_and_missed_focus_are_taken_out(entry: ModelEntry, name: str) -> None:
+    clean = photo(name)
+    for kernel in (motion_kernel(np.random.default_rng(1), 7), disc_kernel(1.5)):
+        seen = to_bytes(blurred(clean, kernel))
+        assert psnr(restored(entry, seen), clean, border=8) > psnr(seen, clean, border=8) + 0.5

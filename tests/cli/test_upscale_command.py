@@ -181,7 +181,7 @@ def test_the_fewest_scales_that_reach_a_factor_are_taken(
     [
         (["-x8"], "nlsn-light-x2, nlsn-light-x4", "×2 and ×4"),
         (["-x1.5"], "nlsn-light-x2", "resize by 0.75"),
-        (["-x2", "--degradation", "real"], "nlsn-light-real-x4", "×4, then a bicubic resize by 0.5"),
+        (["-x2", "--degradation", "real"], "nlsn-light-real-x2", ""),
         (["-x3", "--degradation", "real"], "nlsn-light-real-x4", "×4, then a bicubic resize by 0.75"),
         (["-x4", "--degradation", "real"], "nlsn-light-real-x4", ""),
         (["-x4", "--degradation", "real", "--model", "grl"], "grl-base-real-x4", ""),
