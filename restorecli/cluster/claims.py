@@ -150,7 +150,9 @@ class InStore:
             for other in {id(other): other for other in begun.values() if self._is_over(other)}.values():
                 self._journal.forget(other)
             begun = self._journal.others_of(names)
-        begun = {name: other for name, other in begun.items() if not self._is_dead(other)}
+        for other in {id(other): other for other in begun.values() if self._is_dead(other)}.values():
+            begun = {name: one for name, one in begun.items() if one is not other}
+            self._journal.finish(other.number, ())  # no later run need look at it
         return Claim(self._folder, number, frozenset(names) - begun.keys())
 
     def _is_over(self, begun: Begun) -> bool:

@@ -40,6 +40,8 @@ def begin(description: RunDescription) -> list[Found]:
     places = [item.path for item in found] + ([path_of(options.output)] if options.output else [])
     if options.compare is not None and any(isinstance(place, StorePath) for place in places):
         raise UsageError("--compare shows files of this machine, not of object stores", "leave it out")
+    if options.keep_dates and any(isinstance(place, StorePath) for place in places[-1:]):
+        raise UsageError("--keep-dates: an object's time is when it was put", "leave it out")
     for step in description.steps:
         for wanted in step.own.requests(description.shared_by(step)):
             check_request(wanted)
