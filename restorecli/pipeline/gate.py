@@ -66,7 +66,8 @@ class Gate:
     def passed(self, number: int) -> None:
         """Let the photos after ``number`` come up, whether it was let in or failed before."""
         with self._changed:
-            self._passed.add(number)
+            if number >= self._next:
+                self._passed.add(number)
             while self._next in self._passed:
                 self._passed.remove(self._next)
                 self._next += 1

@@ -208,8 +208,16 @@ class _Line:
                 self._gate.leave(number)
 
     def _write(self, reading: _Reading, restored: Restored, left: float | None) -> None:
-        job = self._writers.submit(_write, restored, self._setup)
+        job = self._writers.submit(self._written_by_thread, restored, reading.number)
         self._writings.append(_Writing(reading.number, reading.planned, job, restored.nbytes, left))
+
+    def _written_by_thread(
+        self, _job: Job[FileDone | FileSkipped], restored: Restored, number: int
+    ) -> FileDone | FileSkipped:
+        try:
+            return write_photo(restored, self._setup)
+        finally:  # at once: the main thread may be waiting for a photo that waits for this one's memory
+            self._gate.leave(number)
 
     def _restore_one(self, reading: _Reading, report: Reporter) -> None:
         planned, number, setup = reading.planned, reading.number, self._setup
@@ -269,10 +277,6 @@ class _Line:
         self._readers.close()
         self.collect(may_wait=0)
         self._writers.close()
-
-
-def _write(_job: Job[FileDone | FileSkipped], restored: Restored, setup: Setup) -> FileDone | FileSkipped:
-    return write_photo(restored, setup)
 
 
 class _Deadline(Flag):

@@ -55,8 +55,9 @@ class Job(Generic[T]):
     def run(self) -> None:
         """Do it in this thread."""
         self.began = time.monotonic()
+        arguments, self._arguments = self._arguments, ()  # which are not to be held longer than needed
         try:
-            result = self._work(self, *self._arguments)
+            result = self._work(self, *arguments)
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits for the result
             self._finish()
             self._future.set_exception(error)

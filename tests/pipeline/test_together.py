@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,10 @@ from restorecli.engine.run import Cancelled
 from restorecli.engine.settings import RunSettings
 from restorecli.errors import DeviceError
 from restorecli.photo import Document, Photo
+from restorecli.photos.read import measure
+from restorecli.pipeline import threads
+from restorecli.pipeline.gate import SHARE
+from restorecli.pipeline.needs import needed_bytes
 from restorecli.pipeline.together import are_alike, in_groups, most_together, taken_together
 from restorecli.stages import Stage
 from restorecli.tasks.same_size import SameSize
@@ -178,6 +183,21 @@ def test_memory_for_one_at_a_time_is_enough(tmp_path: Path, passes: list[int]) -
         tally = run(folder, tmp_path / "out", stages=(STAGE,), networks=networks, together=True)
         assert gpu.shortages
     assert tally.done == 4 and 1 in passes and max(passes) > 1
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_where_memory_holds_two_photos_nobody_waits_for_a_third(
+    tmp_path: Path, together: bool, passes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = threads.write_photo
+    monkeypatch.setattr(threads, "write_photo", lambda *given: (time.sleep(0.05), write(*given))[1])
+    folder = folder_of(tmp_path / "in", [(20, 20)] * 6)
+    needed = needed_bytes(*measure(folder / "00.png"), (STAGE,))
+    monkeypatch.setattr(threads, "free_bytes", lambda: int(2.5 * needed / SHARE))
+    with FakeGpu():
+        common = {"stages": (STAGE,), "networks": OnAGpu(network()), "together": together}
+        tally = run(folder, tmp_path / "out", jobs=4, **common)
+    assert tally.done == 6 and max(passes) == 1 + together
 
 
 def document(height: int, width: int, pages: int = 1) -> Document:
