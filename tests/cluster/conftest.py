@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -50,6 +52,23 @@ class Command:
 
     def run(self, *arguments: object) -> tuple[int, list[dict[str, Any]], str]:
         return ended(self.start(*arguments))
+
+
+@dataclass(frozen=True)
+class LocalRay:
+    """A Ray of this machine: its address, and the process that all of its own are below."""
+
+    address: str
+    process: int
+
+    def workers(self) -> list[psutil.Process]:
+        """Its processes that hold a worker."""
+        found = []
+        for process in psutil.Process(self.process).children(recursive=True):
+            with suppress(psutil.Error):
+                if any("ray::Worker" in word for word in process.cmdline()):
+                    found.append(process)
+        return found
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, list[dict[str, Any]], str]:
@@ -128,8 +147,8 @@ def bucket(s3: str, command: Command) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def ray_address(cache_folders: dict[str, str]) -> Iterator[str]:
-    """The address of a local Ray with two cores."""
+def local_ray(cache_folders: dict[str, str]) -> Iterator[LocalRay]:
+    """A local Ray with two cores."""
     if find_spec("ray") is None:
         pytest.skip("needs the extra test-cluster")
     code = (
@@ -150,6 +169,6 @@ def ray_address(cache_folders: dict[str, str]) -> Iterator[str]:
     address = server.stdout.readline().strip()
     try:
         assert address, "Ray did not start"
-        yield address
+        yield LocalRay(address, server.pid)
     finally:
         server.communicate("", timeout=LONG)

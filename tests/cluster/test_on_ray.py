@@ -9,19 +9,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
-from tests.cluster.conftest import LONG, RUN, Command, ended, of, pictures, results
+from tests.cluster.conftest import LONG, RUN, Command, LocalRay, ended, of, pictures, results
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3000)]
 COUNT = 12
 
 
 @pytest.fixture
-def clustered(command: Command, ray_address: str) -> tuple[object, ...]:
+def clustered(command: Command, local_ray: LocalRay) -> tuple[object, ...]:
     """The arguments of a run on the cluster."""
-    command.environment["RAY_ADDRESS"] = ray_address
+    command.environment["RAY_ADDRESS"] = local_ray.address
     return (*RUN, "--cluster", "auto", "--workers", "2")
 
 
@@ -38,14 +37,6 @@ def heard(run: subprocess.Popen[str], word: str) -> str:
         assert line, f"it ended: {run.stderr.read() if run.stderr else ''}"
         lines += line
     return lines
-
-
-def workers() -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        if any("ray::Worker" in word for word in process.info["cmdline"] or ()):
-            found.append(process)
-    return found
 
 
 def nothing_half_written(folder: Path) -> bool:
@@ -71,12 +62,12 @@ def test_results_are_those_of_one_machine(
 
 
 def test_a_worker_that_is_killed_costs_no_photo(
-    command: Command, clustered: tuple[object, ...], tmp_path: Path
+    command: Command, clustered: tuple[object, ...], local_ray: LocalRay, tmp_path: Path
 ) -> None:
     photos = pictures(tmp_path / "in", COUNT)
     run = command.start(*clustered, photos, "-o", tmp_path / "out")
     first = heard(run, "file_done")
-    workers()[0].send_signal(signal.SIGKILL)
+    local_ray.workers()[0].send_signal(signal.SIGKILL)
     code, events, said = ended(run)
     done = of(events, "file_done") + [line for line in first.splitlines() if '"file_done"' in line]
     assert code == 0, said
@@ -88,7 +79,7 @@ def test_a_worker_that_is_killed_costs_no_photo(
 
 
 def test_a_driver_that_is_killed_is_continued(
-    command: Command, clustered: tuple[object, ...], tmp_path: Path
+    command: Command, clustered: tuple[object, ...], local_ray: LocalRay, tmp_path: Path
 ) -> None:
     photos = pictures(tmp_path / "in", COUNT)
     run = command.start(*clustered, photos, "-o", tmp_path / "out")
@@ -96,7 +87,7 @@ def test_a_driver_that_is_killed_is_continued(
     os.killpg(run.pid, signal.SIGKILL)
     run.communicate()
     deadline = time.monotonic() + LONG
-    while workers() and time.monotonic() < deadline:  # they end with their driver
+    while local_ray.workers() and time.monotonic() < deadline:  # they end with their driver
         time.sleep(1)
     before = results(tmp_path / "out")
     code, events, said = command.run(*RUN, photos, "-o", tmp_path / "out")
