@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
+from threading import Event as Flag
 from typing import Any
 
 from restorecli import __version__
@@ -133,12 +134,15 @@ class Actors:
     Args:
         order: what they are for.
         wanted: how many, and with what.
+        cancelled: when set, the first of them is not waited for any more.
 
     Raises:
         RestoreError: the first of them cannot do what it is for.
+        KeyboardInterrupt: ``cancelled`` was set.
     """
 
-    def __init__(self, order: Order, wanted: Wanted) -> None:
+    def __init__(self, order: Order, wanted: Wanted, cancelled: Flag) -> None:
+        self._cancelled = cancelled
         self._order, self._numbers, self._deaths = order, count(), 0
         self.size, self._options = _shares(wanted)
         first = self._start()
@@ -151,8 +155,12 @@ class Actors:
 
     def _asked(self, handle: Any) -> About:
         ray = _ray()
+        asked = handle.about.remote()
+        while not ray.wait([asked], timeout=_LOOK)[0]:
+            if self._cancelled.is_set():
+                raise KeyboardInterrupt
         try:
-            about: About = ray.get(handle.about.remote())
+            about: About = ray.get(asked)
         except ray.exceptions.RayActorError as error:
             raise DeviceError(f"the workers cannot be started: {_cause(error)}", "see Ray's logs") from error
         except ray.exceptions.RayTaskError as error:

@@ -63,7 +63,7 @@ def restore_on_cluster(description: RunDescription, found: Sequence[Found]) -> N
         order = Order(
             _for_workers(description), weights, _environment(), share, fetch=actors.fetch, folder=folder
         )
-        workers = actors.Actors(order, wanted)
+        workers = actors.Actors(order, wanted, interrupted)
         about = workers.about
         facts = tuple(about.facts[each.name] for each in ready.expected if each.name in about.facts)
         ready = replace(ready, description=description, given=facts)
