@@ -23,8 +23,10 @@ from restorecli.models.registry import ModelEntry, load_registry
 from restorecli.models.resolve import ModelRequest, resolve
 from restorecli.networks.network import Network
 from restorecli.quality.degradations.blur import blurred, disc_kernel, motion_kernel
+from restorecli.quality.degradations.darkness import darkened
 from restorecli.quality.degrade import add_noise, jpeg, shrink, to_bytes
 from restorecli.quality.scores import psnr
+from restorecli.tasks.estimate.exposure import brightened
 from restorecli.tasks.mosaics import show
 from tests.dng_maker import cfa_dng
 
@@ -220,3 +222,22 @@ def test_motion_and_missed_focus_are_taken_out(entry: ModelEntry, name: str) -> 
     for kernel in (motion_kernel(np.random.default_rng(1), 7), disc_kernel(1.5)):
         seen = to_bytes(blurred(clean, kernel))
         assert psnr(restored(entry, seen), clean, border=8) > psnr(seen, clean, border=8) + 0.5
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+@of_task("enhance")
+def test_a_dark_photo_gets_back_its_light_without_a_cast(entry: ModelEntry, name: str) -> None:
+    clean = photo(name)
+    dark = darkened(clean, 3, (1e-4, 1e-4), np.random.default_rng(2)).astype(np.float32) / np.float32(255)
+    given = brightened(dark, 8.0)
+    made = restored(entry, given)
+    assert psnr(made, clean, border=0) > psnr(to_bytes(given), clean, border=0) + 0.5
+    casts = [np.ptp((image.astype(float) - clean).mean((0, 1))) for image in (made, to_bytes(given))]
+    assert casts[0] < casts[1] + 1.5  # of 255, between the channels' means
+
+
+def test_bright_photos_are_left_alone_by_enhance(restore: Callable[..., Any], tmp_path: Path) -> None:
+    for name in PHOTOS:
+        done = restore("enhance", "--style", "light", SAMPLES / name, "-o", tmp_path)
+        assert done.code == 0 and "left as it is" in done.err
+        assert (tmp_path / Path(name).name).read_bytes() == (SAMPLES / name).read_bytes()

@@ -53,5 +53,5 @@ def test_all_files_are_small_and_every_network_and_task_is_among_them() -> None:
     assert {entry.network for entry in LIGHT} == {"nlsn", "rnan", "panet", "grl", "mirnet"}
     tasks = {(entry.task, entry.scale if entry.task == "upscale" else None) for entry in LIGHT}
     scales = {("upscale", scale) for scale in (2, 3, 4)}
-    others = ("denoise", "dejpeg", "demosaic", "deblur")
+    others = ("denoise", "dejpeg", "demosaic", "deblur", "enhance")
     assert tasks == scales | {(task, None) for task in others}

@@ -259,7 +259,10 @@ def test_weights_that_do_something_else_are_refused(
         (["deblur", "--blur", "realblur-j"], "grl-base-deblur-realblur-j"),
         (["deblur", "--blur", "defocus"], "nlsn-light-deblur"),
         (["deblur", "--blur", "defocus", "--variant", "paper"], "grl-base-deblur-defocus"),
-        (["enhance"], "mirnet-enhance-lol"),
+        (["enhance"], "nlsn-light-enhance"),
+        (["enhance", "--style", "light"], "nlsn-light-enhance"),
+        (["enhance", "--variant", "paper"], "mirnet-enhance-lol"),
+        (["enhance", "--model", "mirnet"], "mirnet-enhance-lol"),
         (["enhance", "--style", "retouch"], "mirnet-enhance-fivek"),
     ],
 )
