@@ -43,7 +43,7 @@ TILE = 256
 SIZES = (50, 100, 400)  # megapixels
 
 
-class _Dim(Network):
+class Dim(Network):
     """A network that costs nothing."""
 
     def __init__(self) -> None:
@@ -55,16 +55,21 @@ class _Dim(Network):
         return x * self.factor
 
 
-class _Networks:
+class Networks:
+    """Gives every stage the network that costs nothing."""
+
     def __init__(self) -> None:
-        self.network = _Dim().eval()
+        self.network = Dim().eval()
         self.prepared = prepare(self.network, RunSettings(precision="fp32", device="cpu"))
 
     def get(self, request: ModelRequest, run: Mapping[str, Any]) -> Loaded:
+        """Return it."""
         return Loaded(Resolved("none", "light", "dim", None, None), self.network, self.prepared)
 
 
-class _Quiet:
+class Quiet:
+    """Hears everything and says nothing."""
+
     def event(self, event: Reported) -> None: ...
     def tiles(self, name: str, done: int, total: int) -> None: ...
     def note(self, text: str) -> None: ...
@@ -95,7 +100,7 @@ def make(path: Path, megapixels: int) -> None:
 def restored(source: str, out: str, model: str, results: Any) -> None:
     """Restore a photo in this process; report peak, time and what came of it."""
     torch.set_num_threads(1)
-    networks: Any = _Networks()
+    networks: Any = Networks()
     request, task = ModelRequest("denoise"), SameSize("dim")
     if model:
         entry = load_registry().find(model)
@@ -103,7 +108,7 @@ def restored(source: str, out: str, model: str, results: Any) -> None:
         request = ModelRequest(entry.task, model=entry.name, scale=entry.scale)
     photo = plan_names(find_inputs([source]), output=out, task_suffix="x").photos[0]
     began = time.process_time()
-    event = process(photo, Setup((Stage(task, request),), networks), _Quiet(), Event())
+    event = process(photo, Setup((Stage(task, request),), networks), Quiet(), Event())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     results.put((peak, time.process_time() - began, isinstance(event, FileDone), str(event)))
 

@@ -28,6 +28,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks.giants import Networks, Quiet
 from restorecli.engine.lane import Lane
 from restorecli.engine.settings import RunSettings
 from restorecli.loading import Loaded, Models
@@ -37,24 +38,15 @@ from restorecli.photos.naming import plan_names
 from restorecli.photos.planned import PlannedPhoto
 from restorecli.pipeline import threads
 from restorecli.pipeline.photo import Setup, read_photo, restore_photo, write_photo
-from restorecli.report.events import Event as Reported
+from restorecli.results import Encoding
 from restorecli.stages import Stage
 from restorecli.tasks.dejpeg import Dejpeg
+from restorecli.tasks.same_size import SameSize
 
 SAMPLES = Path(__file__).parents[1] / "docs" / "samples"
 MODEL = "nlsn-light-dejpeg"
 REQUEST = ModelRequest("dejpeg", model=MODEL)
 QUALITY = 30.0
-
-
-class Quiet:
-    """Hears everything and says nothing."""
-
-    def event(self, event: Reported) -> None: ...
-    def tiles(self, name: str, done: int, total: int) -> None: ...
-    def note(self, text: str) -> None: ...
-    def warn(self, text: str) -> None: ...
-    def close(self) -> None: ...
 
 
 def planned(photos: Path, out: Path) -> list[PlannedPhoto]:
@@ -154,14 +146,49 @@ def overlapped(photos: Path, jobs: int) -> None:
     print(f"\nwithin the run: {waits}", flush=True)
 
 
+def many(counts: list[int]) -> None:
+    """Print what folders of 16×16 pictures take: planning, a run, and a second run that skips all."""
+    print("\nMilliseconds of a processor per picture:\n")
+    print("| pictures | planning | run | planning again | skipping |\n|---|---|---|---|---|")
+    encoding = Encoding(settings={"tile": "0"})
+    for count in counts:
+        with tempfile.TemporaryDirectory() as folder:
+            photos, out = Path(folder, "photos"), Path(folder, "out")
+            photos.mkdir()
+            for number in range(count):
+                pixels = np.full((16, 16, 3), number % 256, np.uint8)
+                Image.fromarray(pixels).save(photos / f"{number}.png")
+            spent = []
+            for _ in range(2):
+                began = time.process_time()
+                found = find_inputs([str(photos)])
+                plan = plan_names(found, output=str(out), task_suffix="x", settings=encoding.settings)
+                spent.append(time.process_time() - began)
+                shared = Setup((Stage(SameSize("x"), REQUEST),), Networks(), encoding)
+                spent.append(processor_seconds(lambda: _run(plan.photos, shared)))  # noqa: B023
+        print(
+            f"| {count} | " + " | ".join(f"{1000 * each / count:.2f}" for each in spent) + " | |", flush=True
+        )
+
+
+def _run(photos: list[PlannedPhoto], shared: Setup) -> None:
+    threads.run(photos, shared, Quiet(), Event(), jobs=1)
+
+
 def main() -> None:
-    """Measure and print both tables."""
+    """Measure and print the tables."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     options.add_argument("--photos", type=Path, default=SAMPLES)
     options.add_argument("--runs", type=int, default=3)
     options.add_argument("--jobs", type=int, default=2, help="reader and writer threads of the second part")
+    options.add_argument(
+        "--many", type=int, action="append", help="only this: so many tiny pictures; repeatable"
+    )
     given = options.parse_args()
     torch.set_num_threads(1)
+    if given.many:
+        many(given.many)
+        return
     compared(given.photos, given.runs)
     overlapped(given.photos, given.jobs)
 
