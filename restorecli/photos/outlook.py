@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from restorecli.errors import UnreadableError, UnsupportedError, first_line
+from restorecli.errors import TooLargeError, UnreadableError, UnsupportedError, first_line
 from restorecli.photo import Quantisation
 from restorecli.photos import limits, read
 from restorecli.photos.formats import jpeg, others, png, tiff
+from restorecli.photos.giants.picture import need_not_be_held
 from restorecli.photos.raster import DECODE_ERRORS
 
 _BY_PILLOW = frozenset({"gif", "webp", "bmp", "tga"})
@@ -49,7 +50,11 @@ def outlook(source: Path | bytes, name: str | None = None) -> Outlook:
     """
     name = name or str(source)
     kind, extents, length = read.identify(source, name)
-    limits.check_extents(extents, length, name)
+    try:
+        limits.check_extents(extents, length, name)
+    except TooLargeError:
+        if len(extents) != 1 or not isinstance(source, Path) or not need_not_be_held(source, kind, name):
+            raise
     if not extents:
         raise UnreadableError(f"{name}: damaged {kind} file: it holds no picture")
     first = extents[0]

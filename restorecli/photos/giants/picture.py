@@ -18,7 +18,7 @@ from restorecli.photos.giants.tiff_rows import TiffRows
 from restorecli.photos.metadata import carried as metadata
 from restorecli.photos.metadata import colours
 from restorecli.photos.metadata.profiles import NATIVE
-from restorecli.photos.raster import Samples
+from restorecli.photos.raster import Raster, Samples
 
 SQUARE = 512  # side of the squares that a photo is judged by, a multiple of any JPEG block
 ACROSS = 4
@@ -53,15 +53,7 @@ def open_giant(path: Path, name: str) -> Document:
 
 
 def _page(source: Source, kind: str) -> Photo:
-    first = source.block(0)
-    raster = source.header(first)
-    if raster.alpha is not None:
-        raise HeldWhole("it has transparency")
-    if raster.samples.dtype.kind == "f" and raster.model != "lab":
-        raise HeldWhole("its samples are floating-point numbers")
-    orientation = metadata.stated_orientation(raster)
-    if orientation > _UPSIDE_DOWN or (orientation in (_TURNED, _UPSIDE_DOWN) and kind == "png"):
-        raise HeldWhole(f"it is to be turned (orientation {orientation})")
+    raster, orientation = _header(source, kind)
     depth = raster.depth
     working = _working(source) if raster.model == "rgb" and (raster.icc or raster.cicp) else None
     coloured = colours.to_working(replace(raster, working=working, warnings=[]))
@@ -80,6 +72,39 @@ def _page(source: Source, kind: str) -> Photo:
         warnings=tuple(raster.warnings),
         parts=parts,
     )
+
+
+def _header(source: Source, kind: str) -> tuple[Raster, int]:
+    """Return the file's first rows with all that it says, and its orientation.
+
+    Raises:
+        HeldWhole: the picture is of a kind that is held.
+    """
+    raster = source.header(source.block(0))
+    if raster.alpha is not None:
+        raise HeldWhole("it has transparency")
+    if raster.samples.dtype.kind == "f" and raster.model != "lab":
+        raise HeldWhole("its samples are floating-point numbers")
+    orientation = metadata.stated_orientation(raster)
+    if orientation > _UPSIDE_DOWN or (orientation in (_TURNED, _UPSIDE_DOWN) and kind == "png"):
+        raise HeldWhole(f"it is to be turned (orientation {orientation})")
+    return raster, orientation
+
+
+def need_not_be_held(path: Path, kind: str, name: str) -> bool:
+    """Whether `open_giant` opens a file, as far as its first rows tell.
+
+    Raises:
+        UnreadableError: it is damaged.
+    """
+    if kind not in _SOURCES:
+        return False
+    with path.open("rb") as stream:
+        try:
+            _header(_SOURCES[kind](stream, name), kind)
+        except HeldWhole:
+            return False
+    return True
 
 
 def _working(source: Source) -> str:

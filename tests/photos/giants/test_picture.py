@@ -1,0 +1,70 @@
+"""Files that are read a few rows at a time say what files that are held say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from restorecli.errors import TooLargeError
+from restorecli.photos import limits
+from restorecli.photos.giants.picture import open_giant
+from restorecli.photos.giants.source import HeldWhole
+from restorecli.photos.outlook import outlook
+from restorecli.photos.read import read
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (300, 200, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def tiled(tmp_path: Path) -> Path:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(
+        path, PIXELS, tile=(64, 48), compression="zlib", photometric="rgb", resolution=(300, 300)
+    )
+    return path
+
+
+def test_any_part_is_that_of_the_photo_and_rows_may_be_let_go(tiled: Path) -> None:
+    page, whole = open_giant(tiled, "a.tif").pages[0], read(tiled).pages[0]
+    assert page.parts is not None and page.pixels.shape == whole.pixels.shape
+    for top, bottom, left, right in ((0, 10, 0, 200), (60, 140, 30, 77), (299, 300, 199, 200)):
+        part = page.parts.pixels(top, bottom, left, right)
+        assert np.array_equal(part, whole.pixels[top:bottom, left:right])
+        page.parts.release(top)
+    assert np.array_equal(page.parts.pixels(0, 5), whole.pixels[:5])  # read again
+    assert np.array_equal(page.parts.sample(), whole.pixels)
+    assert page.metadata == whole.metadata
+    page.parts.close()
+
+
+@pytest.mark.parametrize(
+    ("samples", "options", "why"),
+    [
+        (
+            np.zeros((40, 30, 4), np.uint8),
+            {"photometric": "rgb", "extrasamples": ["unassalpha"]},
+            "transparency",
+        ),
+        (np.zeros((40, 30), np.float32), {}, "floating-point"),
+        (np.zeros((2, 40, 30), np.uint8), {"photometric": "minisblack"}, "2 pages"),
+        (np.zeros((40, 30), np.uint8), {"extratags": [(274, 3, 1, 6, True)]}, "turned"),
+    ],
+)
+def test_what_is_held_says_why(samples: np.ndarray, options: dict, why: str, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", samples, metadata=None, **options)
+    with pytest.raises(HeldWhole, match=why):
+        open_giant(tmp_path / "a.tif", "a.tif")
+
+
+def test_a_dry_run_refuses_large_photos_only_where_they_must_be_held(
+    tiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(np.dstack([PIXELS, PIXELS[:, :, :1]])).save(tmp_path / "alpha.png")
+    monkeypatch.setattr(limits.host, "total_bytes", lambda: 1000)
+    assert outlook(tiled).width == 200
+    with pytest.raises(TooLargeError):
+        outlook(tmp_path / "alpha.png")
