@@ -21,9 +21,7 @@ from restorecli.photos.stores import store
 from restorecli.photos.stores.journal import FOLDER, Begun, Journal
 from restorecli.photos.stores.lines import FILE_NAME
 from restorecli.photos.stores.path import AnyPath, StorePath
-from restorecli.photos.temporary import PREFIX
-
-SUFFIX = ".claims"
+from restorecli.photos.temporary import CLAIMS, PREFIX
 
 
 class FolderClaims(Protocol):
@@ -61,7 +59,7 @@ class OnDisk:
 
     def __init__(self, folder: Path, owner: Mapping[str, Any], seen: int) -> None:
         self._folder, self._owner, self._seen = folder, owner, seen
-        self._own = folder / f"{PREFIX}{owner['process']}-{owner['machine']}-{owner['token']}{SUFFIX}"
+        self._own = folder / f"{PREFIX}{owner['process']}-{owner['machine']}-{owner['token']}{CLAIMS}"
         self._names: set[str] = set()
         self._pulse = Pulse()
 
@@ -99,7 +97,7 @@ class OnDisk:
     def _of_others(self) -> set[str]:
         """The names that living runs are about to make; what dead ones left is removed."""
         found: set[str] = set()
-        for path in self._folder.glob(f"{PREFIX}*{SUFFIX}"):
+        for path in self._folder.glob(f"{PREFIX}*{CLAIMS}"):
             if path == self._own:
                 continue
             try:

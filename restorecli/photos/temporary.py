@@ -21,7 +21,9 @@ import psutil
 
 PREFIX = ".restore-"
 SUFFIX = ".part"
-_NAME = re.compile(r"\.restore-(\d+)(?:-([0-9a-f]{8}))?-[^-]*\.part")
+CLAIMS = ".claims"
+"""What the names of files end in that say what a run is about to make, see `cluster.claims`."""
+_NAME = re.compile(r"\.restore-(\d+)(?:-([0-9a-f]{8}))?-[^-]*\.(?:part|claims)")
 _FOREIGN_AGE = 7 * 86400.0  # seconds after which a file of another machine is nobody's any more
 _CLOCKS = 2.0  # seconds by which a process may seem to have begun after its own file
 

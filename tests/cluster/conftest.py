@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -31,27 +32,56 @@ LONG = 900  # seconds that a machine with many other jobs may take to start a cl
 RUN = ("upscale", "-x2", "--tile", "64", "--json")
 
 
+@dataclass(frozen=True)
+class Running:
+    """A run that goes on; what it says goes to files, which can be read meanwhile."""
+
+    process: subprocess.Popen[bytes]
+    out: Path
+    err: Path
+
+    def wait_for(self, word: str) -> None:
+        """Wait until an event of that kind has come."""
+        while word not in self.out.read_text():
+            assert self.process.poll() is None, self.err.read_text()
+            time.sleep(0.05)
+
+    def end(self) -> tuple[int, list[dict[str, Any]], str]:
+        """Wait for its end: its exit code, its events, and what it said."""
+        code = self.process.wait(LONG)
+        events = [json.loads(line) for line in self.out.read_text().splitlines()]
+        return code, events, self.err.read_text()
+
+    def kill(self) -> None:
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
 @dataclass
 class Command:
     """``restore ARGUMENTS…`` in a process of its own."""
 
     environment: dict[str, str]
     folder: Path
+    count: int = 0
 
-    def start(self, *arguments: object) -> subprocess.Popen[str]:
+    def start(self, *arguments: object) -> Running:
+        self.count += 1
+        out, err = (self.folder / f"{self.count}.{kind}" for kind in ("out", "err"))
         command = [sys.executable, "-m", "restorecli", *map(str, arguments)]
-        return subprocess.Popen(
-            command,
-            env=self.environment,
-            cwd=self.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        with out.open("wb") as stdout, err.open("wb") as stderr:
+            process = subprocess.Popen(
+                command,
+                env=self.environment,
+                cwd=self.folder,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+            )
+        return Running(process, out, err)
 
     def run(self, *arguments: object) -> tuple[int, list[dict[str, Any]], str]:
-        return ended(self.start(*arguments))
+        return self.start(*arguments).end()
 
 
 @dataclass(frozen=True)
@@ -69,12 +99,6 @@ class LocalRay:
                 if any("ray::Worker" in word for word in process.cmdline()):
                     found.append(process)
         return found
-
-
-def ended(process: subprocess.Popen[str]) -> tuple[int, list[dict[str, Any]], str]:
-    """Wait for a run: its exit code, its events, and what it said."""
-    out, said = process.communicate(timeout=LONG)
-    return process.returncode, [json.loads(line) for line in out.splitlines()], said
 
 
 def of(events: list[dict[str, Any]], name: str) -> list[str]:

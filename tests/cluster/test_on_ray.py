@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import LONG, RUN, Command, LocalRay, ended, of, pictures, results
+from tests.cluster.conftest import LONG, RUN, Command, LocalRay, of, pictures, results
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3000)]
 COUNT = 12
@@ -26,17 +24,6 @@ def clustered(command: Command, local_ray: LocalRay) -> tuple[object, ...]:
 
 def names(photos: Path) -> list[str]:
     return [str(photos / f"{number:02}.png") for number in range(COUNT)]
-
-
-def heard(run: subprocess.Popen[str], word: str) -> str:
-    """Read what a run says until an event comes."""
-    assert run.stdout is not None
-    lines = ""
-    while word not in lines:
-        line = run.stdout.readline()
-        assert line, f"it ended: {run.stderr.read() if run.stderr else ''}"
-        lines += line
-    return lines
 
 
 def nothing_half_written(folder: Path) -> bool:
@@ -66,12 +53,10 @@ def test_a_worker_that_is_killed_costs_no_photo(
 ) -> None:
     photos = pictures(tmp_path / "in", COUNT)
     run = command.start(*clustered, photos, "-o", tmp_path / "out")
-    first = heard(run, "file_done")
+    run.wait_for("file_done")
     local_ray.workers()[0].send_signal(signal.SIGKILL)
-    code, events, said = ended(run)
-    done = of(events, "file_done") + [line for line in first.splitlines() if '"file_done"' in line]
-    assert code == 0, said
-    assert len(done) == COUNT  # each once
+    code, events, said = run.end()
+    assert (code, of(events, "file_done")) == (0, names(photos)), said  # each once
     assert len(results(tmp_path / "out")) == COUNT
     left = tmp_path / "out"
     command.run(*RUN, photos, "-o", left)  # takes away what a killed process was writing
@@ -83,9 +68,8 @@ def test_a_driver_that_is_killed_is_continued(
 ) -> None:
     photos = pictures(tmp_path / "in", COUNT)
     run = command.start(*clustered, photos, "-o", tmp_path / "out")
-    heard(run, "file_done")
-    os.killpg(run.pid, signal.SIGKILL)
-    run.communicate()
+    run.wait_for("file_done")
+    run.kill()
     deadline = time.monotonic() + LONG
     while local_ray.workers() and time.monotonic() < deadline:  # they end with their driver
         time.sleep(1)
@@ -103,10 +87,10 @@ def test_an_interrupt_lets_what_is_begun_finish(
 ) -> None:
     photos = pictures(tmp_path / "in", COUNT)
     run = command.start(*clustered, photos, "-o", tmp_path / "out")
-    first = heard(run, "file_done")
-    run.send_signal(signal.SIGINT)
-    code, events, said = ended(run)
-    done = len(of(events, "file_done")) + first.count('"file_done"')
+    run.wait_for("file_done")
+    run.process.send_signal(signal.SIGINT)
+    code, events, said = run.end()
+    done = len(of(events, "file_done"))
     assert code == 130, said
     assert 1 <= done < COUNT
     assert len(results(tmp_path / "out")) == done and nothing_half_written(tmp_path / "out")
@@ -119,7 +103,7 @@ def test_two_runs_at_once_make_each_result_once(
     photos = pictures(tmp_path / "in", COUNT)
     one = (*clustered[:-1], "1")  # a worker each
     runs = [command.start(*one, photos, "-o", tmp_path / "out") for _ in range(2)]
-    outcomes = [ended(run) for run in runs]
+    outcomes = [run.end() for run in runs]
     assert [code for code, *_ in outcomes] == [0, 0], [said for *_, said in outcomes]
     done = sorted(name for _, events, _ in outcomes for name in of(events, "file_done"))
     assert done == names(photos)

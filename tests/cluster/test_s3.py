@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import RUN, Command, ended, of, pictures, results
+from tests.cluster.conftest import RUN, Command, of, pictures, results
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 COUNT = 8
@@ -53,11 +51,8 @@ def test_a_run_that_is_killed_leaves_whole_objects_and_is_continued(
 ) -> None:
     photos = pictures(tmp_path / "in", COUNT)
     run = command.start(*RUN, photos, "-o", "s3://bucket/out")
-    assert run.stdout is not None
-    while "file_done" not in run.stdout.readline():
-        pass
-    os.killpg(run.pid, signal.SIGKILL)
-    run.communicate()
+    run.wait_for("file_done")
+    run.kill()
     before = objects(bucket, "out")
     code, events, said = command.run(*RUN, photos, "-o", "s3://bucket/out", "--if-exists", "overwrite")
     assert code == 0 and not of(events, "file_failed"), said
@@ -69,7 +64,7 @@ def test_a_run_that_is_killed_leaves_whole_objects_and_is_continued(
 def test_two_runs_at_once_make_each_result_once(command: Command, bucket: Any, tmp_path: Path) -> None:
     photos = pictures(tmp_path / "in", COUNT)
     runs = [command.start(*RUN, photos, "-o", "s3://bucket/out") for _ in range(2)]
-    outcomes = [ended(run) for run in runs]
+    outcomes = [run.end() for run in runs]
     assert [code for code, *_ in outcomes] == [0, 0], [said for *_, said in outcomes]
     done = sorted(name for _, events, _ in outcomes for name in of(events, "file_done"))
     assert done == [str(photos / f"{number:02}.png") for number in range(COUNT)]

@@ -190,7 +190,10 @@ def test_what_dead_processes_left_is_removed_and_nothing_else(tmp_path: Path) ->
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     own, machine = os.getpid(), temporary.machine()
-    doomed = [f".restore-{dead.pid}-abc.part", f".restore-{dead.pid}-{machine}-abc.part"]
+    doomed = [
+        f".restore-{dead.pid}{rest}"
+        for rest in ("-abc.part", f"-{machine}-abc.part", f"-{machine}-ab.claims")
+    ]
     kept = [
         f".restore-{own}-{machine}-abc.part",
         f".restore-{own}-abc.part",
