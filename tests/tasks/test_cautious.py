@@ -96,3 +96,18 @@ def test_faint_grain_is_kept() -> None:
 def test_camera_raw_is_never_taken_for_a_jpeg() -> None:
     photo = Photo(clean().astype(np.float32) / 255, format="raw")
     assert "camera RAW" in CautiousDejpeg().examine(photo).leave
+
+
+@pytest.mark.shared
+def test_means_of_many_shots_need_nothing(shared_data: Path) -> None:
+    photos = sorted((shared_data / "cc15").glob("*_mean.png"))[1::4]
+    assert photos
+    assert {path.name: needs(read(path).pages[0]) for path in photos} == {path.name: [] for path in photos}
+
+
+@pytest.mark.shared
+def test_real_noise_is_seen(shared_data: Path) -> None:
+    photos = sorted((shared_data / "cc15").glob("*_real.png"))[::4]
+    assert {path.name: needs(read(path).pages[0]) for path in photos} == {
+        path.name: ["denoise"] for path in photos
+    }

@@ -31,7 +31,7 @@ TEXTURED = 1.5
 """White noise is as strong in one high frequency as in another: their quartiles differ by less than this
 factor. In fine texture, and in the noise of cameras, they differ by more."""
 
-EVEN = 0.5
+EVEN = 0.45
 """The tenth of the smooth patches with the least in high frequencies has more than this share of what the
 middle one has, where that is noise: the same everywhere. In fine texture it has less."""
 
