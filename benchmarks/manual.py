@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 import re
 import shlex
@@ -28,11 +29,13 @@ NOT_RUN = "<!-- not run again: "
 
 MASKS = (
     (r"· cpu · (bf16|fp16|fp32) · (tiles of \d+|whole images)", "· DEVICE"),
+    (r"^(tile|precision) +\w+$", r"\1 CHOSEN"),
+    (r"\b\d+ tiles?\b", "TILES"),
     (r"\(\d+\.\d megapixels(, [\d.]+ MP/s)?\)", "(RATE)"),
     (r"\b\d+(\.\d+)? (ms|s|min)\b", "TIME"),
     (r"\b\d+(\.\d+)? MB\b", "LENGTH"),
     (r"^times: .*$", "times: RATES"),
-    (r" [\d.]+ \|$", " RATE |"),  # seconds for a megapixel
+    (r" [\d.,]+ \|$", " RATE |"),  # seconds for a megapixel
     (r"-{2,}", "--"),
     (r" +", " "),  # the widths of columns follow the times
 )
@@ -69,11 +72,14 @@ def _run(command: str) -> str:
     from restorecli.cli.app import main
 
     words = shlex.split(command, comments=True)
+    variables = dict(word.split("=", 1) for word in itertools.takewhile(_is_variable, words))
+    words = words[len(variables) :]
     if words[0] != "restore":
         raise ValueError(f"the manual runs restore only: {command}")
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="utf-8", write_through=True)
     before = sys.argv, sys.stdout, sys.stderr, sys.stdin
+    os.environ.update(variables)
     try:
         sys.argv, sys.stdout, sys.stderr = words, stream, stream
         sys.stdin = io.TextIOWrapper(io.BytesIO())
@@ -81,8 +87,14 @@ def _run(command: str) -> str:
             main()
     finally:
         sys.argv, sys.stdout, sys.stderr, sys.stdin = before
+        for name in variables:
+            del os.environ[name]
     text = raw.getvalue().decode("utf-8")
     return text if text.endswith("\n") or not text else text + "\n"
+
+
+def _is_variable(word: str) -> bool:
+    return re.match(r"[A-Z_]+=", word) is not None
 
 
 @contextlib.contextmanager
