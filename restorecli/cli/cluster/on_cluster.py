@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -72,7 +73,11 @@ def restore_on_cluster(description: RunDescription, found: Sequence[Found]) -> N
         say_plan(plan, ready, report, event)
         workers.begin(ready.settings)
         look = partial(looking, ready.settings)
-        with comparing(description, plan.photos, event, report) as (followed, _):
+        # Ray prints what it has to say of dead workers; standard output is for events, whose reporter holds it.
+        with (
+            comparing(description, plan.photos, event, report) as (followed, _),
+            redirect_stdout(sys.stderr),
+        ):
             tally = crew.run(plan, workers, followed, interrupted, look=look, fail_fast=options.fail_fast)
     raise typer.Exit(exit_code(tally))
 
