@@ -73,7 +73,7 @@ def restore_on_cluster(description: RunDescription, found: Sequence[Found]) -> N
         say_plan(plan, ready, report, event)
         workers.begin(ready.settings)
         look = partial(looking, ready.settings)
-        # Ray prints what it has to say of dead workers; standard output is for events, whose reporter holds it.
+        # Ray prints what it says of dead workers; standard output is for events, whose reporter holds it.
         with (
             comparing(description, plan.photos, event, report) as (followed, _),
             redirect_stdout(sys.stderr),
