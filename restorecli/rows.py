@@ -37,7 +37,7 @@ class Rounding(Protocol):
         """Return the whole result, with the metadata of ``like``."""
 
 
-FINISHED_AT_ONCE = 64
+FINISHED_AT_ONCE = 16
 """Rows of a photo that is not held."""
 
 MakeRounding = Callable[[Photo, int, int], Rounding]

@@ -24,6 +24,7 @@ from restorecli.engine.transfer import to_samples
 from restorecli.errors import OutOfMemoryError
 from restorecli.host import available_bytes
 
+ROUNDED_AT_ONCE = 32  # rows: rounding takes several copies of them
 IN_MEMORY_SHARE = 0.25
 """An output larger than this share of the memory that is free lives in a file instead."""
 
@@ -157,7 +158,12 @@ def inside(margin: int, height: int, width: int, deliver: Deliver, *, samples: b
 
 def rounding(deliver: Deliver, peak: int) -> Deliver:
     """Return what takes rows in float32 and delivers them as samples, see `transfer.to_samples`."""
-    return lambda top, rows: deliver(top, to_samples(rows, peak))
+
+    def take(top: int, rows: Tensor) -> None:
+        for start in range(0, rows.shape[1], ROUNDED_AT_ONCE):
+            deliver(top + start, to_samples(rows[:, start : start + ROUNDED_AT_ONCE], peak))
+
+    return take
 
 
 def _support(weights: Tensor) -> slice:
