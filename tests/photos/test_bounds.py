@@ -17,7 +17,7 @@ from PIL import Image
 from restorecli import host
 from restorecli.errors import PhotoError, TooLargeError, UnreadableError, UnsupportedError
 from restorecli.photos import read as reading
-from restorecli.photos.formats import jpeg, tiff_chain
+from restorecli.photos.formats import jpeg, png, tiff_chain
 from restorecli.photos.formats.boxed import jpeg2000
 from restorecli.photos.formats.png import SIGNATURE, chunk
 from restorecli.photos.metadata import tiff_tags
@@ -203,11 +203,35 @@ def test_a_sparse_file_beyond_the_memory_is_refused_unread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(host, "total_bytes", lambda: 10_000_000)
+    path = tmp_path / "large.jpg"
+    with path.open("wb") as stream:
+        stream.write(b"\xff\xd8\xff")
+        stream.truncate(1 << 40)
+    with pytest.raises(TooLargeError, match="its bytes alone"):
+        measure(path)
+
+
+def test_a_sparse_png_is_no_png(tmp_path: Path) -> None:
     path = tmp_path / "large.png"
     with path.open("wb") as stream:
         stream.write(SIGNATURE)
         stream.truncate(1 << 40)
-    with pytest.raises(TooLargeError, match="its bytes alone"):
+    with pytest.raises(UnreadableError, match="no chunk where one should be"):
+        measure(path)
+
+
+def test_a_png_with_endless_chunks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = imagecodecs.png_encode(RGB)
+    at = data.index(b"IDAT") - 4
+    path = tmp_path / "large.png"
+    path.write_bytes(data[:at] + 60 * chunk(b"tEXt", b"a\0b") + data[at:])
+    measure(path)
+    monkeypatch.setattr(png, "_MOST_CHUNKS", 50)
+    with pytest.raises(TooLargeError, match="50 chunks"):
+        measure(path)
+    monkeypatch.undo()
+    monkeypatch.setattr(png, "_MOST_BESIDE", 500)
+    with pytest.raises(TooLargeError, match="beside its pixels"):
         measure(path)
 
 

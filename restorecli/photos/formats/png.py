@@ -14,7 +14,7 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from restorecli.errors import UnreadableError, UnsupportedError
+from restorecli.errors import TooLargeError, UnreadableError, UnsupportedError
 from restorecli.imaging import icc
 from restorecli.imaging.cicp import Cicp
 from restorecli.photos.formats import adam7
@@ -24,6 +24,8 @@ from restorecli.photos.raster import DECODE_ERRORS, Raster, from_interleaved
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MOST_INFLATED = 64 << 20  # bytes of all compressed entries together; more is a bomb
+_MOST_BESIDE = 128 << 20  # bytes of all chunks but the pixels
+_MOST_CHUNKS = 4_000_000  # of 4 KiB in the largest files that can be met
 _MASTERING = {b"mDCV": 24, b"cLLI": 8}  # and their lengths (PNG, third edition, 11.3.2.7 and 11.3.2.8)
 _GRAY, _RGB, _PALETTE = 0, 2, 3  # colour types
 _DISPLAY_GAMMA = 1 / 2.2
@@ -77,23 +79,33 @@ def skeleton(stream: BinaryIO, name: str) -> bytes:
     """A PNG file with all of its pixels left out, which need not be read: their chunks are empty.
 
     Raises:
-        UnreadableError: the file is cut short.
+        UnreadableError: the file is cut short, or what follows is no chunk.
+        TooLargeError: there is more beside the pixels than any photo has.
     """
     end = stream.seek(0, os.SEEK_END)
-    at, parts = len(SIGNATURE), [SIGNATURE]
-    while at + 8 <= end:
+    at, parts, kept = len(SIGNATURE), [SIGNATURE], 0
+    for _ in range(_MOST_CHUNKS):
+        if at + 8 > end:
+            break
         stream.seek(at)
         length, kind = struct.unpack(">I4s", stream.read(8))
         at += 12 + length
         if at > end:
             raise UnreadableError(f"{name}: damaged PNG: the file is cut short")
+        if not (kind.isascii() and kind.isalpha()):  # ISO/IEC 15948, 5.3
+            raise UnreadableError(f"{name}: damaged PNG: there is no chunk where one should be")
         if kind != b"IDAT":
+            kept += 12 + length
+            if kept > _MOST_BESIDE:
+                raise TooLargeError(f"{name}: it has more than {_MOST_BESIDE >> 20} MiB beside its pixels")
             stream.seek(-8, os.SEEK_CUR)
             parts.append(stream.read(12 + length))
         elif not parts[-1].startswith(_EMPTY[:8]):
             parts.append(_EMPTY)
         if kind == b"IEND":
             break
+    else:
+        raise TooLargeError(f"{name}: it has more than {_MOST_CHUNKS} chunks")
     return b"".join(parts)
 
 
