@@ -186,7 +186,9 @@ def test_gray_stays_gray(entry: ModelEntry) -> None:
         given = seen_by(entry, clean)
     made = restored(entry, given).astype(int)
     apart = np.ptp(made, axis=2)
-    assert apart.mean() < 2 and np.quantile(apart, 0.99) <= (12 if entry.task == "demosaic" else 5)
+    most = 12 if entry.task == "demosaic" else 9 if entry.degradation == "real" else 5
+    assert apart.mean() < (3 if entry.degradation == "real" else 2)
+    assert np.quantile(apart, 0.99) <= most
 
 
 PHASES = [*bayer.PATTERNS, *xtrans.PATTERNS[::5]]

@@ -134,6 +134,12 @@ def _source(parameter: Any, context: Any) -> str:
     return "" if source is None else str(source.name)
 
 
+def is_typed(name: str, context: Any) -> bool:
+    """Whether the parameter ``name`` stands on the command line, and be it as an empty word."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def as_given(error: RestoreError, context: Any, entries: Mapping[str, Entry]) -> RestoreError:
     """Return ``error`` with options that a variable or a file has set called by these.
 
@@ -172,7 +178,7 @@ def refuse_nothing(context: Any) -> None:
         typer.Exit: the help was shown.
     """
     options = [each for each in context.command.params if each.param_type_name == "option"]
-    if any(_source(option, context) == "COMMANDLINE" for option in options):
+    if any(is_typed(option.name, context) for option in options):
         hint = f"add some, or --files-from LIST; {context.command_path} --help"
         raise UsageError("no files or folders are named", hint)
     typer.echo(context.get_help(), err=True)

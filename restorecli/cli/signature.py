@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 import typer
 
 from restorecli.cli.config.apply import configured
-from restorecli.cli.failing import as_given, refuse_nothing
+from restorecli.cli.failing import as_given, is_typed, refuse_nothing
 from restorecli.configuration.files import Entry
 from restorecli.configuration.sources import Sources
 from restorecli.errors import RestoreError
@@ -44,7 +44,7 @@ def with_options(
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
         def wrapper(context: typer.Context, **values: Any) -> None:
-            if needs and not any(values[name] for name in needs):
+            if needs and not any(values[name] or is_typed(name, context) for name in needs):
                 refuse_nothing(context)
             entries: Mapping[str, Entry] = {}
             try:

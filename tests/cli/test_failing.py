@@ -117,7 +117,7 @@ def test_scripts_are_told_what_ended_the_run(arguments: str, code: str, restore:
 
 def test_weights_that_cannot_be_had_are_an_event(restore: Restore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RESTORE_OFFLINE", "1")
-    done = restore("deblur", "--json", "x.png")
+    done = restore("deblur", "--variant", "paper", "--json", "x.png")
     event = json.loads(done.out.splitlines()[-1])
     assert (done.code, event["event"], event["code"]) == (4, "error", "download")
     assert "in a browser" in event["hint"]

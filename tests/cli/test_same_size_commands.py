@@ -215,7 +215,7 @@ def test_a_clean_jpeg_that_stays_a_jpeg_keeps_its_bytes(
         (["dejpeg", "--quality", "101"], "--quality 101"),
         (["deblur", "--blur", "wind"], "--blur wind"),
         (["enhance", "--style", "baroque"], "--style baroque"),
-        (["enhance", "--model", "nlsn"], "nlsn has no weights for enhance"),
+        (["enhance", "--model", "rnan"], "rnan has no weights for enhance"),
     ],
 )
 def test_usage_errors_exit_with_two_and_say_what_is_wrong(

@@ -125,10 +125,10 @@ def test_released_networks_without_their_file_are_seeded_and_say_so(restore: Res
     assert [entry["name"] for entry in report["missing"]] == ["nlsn ×2"]
 
 
-def test_tasks_without_light_weights_are_named(restore: Restore) -> None:
-    done = restore("bench", "--task", "deblur", "--size", "16")
-    assert done.code == 3
-    assert "no light weights" in done.err
+def test_networks_without_weights_for_a_task_are_named(restore: Restore) -> None:
+    done = restore("bench", "--task", "deblur", "--model", "rnan", "--variant", "light", "--size", "16")
+    assert done.code == 2
+    assert "rnan has no weights for deblur" in done.err
 
 
 def test_comparing_two_files_names_the_ratio(restore: Restore, tmp_path: Path) -> None:
