@@ -231,7 +231,7 @@ def _warnings(prepared: Prepared, job: _Job) -> Iterator[str]:
     for lane in prepared.lanes:
         yield from lane.messages()
     height, width = (side + 2 * job.border for side in job.image.shape[-2:])
-    planned = prepared.planned_grid(height, width)
+    planned = prepared.planned_grid(height, width) if isinstance(job.image, Tensor) else job.grid
     if job.notes.smallest is not None or job.grid.count > planned.count:
         used = job.notes.smallest or min(job.grid.tile)
         yield f"memory does not suffice for tiles of {max(planned.tile)}; tiles of {used} were used"

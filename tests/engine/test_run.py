@@ -217,6 +217,26 @@ def prepare_without_probe(network: torch.nn.Module, **options: object) -> Prepar
         return ready(network, **options)
 
 
+class InParts:
+    """A picture that is not held."""
+
+    def __init__(self, image: torch.Tensor) -> None:
+        self.image, self.shape = image, tuple(image.shape)
+
+    def part(self, top: int, bottom: int, left: int, right: int) -> torch.Tensor:
+        return self.image[..., top:bottom, left:right]
+
+
+@pytest.mark.parametrize("tile", [0, 512])
+def test_low_tiles_of_a_picture_that_is_not_held_are_no_shortage_of_memory(tile: int):
+    image, taken = torch.rand(1, 3, 600, 40), []
+    prepared = ready(Identity(), tile=tile)
+    result = run(prepared, InParts(image), deliver=lambda top, rows: taken.append(rows.clone()))
+    assert result.tiles > prepared.planned_grid(600, 40).count
+    assert result.warnings == ()
+    assert (torch.cat(taken, dim=1) - image[0]).abs().max() <= 1e-6
+
+
 def test_a_tile_that_overflows_is_redone_in_fp32_and_the_next_photo_starts_as_this_one():
     network = Overflowing((torch.bfloat16,))
     image = torch.full((1, 3, 16, 32), 0.5)
