@@ -53,6 +53,28 @@ Deliver = Callable[[int, Tensor], None]
 rows×sW×C samples, where those were asked for."""
 
 
+class _Weights:
+    """Adds tiles' outputs, weighted, to where they belong; ``grid`` and ``scale`` as for `Canvas`."""
+
+    def __init__(self, grid: Grid, scale: int) -> None:
+        self._alone = grid.count == 1
+        self._rows, self._columns = (
+            [weight.float() for weight in axis_weights(axis, scale)] for axis in (grid.rows, grid.columns)
+        )
+
+    def add(self, box: Box, tile: Tensor, target: Tensor) -> None:
+        """Add ``tile`` to ``target``, which begins where the tile does and may end before it."""
+        height, width = target.shape[-2:]
+        if self._alone:
+            target.copy_(tile[:, :height, :width])
+            return
+        down, across = self._rows[box.row][:height], self._columns[box.column][:width]
+        # Context pixels weigh nothing: leaving them out saves touching (and reading from disk) their memory.
+        rows, columns = _support(down), _support(across)
+        weight = down[rows, None] * across[None, columns]
+        target[:, rows, columns].addcmul_(tile[:, rows, columns], weight)
+
+
 class Canvas:
     """An output under construction, 1×C×sH×sW float32 in host memory.
 
@@ -64,10 +86,8 @@ class Canvas:
 
     def __init__(self, grid: Grid, channels: int, scale: int) -> None:
         self.output = allocate((1, channels, grid.rows.length * scale, grid.columns.length * scale))
-        self._grid = grid
         self._scale = scale
-        self._rows = [weight.float() for weight in axis_weights(grid.rows, scale)]
-        self._columns = [weight.float() for weight in axis_weights(grid.columns, scale)]
+        self._weights = _Weights(grid, scale)
 
     def finish(self) -> Tensor:
         """Return the output; every tile has been added."""
@@ -77,14 +97,7 @@ class Canvas:
         """Add one tile's output, C×(s·tile height)×(s·tile width) float32 on the CPU; padding is cut off."""
         top, left = box.top * self._scale, box.left * self._scale
         target = self.output[0, :, top : top + tile.shape[-2], left : left + tile.shape[-1]]
-        height, width = target.shape[-2:]
-        if self._grid.count == 1:
-            target.copy_(tile[:, :height, :width])
-            return
-        weight = self._rows[box.row][:height, None] * self._columns[box.column][None, :width]
-        # Context pixels weigh nothing: leaving them out saves touching (and reading from disk) their memory.
-        rows, columns = _support(self._rows[box.row][:height]), _support(self._columns[box.column][:width])
-        target[:, rows, columns].addcmul_(tile[:, rows, columns], weight[rows, columns])
+        self._weights.add(box, tile, target)
 
 
 class Bands:
@@ -99,35 +112,30 @@ class Bands:
     """
 
     def __init__(self, grid: Grid, channels: int, scale: int, deliver: Deliver, first: int = 0) -> None:
-        height = min(grid.rows.tile, grid.rows.length) * scale
-        self._held = torch.zeros(channels, height, grid.columns.length * scale)
+        self._height, self._width = grid.rows.length * scale, grid.columns.length * scale
+        held = min(grid.rows.tile * scale, self._height) if grid.count > 1 else 0
+        self._held = torch.zeros(channels, held, self._width)
         self._top = grid.rows.starts[first] * scale  # the first row that is held
         self._deliver = deliver
         self._grid = grid
         self._scale = scale
-        self._rows = [weight.float() for weight in axis_weights(grid.rows, scale)]
-        self._columns = [weight.float() for weight in axis_weights(grid.columns, scale)]
+        self._weights = _Weights(grid, scale)
 
     def add(self, box: Box, tile: Tensor) -> None:
         """Add one tile's output, C×(s·tile height)×(s·tile width) float32 on the CPU; padding is cut off."""
+        if self._grid.count == 1:
+            self._deliver(0, tile[:, : self._height, : self._width])
+            return
         top, left = box.top * self._scale, box.left * self._scale
         if top > self._top:
             self._hand_out(top)
-        end = min(tile.shape[-2], self._grid.rows.length * self._scale - top)
-        target = self._held[:, :end, left : left + tile.shape[-1]]
-        height, width = target.shape[-2:]
-        if self._grid.count == 1:
-            self._deliver(0, tile[:, :height, :width])
-            return
-        weight = self._rows[box.row][:height, None] * self._columns[box.column][None, :width]
-        # Context pixels weigh nothing: leaving them out saves touching (and reading from disk) their memory.
-        rows, columns = _support(self._rows[box.row][:height]), _support(self._columns[box.column][:width])
-        target[:, rows, columns].addcmul_(tile[:, rows, columns], weight[rows, columns])
+        end = min(tile.shape[-2], self._height - top)
+        self._weights.add(box, tile, self._held[:, :end, left : left + tile.shape[-1]])
 
     def finish(self) -> Tensor:
         """Deliver the last rows; every tile has been added."""
         if self._grid.count > 1:
-            self._hand_out(self._grid.rows.length * self._scale)
+            self._hand_out(self._height)
         return torch.empty(0)
 
     def _hand_out(self, end: int) -> None:

@@ -68,6 +68,16 @@ def test_bands_are_the_rows_of_a_canvas_in_their_order(height, width, tile, over
     assert tops == sorted(set(tops))
 
 
+def test_bands_of_a_single_tile_hold_nothing_and_deliver_the_tile_itself():
+    made, taken = torch.rand(2, 16, 16), []
+    bands = Bands(plan_grid(13, 9, 16, 4, 8), 2, 1, lambda top, rows: taken.append((top, rows)))
+    bands.add(plan_grid(13, 9, 16, 4, 8).boxes[0], made)
+    assert bands.finish().numel() == 0
+    ((top, rows),) = taken
+    assert top == 0 and torch.equal(rows, made[:, :13, :9]) and rows.data_ptr() == made.data_ptr()
+    assert all(value.numel() == 0 for value in vars(bands).values() if isinstance(value, torch.Tensor))
+
+
 def test_a_giant_output_lies_in_a_file_that_is_gone_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(blend, "IN_MEMORY_SHARE", 0.0)
     mapped: list[str] = []
