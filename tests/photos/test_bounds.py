@@ -18,7 +18,7 @@ from restorecli import host
 from restorecli.errors import PhotoError, TooLargeError, UnreadableError, UnsupportedError
 from restorecli.photos import read as reading
 from restorecli.photos.formats import jpeg, png, tiff_chain
-from restorecli.photos.formats.boxed import jpeg2000
+from restorecli.photos.formats.boxed import av1, boxes, jpeg2000
 from restorecli.photos.formats.png import SIGNATURE, chunk
 from restorecli.photos.metadata import tiff_tags
 from restorecli.photos.read import measure, read, size
@@ -252,3 +252,21 @@ def test_what_a_header_parser_raises_names_the_file(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(reading.png, "read_header", broken)
     with pytest.raises(UnreadableError, match="the data: the header is damaged"):
         size(imagecodecs.png_encode(RGB))
+
+
+@pytest.mark.parametrize(("sizes", "stretch", "most"), [(b"\x00\x00", b"", 3), (b"\x44\x00", bytes(8), 5)])
+def test_items_have_no_more_stretches_than_there_is_room_for(sizes: bytes, stretch: bytes, most: int) -> None:
+    items = 3 * (struct.pack(">HHH", 1, 0, 60000) + stretch)
+    body = bytes(4) + sizes + struct.pack(">H", 3) + items
+    data = boxes.box(b"meta", bytes(4) + boxes.box(b"iloc", body)) + bytes(1 << 20)
+    found = list(boxes.places(data))
+    assert len(found) == 3
+    assert 0 < sum(len(place.stretches) for place in found) <= most
+
+
+def test_a_sequence_header_is_looked_for_at_the_beginning_of_a_stream_only() -> None:
+    header = bytes.fromhex("0a0d0000000227fe6d7c880868342032")
+    delimiter = b"\x12\0"
+    assert av1.colours_of(10 * delimiter + header) is not None
+    assert av1.colours_of(5000 * delimiter + header) is None
+    assert av1.colours_of(b"\x12" + b"\x80" * (1 << 22)) is None  # a length that never ends

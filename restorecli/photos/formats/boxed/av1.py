@@ -9,6 +9,7 @@ from restorecli.imaging.cicp import Cicp
 
 _SEQUENCE_HEADER = 1
 _UNSPECIFIED = 2
+_MOST = 4096  # bytes; a sequence header, which comes first, takes 400 at most
 
 
 class _Bits:
@@ -35,7 +36,7 @@ class _Bits:
 def colours_of(stream: bytes) -> Cicp | None:
     """The code points in the first sequence header of an AV1 stream; None where there are none."""
     try:
-        return _colour_config(_Bits(_sequence_header(stream)))
+        return _colour_config(_Bits(_sequence_header(stream[:_MOST])))
     except IndexError:
         return None
 

@@ -100,10 +100,11 @@ def places(data: bytes) -> Iterator[Place]:
     found = find(data, b"meta", b"iloc")
     if found is None or found[1] - found[0] < 8:
         return
-    at = found[0]
+    at, end = found
     version = data[at]
     sizes = data[at + 4] >> 4, data[at + 4] & 15, data[at + 5] >> 4, data[at + 5] & 15
     offset_size, length_size, base_size, index_size = (*sizes[:3], sizes[3] if version else 0)
+    stated = index_size + offset_size + length_size
     wide = 4 if version == 2 else 2
 
     def take(size: int) -> int:
@@ -117,8 +118,11 @@ def places(data: bytes) -> Iterator[Place]:
         method = take(2) & 15 if version else 0
         take(2)
         base, count = take(base_size), take(2)
+        # Of stretches that state nothing, one is as good as any number.
+        fitting = max(0, end - at) // stated if stated else 1
         stretches = [
-            (take(index_size), base + take(offset_size), take(length_size)) for _ in range(min(count, _MOST))
+            (take(index_size), base + take(offset_size), take(length_size))
+            for _ in range(min(count, fitting))
         ]
         yield Place(item, method, tuple(stretch[1:] for stretch in stretches))
 
