@@ -166,12 +166,13 @@ def check_whole(stream: BinaryIO, name: str) -> None:
         stream.seek(0)
         with tifffile.TiffFile(stream) as file:
             for page in _pictures(file, chain):
-                _check_page(page, name)
+                check_page(page, name)
     except DECODE_ERRORS as error:
         raise UnreadableError(f"{name}: damaged TIFF: {error}") from error
 
 
-def _check_page(page: Any, name: str) -> None:
+def check_page(page: Any, name: str) -> None:
+    """See that a page is of a kind that is read, and that its data lies in the file; see `check_whole`."""
     if page.is_tiled or page.dataoffsets:
         ends = [at + size for at, size in zip(page.dataoffsets, page.databytecounts, strict=False)]
         if ends and max(ends) > page.parent.filehandle.size:
@@ -183,7 +184,7 @@ def _check_page(page: Any, name: str) -> None:
 
 
 def _decode_page(page: Any, name: str) -> Raster:
-    _check_page(page, name)
+    check_page(page, name)
     plain_ycbcr = tiff_ycbcr.is_plain(page)
     if plain_ycbcr and tiff_ycbcr.is_subsampled(page):
         samples = tiff_ycbcr.samples(page, name)

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from restorecli.errors import UnreadableError, first_line
 from restorecli.imaging import icc
 from restorecli.photo import Document, FloatArray, Photo
 from restorecli.photos import read
@@ -18,7 +19,7 @@ from restorecli.photos.giants.tiff_rows import TiffRows
 from restorecli.photos.metadata import carried as metadata
 from restorecli.photos.metadata import colours
 from restorecli.photos.metadata.profiles import NATIVE
-from restorecli.photos.raster import Raster, Samples
+from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples
 
 SQUARE = 512  # side of the squares that a photo is judged by, a multiple of any JPEG block
 ACROSS = 4
@@ -37,19 +38,23 @@ def open_giant(path: Path, name: str) -> Document:
         HeldWhole: the file cannot be read that way; says why.
         UnreadableError: it is damaged.
     """
-    with path.open("rb") as stream:
-        stamp = read.stamp_of(stream)
-        kind, fingerprint = read.kind_of(stream, name), read.fingerprint_of(stream)
-    if kind not in _SOURCES:
-        raise HeldWhole(f"{kind} files are decoded in one piece")
     stream = path.open("rb")
     try:
-        source = _SOURCES[kind](stream, name)
-        page = _page(source, kind)
+        stamp, kind = read.stamp_of(stream), read.kind_of(stream, name)
+        if kind not in _SOURCES:
+            raise HeldWhole(f"{kind} files are decoded in one piece")
+        page = _page(_source(stream, kind, name), kind)
+        return Document((page,), kind, name, read.fingerprint_of(stream), stamp)
     except BaseException:
         stream.close()
         raise
-    return Document((page,), kind, name, fingerprint, stamp)
+
+
+def _source(stream: BinaryIO, kind: str, name: str) -> Source:
+    try:
+        return _SOURCES[kind](stream, name)
+    except DECODE_ERRORS as error:
+        raise UnreadableError(f"{name}: the header is damaged: {first_line(error)}") from error
 
 
 def _page(source: Source, kind: str) -> Photo:
@@ -101,7 +106,7 @@ def need_not_be_held(path: Path, kind: str, name: str) -> bool:
         return False
     with path.open("rb") as stream:
         try:
-            _header(_SOURCES[kind](stream, name), kind)
+            _header(_source(stream, kind, name), kind)
         except HeldWhole:
             return False
     return True

@@ -34,10 +34,11 @@ class PngRows(Source):
         HeldWhole: its rows do not stand in the file from top to bottom, or are coded by a palette.
     """
 
+    kind = "PNG"
     step = LEAST_ROWS
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
-        self._stream, self._name = stream, name
+        self._stream, self.name = stream, name
         skeleton = png.skeleton(stream, name)
         self._header = png.read_header(skeleton, name)
         header = self._header
@@ -57,8 +58,8 @@ class PngRows(Source):
         self._machine = zlib.decompressobj()
         self._pieces = self._idat()
 
-    def block(self, index: int) -> Samples:
-        """Return rows of all columns; going back means to begin anew."""
+    def _block(self, index: int) -> Samples:
+        """Going back means to begin anew."""
         if index < self._next:
             self._restart()
         while self._next < index:
@@ -85,10 +86,10 @@ class PngRows(Source):
             while len(out) < wanted:
                 rest = self._machine.unconsumed_tail or next(self._pieces, b"")
                 if not rest:
-                    raise UnreadableError(f"{self._name}: damaged PNG: the file is cut short")
+                    raise UnreadableError(f"{self.name}: damaged PNG: the file is cut short")
                 out += self._machine.decompress(rest, wanted - len(out))
         except zlib.error as error:
-            raise UnreadableError(f"{self._name}: damaged PNG: {error}") from error
+            raise UnreadableError(f"{self.name}: damaged PNG: {error}") from error
         return bytes(out)
 
     def _idat(self) -> Iterator[bytes]:

@@ -7,7 +7,8 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from restorecli.photos.raster import Raster, Samples
+from restorecli.errors import UnreadableError
+from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples
 
 LEAST_ROWS = 64  # of a block, where the file's own strips or tiles are lower
 MOST_BYTES = 256 << 20  # of a block; a file whose blocks are larger gains nothing
@@ -21,18 +22,32 @@ class Source(ABC):
     """A picture in a file.
 
     Attributes:
+        kind: of the file, as messages call it.
+        name: of the file, as messages call it.
         height: rows, as stored.
         width: columns.
         step: rows of a block.
     """
 
+    kind: str
+    name: str
     height: int
     width: int
     step: int
 
-    @abstractmethod
     def block(self, index: int) -> Samples:
-        """Return block ``index`` as stored, rows×W×C: rows from ``index · step`` on, fewer in the last."""
+        """Return block ``index`` as stored, rows×W×C: rows from ``index · step`` on, fewer in the last.
+
+        Raises:
+            UnreadableError: it is damaged.
+        """
+        try:
+            return self._block(index)
+        except DECODE_ERRORS as error:
+            raise UnreadableError(f"{self.name}: damaged {self.kind}: {error}") from error
+
+    @abstractmethod
+    def _block(self, index: int) -> Samples: ...
 
     @abstractmethod
     def raster(self, samples: Samples) -> Raster:

@@ -24,10 +24,13 @@ class TiffRows(Source):
 
     Raises:
         HeldWhole: it has several pages, or is coded in a way that cannot be taken apart.
+        UnreadableError: it is cut short.
     """
 
+    kind = "TIFF"
+
     def __init__(self, stream: BinaryIO, name: str) -> None:
-        self._stream, self._name = stream, name
+        self._stream, self.name = stream, name
         stream.seek(0)
         self._file = tifffile.TiffFile(stream)
         pages = tiff.pictures(self._file, stream)
@@ -39,27 +42,39 @@ class TiffRows(Source):
             raise HeldWhole("it is a volume, or its samples are of no usual kind")
         if tiff_ycbcr.is_plain(page):
             raise HeldWhole("its samples are YCbCr")
+        tiff.check_page(page, name)
         self.height, self.width = int(page.imagelength), int(page.imagewidth)
         self._channels = int(page.samplesperpixel)
         self._planes = self._channels if int(page.planarconfig) == _SEPARATE else 1
         self._rows = int(page.tilelength if page.is_tiled else min(page.rowsperstrip, self.height))
         self._across = -(-self.width // int(page.tilewidth)) if page.is_tiled else 1
-        self._plain = (
+        self._icc: bytes | None = None
+        self._row_bytes = self.width * self._channels * page.dtype.itemsize
+        self._plain = self._is_plain()
+        # Rows of a strip that is not compressed can be read by themselves.
+        self.step = LEAST_ROWS if self._plain else self._rows * max(1, LEAST_ROWS // self._rows)
+        most = 0 if self._plain else max(page.databytecounts, default=0)
+        if max(most, self.step * self._row_bytes) > MOST_BYTES:
+            raise HeldWhole("its strips are as good as the whole picture")
+
+    def _is_plain(self) -> bool:
+        """Whether rows stand in the file as they are, and all of them do."""
+        page = self._page
+        if not (
             page.compression == _NONE
             and not page.is_tiled
             and self._planes == 1
-            and int(page.bitspersample) % 8 == 0
+            and int(page.bitspersample) == 8 * page.dtype.itemsize
             and int(page.predictor or 1) == 1
+        ):
+            return False
+        wanted = [min(self._rows, self.height - top) for top in range(0, self.height, self._rows)]
+        held = page.databytecounts
+        return len(held) == len(wanted) and all(
+            size >= rows * self._row_bytes for size, rows in zip(held, wanted, strict=True)
         )
-        self._icc: bytes | None = None
-        self._row_bytes = self.width * self._channels * page.dtype.itemsize
-        # Rows of a strip that is not compressed can be read by themselves.
-        self.step = LEAST_ROWS if self._plain else self._rows * max(1, LEAST_ROWS // self._rows)
-        if self.step * self._row_bytes > MOST_BYTES:
-            raise HeldWhole("its strips are as good as the whole picture")
 
-    def block(self, index: int) -> Samples:
-        """Return rows of all columns."""
+    def _block(self, index: int) -> Samples:
         top, bottom = index * self.step, min(self.height, (index + 1) * self.step)
         if self._plain:
             return self._read_plain(top, bottom)
@@ -103,13 +118,13 @@ class TiffRows(Source):
 
     def raster(self, samples: Samples) -> Raster:
         """Return a part as what its photometric interpretation and its profile say."""
-        raster = tiff.interpreted(samples, self._page, self._name)
+        raster = tiff.interpreted(samples, self._page, self.name)
         raster.icc = self._icc
         return raster
 
     def header(self, samples: Samples) -> Raster:
         """Return the same with profile, resolution and metadata."""
-        raster = tiff.described(samples, self._page, self._name)
+        raster = tiff.described(samples, self._page, self.name)
         self._icc = raster.icc
         raster.exif = tiff.exif_block(self._stream)
         return raster

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +12,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from restorecli.errors import TooLargeError
+from restorecli.errors import TooLargeError, UnreadableError
 from restorecli.photos import limits
+from restorecli.photos.formats import png
 from restorecli.photos.giants.picture import open_giant
 from restorecli.photos.giants.source import HeldWhole
 from restorecli.photos.outlook import outlook
@@ -68,3 +72,45 @@ def test_a_dry_run_refuses_large_photos_only_where_they_must_be_held(
     assert outlook(tiled).width == 200
     with pytest.raises(TooLargeError):
         outlook(tmp_path / "alpha.png")
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_tiff_that_is_cut_short_is_refused(compression: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, PIXELS, photometric="rgb", rowsperstrip=16, compression=compression)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UnreadableError, match="cut short"):
+        open_giant(path, "a.tif")
+
+
+@pytest.mark.parametrize("kind", ["tif", "png"])
+def test_rows_that_are_damaged_are_refused(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{kind}"
+    if kind == "png":
+        filtered = np.concatenate([np.full((300, 1), 9, np.uint8), PIXELS.reshape(300, -1)], axis=1)
+        size = struct.pack(">IIBBBBB", 200, 300, 8, 2, 0, 0, 0)
+        chunks = ((b"IHDR", size), (b"IDAT", zlib.compress(filtered.tobytes())), (b"IEND", b""))
+        path.write_bytes(png.SIGNATURE + b"".join(png.chunk(*each) for each in chunks))
+    else:
+        tifffile.imwrite(path, PIXELS, photometric="rgb", rowsperstrip=16, compression="zlib")
+        data = path.read_bytes()
+        path.write_bytes(data[:-5000] + bytes(5000))
+    with pytest.raises(UnreadableError, match="damaged"):
+        page = open_giant(path, "a").pages[0]
+        assert page.parts is not None
+        with closing(page.parts) as parts:
+            parts.pixels(0, 300)
+
+
+def test_strips_that_were_never_written_are_black(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, PIXELS, photometric="rgb", rowsperstrip=100)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        for tag in ("StripOffsets", "StripByteCounts"):
+            held = file.pages.first.tags[tag]
+            held.overwrite((held.value[0], 0, held.value[2]))
+    page = open_giant(path, "a.tif").pages[0]
+    assert page.parts is not None
+    with closing(page.parts) as parts:
+        assert np.array_equal(parts.pixels(0, 300), read(path).pages[0].pixels)
+        assert not parts.pixels(100, 200).any()
