@@ -50,9 +50,11 @@ def outlook(source: Path | bytes, name: str | None = None) -> Outlook:
     """
     name = name or str(source)
     kind, extents, length = read.identify(source, name)
+    held = True
     try:
         limits.check_extents(extents, length, name)
     except TooLargeError:
+        held = False
         if len(extents) != 1 or not isinstance(source, Path) or not need_not_be_held(source, kind, name):
             raise
     if not extents:
@@ -65,7 +67,7 @@ def outlook(source: Path | bytes, name: str | None = None) -> Outlook:
             if kind == "tiff":
                 tiff.check_whole(stream, name)
             elif kind == "png":
-                header = png.read_header(stream.read(), name)
+                header = png.read_header(stream.read() if held else png.skeleton(stream, name), name)
                 if header.frames > 1:
                     raise UnsupportedError(f"{name}: an animation of {header.frames} frames")
             elif kind == "jpeg":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -55,17 +56,14 @@ def read(
     with opened(source, name) as stream:
         stamp = stamp_of(stream)
         kind = kind_of(stream, name)
-        try:
-            extents = _extents(stream, kind, name)
-            check_extents(extents, _length(stream), name, max_pixels)
-            animated = _count_frames(stream, kind, name) if frames else 0
-            if frames == "each" and animated:
-                check_extents(extents * animated, _length(stream), name, max_pixels)
-            pages = _pages(stream, kind, name, frames if animated else "")
-            if kind != "raw" and Path(name).suffix.lower() in kinds.RAW_SUFFIXES:
-                pages = (_doubted(pages[0], kind), *pages[1:])
-        except MemoryError as error:
-            raise TooLargeError(f"{name}: too large for this machine's memory") from error
+        extents = _extents(stream, kind, name)
+        check_extents(extents, _length(stream), name, max_pixels)
+        animated = _count_frames(stream, kind, name) if frames else 0
+        if frames == "each" and animated:
+            check_extents(extents * animated, _length(stream), name, max_pixels)
+        pages = _pages(stream, kind, name, frames if animated else "")
+        if kind != "raw" and Path(name).suffix.lower() in kinds.RAW_SUFFIXES:
+            pages = (_doubted(pages[0], kind), *pages[1:])
         partial = len(pages) < animated
         return Document(pages, kind, name, fingerprint_of(stream), _unchanged(stream, stamp, name), partial)
 
@@ -151,18 +149,23 @@ def size(source: Path | bytes, *, name: str | None = None) -> tuple[int, int] | 
     return (first.height, first.width) if first.orientation >= 5 else (first.width, first.height)
 
 
-def opened(source: Path | bytes, name: str) -> BinaryIO:
+@contextlib.contextmanager
+def opened(source: Path | bytes, name: str) -> Iterator[BinaryIO]:
     """A file, or bytes as one.
 
     Raises:
         UnreadableError: it cannot be opened.
+        TooLargeError: what is done with it takes more memory than there is.
     """
-    if isinstance(source, bytes):
-        return io.BytesIO(source)
     try:
-        return source.open("rb")
+        stream = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
     except OSError as error:
         raise UnreadableError(f"{name}: cannot be opened: {error.strerror or error}") from error
+    with stream:
+        try:
+            yield stream
+        except MemoryError as error:
+            raise TooLargeError(f"{name}: too large for this machine's memory") from error
 
 
 def kind_of(stream: BinaryIO, name: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import struct
+import tracemalloc
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import imagecodecs
@@ -21,6 +23,7 @@ from restorecli.photos.formats import jpeg, png, tiff_chain
 from restorecli.photos.formats.boxed import av1, boxes, jpeg2000
 from restorecli.photos.formats.png import SIGNATURE, chunk
 from restorecli.photos.metadata import tiff_tags
+from restorecli.photos.outlook import outlook
 from restorecli.photos.read import measure, read, size
 
 RGB = np.random.default_rng(3).integers(0, 256, (9, 14, 3), dtype=np.uint8)
@@ -218,6 +221,43 @@ def test_a_sparse_png_is_no_png(tmp_path: Path) -> None:
         stream.truncate(1 << 40)
     with pytest.raises(UnreadableError, match="no chunk where one should be"):
         measure(path)
+
+
+@pytest.mark.parametrize("look", [measure, read, outlook])
+def test_a_sparse_tiff_whose_tables_no_memory_holds_is_refused(
+    look: Callable[[Path], object], tmp_path: Path
+) -> None:
+    data = tiff(RGB, bigtiff=True)
+    (at,) = struct.unpack_from("<Q", data, 8)
+    (entries,) = struct.unpack_from("<Q", data, at)
+    for entry in range(at + 8, at + 8 + 20 * entries, 20):
+        if struct.unpack_from("<H", data, entry)[0] in (273, 279):  # offsets and lengths of strips
+            struct.pack_into("<HQQ", data, entry + 2, 16, 1 << 45, 4096)
+    path = tmp_path / "large.tif"
+    with path.open("wb") as stream:
+        stream.write(data)
+        stream.truncate(1 << 43)
+    with pytest.raises(TooLargeError, match="memory"):
+        look(path)
+
+
+def test_a_dry_run_does_not_read_the_pixels_of_a_large_png(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = zlib.compressobj()
+    rows = machine.compress(bytes(1001 * 100)) + machine.flush(zlib.Z_SYNC_FLUSH)
+    path = tmp_path / "large.png"
+    with path.open("wb") as stream:
+        stream.write(SIGNATURE + chunk(b"IHDR", struct.pack(">IIBBBBB", 1000, 1 << 22, 8, 0, 0, 0, 0)))
+        stream.write(struct.pack(">I4s", 1 << 30, b"IDAT") + rows)
+        stream.seek((1 << 30) - len(rows) + 4, io.SEEK_CUR)
+        stream.write(chunk(b"IEND", b""))
+    monkeypatch.setattr(host, "total_bytes", lambda: 10_000_000)
+    tracemalloc.start()
+    assert outlook(path).width == 1000
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 100 << 20
 
 
 def test_a_png_with_endless_chunks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
