@@ -19,7 +19,7 @@ from restorecli.cluster.owners import BEAT, Pulse, this_run
 from restorecli.photos import records
 from restorecli.photos.stores import store
 from restorecli.photos.stores.journal import FOLDER, Begun, Journal
-from restorecli.photos.stores.lines import FILE_NAME
+from restorecli.photos.stores.lines import FILE_NAME, Seen
 from restorecli.photos.stores.path import AnyPath, StorePath
 from restorecli.photos.temporary import CLAIMS, PREFIX
 
@@ -27,12 +27,15 @@ from restorecli.photos.temporary import CLAIMS, PREFIX
 class FolderClaims(Protocol):
     """The claims on results of one folder."""
 
-    def take(self, names: Sequence[str], *, again: bool) -> Claim:
-        """Claim those of ``names`` that nobody else makes, or has made since the run was planned.
+    def take(self, names: Sequence[str]) -> Claim:
+        """Claim those of ``names`` that nobody else makes, or has made since the records were looked at.
 
-        Args:
-            names: of results.
-            again: whether it is known that they are not made yet.
+        Raises:
+            OSError: the folder or the store refuses.
+        """
+
+    def catch_up(self) -> None:
+        """Say that the records are looked at anew next: what others have made by now will be seen there.
 
         Raises:
             OSError: the folder or the store refuses.
@@ -54,7 +57,7 @@ class OnDisk:
     Args:
         folder: of the results; made if it is not there.
         owner: who this run is.
-        seen: how many bytes of the folder's records the run was planned with.
+        seen: how many bytes of the folder's records were looked at.
     """
 
     def __init__(self, folder: Path, owner: Mapping[str, Any], seen: int) -> None:
@@ -63,16 +66,21 @@ class OnDisk:
         self._names: set[str] = set()
         self._pulse = Pulse()
 
-    def take(self, names: Sequence[str], *, again: bool) -> Claim:
+    def take(self, names: Sequence[str]) -> Claim:
         """See `FolderClaims.take`."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / FILE_NAME).open("ab+") as stream, records.held(stream.fileno()):
             stream.seek(self._seen)
-            made = set() if again else _outputs(stream.read())
+            made = _outputs(stream.read())
             mine = frozenset(names) - self._of_others() - made
             self._names |= mine
             self._write()
         return Claim(self._folder, 0, mine)
+
+    def catch_up(self) -> None:
+        """See `FolderClaims.catch_up`."""
+        with (self._folder / FILE_NAME).open("ab") as stream, records.held(stream.fileno()):
+            self._seen = stream.seek(0, os.SEEK_END)
 
     def finish(self, claim: Claim) -> None:
         """See `FolderClaims.finish`."""
@@ -127,10 +135,10 @@ class InStore:
     Args:
         folder: of the results.
         owner: who this run is.
-        seen: the number of the last records that the run was planned with.
+        seen: the numbers of the records that the run was planned with.
     """
 
-    def __init__(self, folder: StorePath, owner: Mapping[str, Any], seen: int) -> None:
+    def __init__(self, folder: StorePath, owner: Mapping[str, Any], seen: frozenset[int]) -> None:
         self._folder = folder
         self._journal = Journal(folder, owner, seen)
         self._alive = self._sign(owner)
@@ -141,26 +149,25 @@ class InStore:
     def _sign(self, owner: Mapping[str, Any]) -> StorePath:
         return self._folder / FOLDER / f"{owner.get('token')}.alive"
 
-    def take(self, names: Sequence[str], *, again: bool) -> Claim:
+    def take(self, names: Sequence[str]) -> Claim:
         """See `FolderClaims.take`."""
         number, begun = self._journal.begin(names)
-        while again and any(self._is_over(other) for other in begun.values()):
-            for other in {id(other): other for other in begun.values() if self._is_over(other)}.values():
-                self._journal.forget(other)
-            begun = self._journal.others_of(names)
         for other in {id(other): other for other in begun.values() if self._is_dead(other)}.values():
             begun = {name: one for name, one in begun.items() if one is not other}
             self._journal.finish(other.number, ())  # no later run need look at it
         return Claim(self._folder, number, frozenset(names) - begun.keys())
 
-    def _is_over(self, begun: Begun) -> bool:
-        return self._journal.is_done(begun.number) or self._is_dead(begun)
+    def catch_up(self) -> None:
+        """See `FolderClaims.catch_up`."""
+        self._journal.catch_up()
 
     def _is_dead(self, begun: Begun) -> bool:
         if self._journal.is_done(begun.number):
             return False
         sign = store.entry(self._sign(begun.owner))
-        return not self._pulse.beats(begun.owner, None if sign is None else sign.stamp)
+        if self._pulse.beats(begun.owner, None if sign is None else sign.stamp):
+            return False
+        return not self._journal.is_done(begun.number)  # a run that ends records first, then removes its sign
 
     def finish(self, claim: Claim) -> None:
         """See `FolderClaims.finish`."""
@@ -178,6 +185,12 @@ class InStore:
             store.remove(self._alive)
 
 
+def _claims_of(folder: AnyPath, owner: Mapping[str, Any], seen: Seen | None) -> FolderClaims:
+    if isinstance(folder, StorePath):
+        return InStore(folder, owner, seen if isinstance(seen, frozenset) else frozenset())
+    return OnDisk(folder, owner, seen if isinstance(seen, int) else 0)
+
+
 class Claims:
     """The claims of a run, by folder; they give signs of life until they are closed.
 
@@ -185,7 +198,7 @@ class Claims:
         seen: how far each folder's records were read for the plan.
     """
 
-    def __init__(self, seen: Mapping[AnyPath, int]) -> None:
+    def __init__(self, seen: Mapping[AnyPath, Seen]) -> None:
         self._seen = dict(seen)
         self._owner = this_run()
         self._folders: dict[AnyPath, FolderClaims] = {}
@@ -195,12 +208,19 @@ class Claims:
     def of(self, folder: AnyPath) -> FolderClaims:
         """Return the claims on results of a folder."""
         if folder not in self._folders:
-            seen = self._seen.get(folder, 0)
-            kind = InStore if isinstance(folder, StorePath) else OnDisk
-            self._folders[folder] = kind(folder, self._owner, seen)  # type: ignore[arg-type]
+            self._folders[folder] = _claims_of(folder, self._owner, self._seen.get(folder))
             if not self._beating.is_alive():
                 self._beating.start()
         return self._folders[folder]
+
+    def catch_up(self) -> None:
+        """Say that the records of all folders are looked at anew next.
+
+        Raises:
+            OSError: a folder or the store refuses.
+        """
+        for claims in self._folders.values():
+            claims.catch_up()
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT):

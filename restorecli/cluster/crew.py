@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event as Flag
 from typing import Protocol
@@ -138,9 +139,11 @@ class _Loop:
             else:
                 self._emit(known)
         self._waiting.extend(cut(todo, self._crew.size))
-        self._work(again=False)
+        self._work()
         while self._elsewhere and not self._stops:
             left, self._elsewhere = self._elsewhere, []
+            with suppress(OSError):  # then what others have made counts as being made, until the next round
+                self._claims.catch_up()
             is_done = self._look()
             undone = []
             for photo in left:
@@ -149,7 +152,7 @@ class _Loop:
                 else:
                     undone.append(photo)
             self._waiting.extend(cut(undone, self._crew.size))
-            self._work(again=True)
+            self._work()
             if self._elsewhere and not self._cancelled.wait(_PAUSE):
                 self._report.note("waiting for another run, which makes some of the results")
         if self._error is not None:
@@ -161,12 +164,12 @@ class _Loop:
         failed = self._fail_fast and self.tally.failed > 0
         return self._cancelled.is_set() or failed or self._error is not None
 
-    def _work(self, *, again: bool) -> None:
+    def _work(self) -> None:
         while True:
             while self._waiting and not self._stops and self._crew.has_room():
                 chunk = self._waiting.popleft()
                 if chunk.claim is None:
-                    self._claim(chunk, again)
+                    self._claim(chunk)
                 if chunk.photos:
                     self._crew.hand_out(chunk)
                     self._in_flight += 1
@@ -176,13 +179,13 @@ class _Loop:
                 self._in_flight -= 1
                 self._after(ended)
 
-    def _claim(self, chunk: Chunk, again: bool) -> None:
+    def _claim(self, chunk: Chunk) -> None:
         """Claim a chunk's results, and leave out what other runs make."""
         target = chunk.photos[0].target
         assert target is not None  # standard output stays with one process
         names = [name for photo in chunk.photos for name in names_of(photo)]
         try:
-            claim = self._claims.of(target.parent).take(names, again=again)
+            claim = self._claims.of(target.parent).take(names)
         except OSError as error:
             text = f"{target.parent}: cannot be written: {error.strerror or error}"
             for photo in chunk.photos:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from restorecli.errors import PhotoError
 from restorecli.photos.inputs import STDIN, Found
 from restorecli.photos.paths import Apart
+from restorecli.photos.stores.lines import Seen
 from restorecli.photos.stores.path import AnyPath, StorePath
 
 
@@ -58,4 +59,4 @@ class Plan:
 
     photos: tuple[PlannedPhoto, ...]
     notes: tuple[str, ...] = ()
-    seen: Mapping[AnyPath, int] = field(default_factory=dict)
+    seen: Mapping[AnyPath, Seen] = field(default_factory=dict)

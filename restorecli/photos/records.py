@@ -20,7 +20,7 @@ from typing import Any
 
 from restorecli.photos.paths import Real, Survey
 from restorecli.photos.stores import store
-from restorecli.photos.stores.lines import FILE_NAME, Line, Lines, read_lines
+from restorecli.photos.stores.lines import FILE_NAME, Line, Lines, Seen, read_lines
 from restorecli.photos.stores.path import AnyPath, StorePath, is_store
 
 
@@ -178,7 +178,7 @@ class Records:
 
     def __init__(self, survey: Survey | None = None) -> None:
         self.warnings: list[str] = []  # what of the files could not be read
-        self.seen: dict[AnyPath, int] = {}  # how far each folder's records were read
+        self.seen: dict[AnyPath, Seen] = {}  # how far each folder's records were read
         self._survey = survey or Survey()
         self._folders: dict[AnyPath, Lines] = {}
         self._by_input: tuple[AnyPath | None, dict[str, Line]] = None, {}
@@ -187,7 +187,7 @@ class Records:
     def _of_folder(self, folder: AnyPath) -> Lines:
         if folder not in self._folders:
             lines, warning, seen = read_lines(folder)
-            self.seen[folder] = min(seen, self.seen.get(folder, seen))
+            self.seen.setdefault(folder, seen)
             if warning and warning not in self.warnings:
                 self.warnings.append(warning)
             while self._folders and sum(map(len, self._folders.values())) + len(lines) > _MOST_LINES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import deque
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from restorecli.cluster.owners import this_run
 from restorecli.errors import DeviceError, RestoreError
 from restorecli.photos.inputs import Found
 from restorecli.photos.planned import Plan, PlannedPhoto
+from restorecli.photos.stores.lines import FILE_NAME
 from restorecli.report.events import Event, FileDone, FileFailed, FileSkipped, RunSummary
 
 
@@ -130,7 +132,7 @@ def test_an_error_of_the_whole_run_ends_it(tmp_path: Path) -> None:
 def test_what_another_run_makes_is_left_to_it(tmp_path: Path) -> None:
     planned = plan(tmp_path)
     other = OnDisk(tmp_path, of_another_process(), 0)
-    claim = other.take([f"{number:02}.png" for number in range(5)], again=False)
+    claim = other.take([f"{number:02}.png" for number in range(5)])
     done: set[str] = set()
 
     def at(name: str) -> None:
@@ -145,10 +147,30 @@ def test_what_another_run_makes_is_left_to_it(tmp_path: Path) -> None:
     assert sorted(workers.done) == [f"{number:02}.png" for number in range(2, 20)]
 
 
+def test_what_another_run_makes_between_the_look_and_the_claim_is_not_made_again(tmp_path: Path) -> None:
+    other = OnDisk(tmp_path, of_another_process(), 0)
+    claim = other.take(["00.png"])
+    looks = []
+
+    def look() -> Callable[[PlannedPhoto], bool]:
+        recorded = (tmp_path / FILE_NAME).read_text()
+        looks.append(recorded)
+        if len(looks) == 1:  # just after the records were looked at
+            with (tmp_path / FILE_NAME).open("a") as stream:
+                stream.write(json.dumps({"output": "00.png"}) + "\n")
+            other.finish(claim)
+        return lambda photo: bool(recorded)
+
+    workers = MadeUp()
+    heard = Heard()
+    crew.run(plan(tmp_path, 3), workers, heard, Flag(), look=look)
+    assert heard.of(FileSkipped) == ["00.png"] and sorted(workers.done) == ["01.png", "02.png"]
+
+
 def test_claims_of_a_dead_run_count_for_nothing(tmp_path: Path) -> None:
     dead = {**this_run(), "process": 2**22 + 1}
-    OnDisk(tmp_path, dead, 0).take(["00.png"], again=False)
-    assert OnDisk(tmp_path, this_run(), 0).take(["00.png"], again=False).names == {"00.png"}
+    OnDisk(tmp_path, dead, 0).take(["00.png"])
+    assert OnDisk(tmp_path, this_run(), 0).take(["00.png"]).names == {"00.png"}
     assert len(list(tmp_path.glob(".*.claims"))) == 1
 
 
@@ -167,7 +189,7 @@ def test_a_folder_that_cannot_be_written_fails_its_photos(tmp_path: Path) -> Non
 
 def test_claims_give_signs_of_life_and_leave_nothing(tmp_path: Path) -> None:
     claims = Claims({})
-    claims.of(tmp_path).take(["a.png"], again=False)
+    claims.of(tmp_path).take(["a.png"])
     assert len(list(tmp_path.glob(".*.claims"))) == 1
     claims.close()
     assert not list(tmp_path.glob(".*.claims"))

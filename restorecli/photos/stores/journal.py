@@ -36,8 +36,11 @@ class Begun:
     names: frozenset[str]
 
 
-def rows(folder: StorePath) -> tuple[list[bytes], int]:
-    """Return the records of a folder's results, in the order of their numbers, and the last number.
+def rows(folder: StorePath) -> tuple[list[bytes], frozenset[int]]:
+    """Return the records of a folder's results, in the order of their numbers.
+
+    Returns:
+        The records, and their numbers.
 
     Raises:
         OSError: the store refuses.
@@ -48,8 +51,7 @@ def rows(folder: StorePath) -> tuple[list[bytes], int]:
     for at in range(0, len(names), _AT_ONCE):
         for data in store.read_all([place / name for name in names[at : at + _AT_ONCE]]):
             found += data.splitlines()
-    numbers = [int(name.removesuffix(DONE)) for name in names if _is_number(name, DONE)]
-    return found, max(numbers, default=0)
+    return found, frozenset(_numbers(names, DONE))
 
 
 class Journal:
@@ -58,10 +60,12 @@ class Journal:
     Args:
         folder: of the results.
         owner: who this run is.
-        seen: the number of the last records that it knows.
+        seen: the numbers of the records that it knows.
     """
 
-    def __init__(self, folder: StorePath, owner: Mapping[str, Any], seen: int = 0) -> None:
+    def __init__(
+        self, folder: StorePath, owner: Mapping[str, Any], seen: frozenset[int] = frozenset()
+    ) -> None:
         self._seen = seen
         self._place = folder / FOLDER
         self._owner = owner
@@ -79,27 +83,28 @@ class Journal:
             OSError: the store refuses.
         """
         if self._next == 1:
-            self._catch_up()
+            self._find_end()
         content = json.dumps({"owner": dict(self._owner), "names": list(names)}).encode()
         while not store.create(self._path(self._next, BEGIN), content):
             self._learn([self._next])
             self._next += 1
         number = self._next
         self._next += 1
-        return number, self.others_of(names)
-
-    def others_of(self, names: Sequence[str]) -> dict[str, Begun]:
-        """Return those of ``names`` that other runs began before the last beginning of this one."""
         begun = {name: other for other in self._others.values() for name in other.names}
-        return {name: begun[name] for name in names if name in begun}
+        return number, {name: begun[name] for name in names if name in begun}
 
     def is_done(self, number: int) -> bool:
         """Whether what was begun under a number has been recorded."""
         return store.entry(self._path(number, DONE)) is not None
 
-    def forget(self, begun: Begun) -> None:
-        """Do not count a beginning any more: its run is dead, or its results are recorded."""
-        self._others.pop(begun.number, None)
+    def catch_up(self) -> None:
+        """Do not count any more what other runs have recorded by now.
+
+        Raises:
+            OSError: the store refuses.
+        """
+        done = _numbers(store.children(self._place), DONE)
+        self._others = {number: other for number, other in self._others.items() if number not in done}
 
     def finish(self, number: int, lines: Iterable[Mapping[str, Any]]) -> None:
         """Record what was made of what was begun under a number; nothing is a record, too.
@@ -110,13 +115,12 @@ class Journal:
         text = "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in lines)
         store.put(self._path(number, DONE), text.encode())
 
-    def _catch_up(self) -> None:
-        """Find the first free number, and what is begun and not done below it."""
+    def _find_end(self) -> None:
+        """Find the first free number, and what is begun below it and was not recorded when the run looked."""
         listed = store.children(self._place)
-        begun = {int(name.removesuffix(BEGIN)) for name in listed if _is_number(name, BEGIN)}
-        done = {int(name.removesuffix(DONE)) for name in listed if _is_number(name, DONE)}
+        begun = _numbers(listed, BEGIN)
         self._next = max(begun, default=0) + 1
-        self._learn(sorted(number for number in begun if number not in done or number > self._seen))
+        self._learn(sorted(begun - self._seen))
 
     def _learn(self, numbers: Sequence[int]) -> None:
         contents = store.read_all([self._path(number, BEGIN) for number in numbers])
@@ -132,5 +136,7 @@ class Journal:
         return self._place / f"{number:08d}{suffix}"
 
 
-def _is_number(name: str, suffix: str) -> bool:
-    return name.endswith(suffix) and name.removesuffix(suffix).isdecimal()
+def _numbers(names: Iterable[str], suffix: str) -> set[int]:
+    """Return the numbers of the objects with this suffix."""
+    stems = (name.removesuffix(suffix) for name in names if name.endswith(suffix))
+    return {int(stem) for stem in stems if stem.isdecimal()}

@@ -32,6 +32,9 @@ class Line:
 Lines = dict[str, Line | list[Line]]
 """By the result's name; a list where there are several."""
 
+Seen = int | frozenset[int]
+"""How far a folder's records were read: so many bytes of the file, in a store the numbers of the objects."""
+
 _FIELDS: dict[str, type] = {
     "output": str,
     "size": int,
@@ -45,21 +48,25 @@ _FIELDS: dict[str, type] = {
 }
 
 
-def read_lines(folder: AnyPath) -> tuple[Lines, str, int]:
+def read_lines(folder: AnyPath) -> tuple[Lines, str, Seen]:
     """Return the records of a folder's results by name, and what is to be said of what cannot be read.
 
-    The number is how far they were read: the length of the file, or in a store the last object's number.
+    The last is how far they were read.
     """
     if not isinstance(folder, StorePath):
         return _read(folder / FILE_NAME)
     found: Lines = {}
     place = folder / journal.FOLDER
     try:
-        rows, last = journal.rows(folder)
+        rows, numbers = journal.rows(folder)
     except OSError as error:
-        return found, f"{place} cannot be read ({error.strerror or error}): earlier results are not known", 0
+        return (
+            found,
+            f"{place} cannot be read ({error.strerror or error}): earlier results are not known",
+            frozenset(),
+        )
     bad = sum(not _add(row, found) for row in rows)
-    return found, _ignored(place, bad), last
+    return found, _ignored(place, bad), numbers
 
 
 def _read(path: Path) -> tuple[Lines, str, int]:
