@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, fields
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import typer
 
@@ -16,9 +16,12 @@ from restorecli.configuration.files import Entry
 from restorecli.configuration.sources import Sources
 from restorecli.errors import RestoreError
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 
 def with_options(
-    *kinds: type[Any],
+    *kinds: type[DataclassInstance],
     needs: Sequence[str] = (),
     without: Collection[str] = (),
     table: str = "",
@@ -68,9 +71,10 @@ def _made(kind: type[Any], values: Mapping[str, Any]) -> Any:
     return kind(**{field.name: values[field.name] for field in fields(kind) if field.name in values})
 
 
-def _parameters(kind: type[Any]) -> list[inspect.Parameter]:
+@functools.cache
+def _parameters(kind: type[DataclassInstance]) -> tuple[inspect.Parameter, ...]:
     hints = get_type_hints(kind, include_extras=True)
-    return [
+    return tuple(
         inspect.Parameter(
             field.name,
             inspect.Parameter.KEYWORD_ONLY,
@@ -78,4 +82,4 @@ def _parameters(kind: type[Any]) -> list[inspect.Parameter]:
             default=None if field.default is MISSING else field.default,
         )
         for field in fields(kind)
-    ]
+    )
