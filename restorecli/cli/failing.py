@@ -10,13 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
-from rich.console import Console
 
 from restorecli.configuration.files import Entry
 from restorecli.errors import ExitCode, RestoreError, UsageError, did_you_mean
 from restorecli.report.events import RunError
 from restorecli.report.jsonl import as_line
-from restorecli.report.words import labelled
 
 
 def tell(error: RestoreError, arguments: Sequence[str]) -> ExitCode:
@@ -32,6 +30,10 @@ def tell(error: RestoreError, arguments: Sequence[str]) -> ExitCode:
     if wants_json(arguments):
         sys.stdout.write(as_line(RunError(error.code, error.message, error.hint).fields()))
         sys.stdout.flush()
+    from rich.console import Console
+
+    from restorecli.report.words import labelled
+
     console = Console(stderr=True, highlight=False)
     for label, style, text in (("error: ", "red", error.message), ("hint: ", "cyan", error.hint)):
         if text:

@@ -8,12 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from restorecli.models.costs import Cost
 from restorecli.models.registry import ModelEntry, NetworkInfo
 from restorecli.report.columns import GAP, Column, lines, terminal_width
-from restorecli.report.words import labelled
 
 if TYPE_CHECKING:
     from restorecli.models.download import Progress
@@ -191,6 +188,10 @@ def _weights_table(entries: Sequence[ModelEntry]) -> Grid:
 
 def show(*parts: Part) -> None:
     """Print tables, and titles with texts, to standard output; nothing is cut where that is no terminal."""
+    from rich.console import Console
+
+    from restorecli.report.words import labelled
+
     console = Console(highlight=False)
     for index, part in enumerate(parts):
         if index:
@@ -206,6 +207,8 @@ def show(*parts: Part) -> None:
 
 def say(*lines: str) -> None:
     """Print a message to standard error."""
+    from rich.console import Console
+
     console = Console(stderr=True)
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
