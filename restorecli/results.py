@@ -29,7 +29,7 @@ class Encoding:
 
     Attributes:
         depth, jpeg_quality, strip: see `photos.write.write`.
-        unneeded: what becomes of a photo that no stage has touched, one of `naming.UNNEEDED`.
+        unneeded: what becomes of a photo that no stage has touched, one of `planned.UNNEEDED`.
         keep_dates: give results the time of change of their photos' files.
         provenance: what the metadata of all results say.
         settings: everything that the results depend on; see `photos.records`.

@@ -35,7 +35,8 @@ def compare(
     """
     from restorecli.cli.process import interrupted, stopped_by
     from restorecli.comparison.folders import match
-    from restorecli.comparison.page import Page, check_target
+    from restorecli.comparison.page import Page
+    from restorecli.comparison.target import check_target
     from restorecli.report.console import ConsoleReporter
     from restorecli.report.events import PageMade, Reporter
     from restorecli.report.jsonl import JsonLines

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from restorecli.commands.options import SharedOptions
 from restorecli.commands.values import level, number, one_of
-from restorecli.comparison.page import check_target
+from restorecli.comparison.target import check_target
 from restorecli.engine.settings import PRECISIONS, RunSettings
 from restorecli.errors import UsageError
 from restorecli.models.registry import LICENSE_POLICIES
 from restorecli.photo import Depth
 from restorecli.photos.formats.table import check_format
-from restorecli.photos.naming import FRAMES, IF_EXISTS, UNNEEDED
+from restorecli.photos.planned import FRAMES, IF_EXISTS, UNNEEDED
 
 LONGEST_TIMEOUT = 1e9  # seconds
 MOST_GPUS = 64  # of a worker

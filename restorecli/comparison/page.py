@@ -14,43 +14,16 @@ from pathlib import Path
 from typing import IO
 
 from restorecli.comparison.entry import Entry, Told
+from restorecli.comparison.target import MARK
 from restorecli.comparison.text import escaped, readable
-from restorecli.errors import UsageError, WriteError
+from restorecli.errors import WriteError
 from restorecli.photos import temporary
-
-MARK = "a page of restore: photos beside their results"
-"""By which a page that may be replaced is known; stands at its beginning."""
 
 MOST = 40_000_000  # characters of pictures on a page
 MOST_OF_A_PHOTO = 16_000_000
 LEAST_OF_A_PHOTO = 80_000
 MOST_WITH_PICTURES = MOST // LEAST_OF_A_PHOTO
 """Photos that can be opened: of more, those that changed most."""
-
-_HEAD = 512  # bytes that are looked at for the mark
-
-
-def check_target(path: Path, option: str) -> None:
-    """Refuse a place where a page cannot be written, or where something else is.
-
-    Raises:
-        UsageError: naming ``option``.
-    """
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"{option} {path}: is no name of a page", "name a file that ends in .html")
-    if path.is_dir():
-        raise UsageError(f"{option} {path}: is a folder", "name a file in it, such as compare.html")
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(_HEAD)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise UsageError(f"{option} {path}: {error.strerror}") from error
-    if head and MARK.encode() not in head:
-        raise UsageError(
-            f"{option} {path}: exists, and is no page of this tool", "give another name, or remove it"
-        )
 
 
 @dataclass(frozen=True)

@@ -24,16 +24,10 @@ from restorecli.photos.output import (
     without_outputs_folder,
 )
 from restorecli.photos.paths import Survey
-from restorecli.photos.planned import Plan, PlannedPhoto
+from restorecli.photos.planned import IF_EXISTS, Plan, PlannedPhoto
 from restorecli.photos.records import Records
 from restorecli.photos.settling import Guard, Settle
 from restorecli.photos.wished import by_template, wishes_for
-
-IF_EXISTS = ("skip", "overwrite", "rename", "error")
-FRAMES = ("each", "first")
-"""Which frames of an animation are restored, where it is not refused."""
-UNNEEDED = ("copy", "skip", "convert")
-"""What becomes of a photo that needs nothing: its own bytes, no file, or a file of the results' format."""
 
 
 def plan_names(

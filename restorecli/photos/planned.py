@@ -11,6 +11,13 @@ from restorecli.photos.paths import Apart
 from restorecli.photos.stores.lines import Seen
 from restorecli.photos.stores.path import AnyPath, StorePath
 
+IF_EXISTS = ("skip", "overwrite", "rename", "error")
+"""What to do where a result's name is taken."""
+FRAMES = ("each", "first")
+"""Which frames of an animation are restored, where it is not refused."""
+UNNEEDED = ("copy", "skip", "convert")
+"""What becomes of a photo that needs nothing: its own bytes, no file, or a file of the results' format."""
+
 
 @dataclass(frozen=True)
 class PlannedPhoto:

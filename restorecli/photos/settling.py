@@ -71,7 +71,7 @@ class Settle:
         records: of earlier results.
         guard: what must not be overwritten.
         survey: of the file system.
-        if_exists: one of `naming.IF_EXISTS`.
+        if_exists: one of `planned.IF_EXISTS`.
         settings: all that the results depend on.
         taken: the `key` of each name that is wished for; needed to "rename" only.
     """

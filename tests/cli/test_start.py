@@ -16,21 +16,21 @@ from restorecli.cli.loading_line import WAITING, loading, wait_passively
 LOADED = """
 import sys
 from restorecli.cli.app import main
-sys.argv = ["restore", *sys.argv[1:]]
+watched, sys.argv = set(sys.argv[1].split()), ["restore", *sys.argv[2:]]
 try:
     main()
 except SystemExit as end:
     code = end.code
 else:
     code = 0
-print(int(code or 0), *sorted({"torch", "torch._dynamo"} & set(sys.modules)), file=sys.stderr)
+print(int(code or 0), *sorted(watched & set(sys.modules)), file=sys.stderr)
 """
 
 
-def start(*arguments: str) -> tuple[int, set[str], str]:
-    """Return the exit code, which of the heavy modules were loaded, and what was said."""
+def start(*arguments: str, watched: str = "torch torch._dynamo") -> tuple[int, set[str], str]:
+    """Return the exit code, which of the watched modules were loaded, and what was said."""
     done = subprocess.run(
-        [sys.executable, "-c", LOADED, *arguments], capture_output=True, text=True, check=True
+        [sys.executable, "-c", LOADED, watched, *arguments], capture_output=True, text=True, check=True
     )
     *said, last = done.stderr.splitlines()
     code, *modules = last.split()
@@ -93,6 +93,16 @@ def test_mistakes_are_refused_before_torch_is_loaded(
     arguments = [places.get(word, word) for word in arguments]
     found, modules, text = start(*arguments)
     assert (found, modules) == (code, set()) and said in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["--help"], 0), (["denoise", "nofile.png"], 2), (["denoise", "PHOTO", "--compare", "page.png"], 2)],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_needs_no_pixels_loads_no_decoders(arguments: list[str], code: int, photo: Path) -> None:
+    arguments = [word.replace("PHOTO", str(photo)) for word in arguments]
+    assert start(*arguments, watched="torch scipy skimage PIL tifffile imageio")[:2] == (code, set())
 
 
 def test_the_models_commands_need_no_torch() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from restorecli.comparison import page as pages
 from restorecli.comparison.entry import Entry, Told, make_entry
-from restorecli.comparison.page import Page, check_target
+from restorecli.comparison.page import Page
+from restorecli.comparison.target import check_target
 from restorecli.errors import UsageError, WriteError
 from tests.comparison.scenes import data_of, decoded, noisy, save, scene
 
