@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -46,24 +47,16 @@ USUAL_PROFILES = ("sRGB", "gray", "camera")
 
 @dataclass(frozen=True)
 class Inspected(Event, name="inspected"):
-    """What is in a photo; see `pipeline.inspection.Inspection`. ``needs`` are the tasks, in their order."""
+    """What is in the photo ``input``, and how many seconds it would take."""
 
     input: str
-    kind: str
-    width: int
-    height: int
-    pages: int
-    bits: str
-    channels: int
-    profile: str
-    sigma: float | None
-    sigma_coarse: float | None
-    quality: float | None
-    sharpness: float | None
-    needs: tuple[str, ...]
-    found: tuple[str, ...]
-    details: dict[str, str | float]
+    seen: Inspection
     seconds: float
+
+    def fields(self) -> dict[str, Any]:
+        """Return what was seen as fields of the event, without what is not known."""
+        known = {name: value for name, value in asdict(self.seen).items() if value is not None}
+        return {"event": self.name, "input": self.input, **known, "seconds": self.seconds}
 
 
 @dataclass
@@ -136,20 +129,13 @@ def _events(found: Sequence[Found], setup: Setup, speeds: _Speeds) -> Iterator[I
             if item.refusal:
                 raise UnreadableError(item.refusal)
             document = read_photo(planned, setup).document
-            seen = inspect(document, setup.stages, setup.networks)
-            yield _event(planned.name, seen, speeds.seconds(seen.work))
+            seen, work = inspect(document, setup.stages, setup.networks)
+            yield Inspected(planned.name, seen, round(speeds.seconds(work), 2))
         except Exception as error:
             event = failure(planned, error)
             if event is None:
                 raise
             yield event
-
-
-def _event(name: str, seen: Inspection, seconds: float) -> Inspected:
-    values = {
-        each.name: getattr(seen, each.name) for each in fields(seen) if each.name not in ("steps", "work")
-    }
-    return Inspected(input=name, needs=seen.steps, seconds=round(seconds, 2), **values)
 
 
 def table(rows: Sequence[Inspected]) -> list[str]:
@@ -159,7 +145,7 @@ def table(rows: Sequence[Inspected]) -> list[str]:
     width = terminal_width(sys.stdout.isatty()) or USUAL_WIDTH
     room = _room(cells, width)
     whole = [(_short(row.input, folder, room), *cell) for row, cell in zip(rows, cells, strict=True)]
-    needy = [row for row in rows if row.needs]
+    needy = [row for row in rows if row.seen.needs]
     photos = f"{len(rows)} photo{'s' * (len(rows) != 1)}"
     time = spoken(sum(row.seconds for row in needy))
     left = len(rows) - len(needy)
@@ -177,15 +163,16 @@ def _common(names: Sequence[str]) -> str:
 
 def _cells(row: Inspected) -> tuple[str, ...]:
     """Return what stands behind a photo's name."""
+    seen = row.seen
     return (
-        f"{row.width}×{row.height}" + (f"×{row.pages}" if row.pages > 1 else ""),
-        f"{row.kind} {row.bits}" + (" gray" if row.channels == 1 else ""),
-        "" if row.profile in USUAL_PROFILES else row.profile[:12],
-        "" if row.sigma is None else f"{max(row.sigma, row.sigma_coarse or 0):.1f}",
-        "" if row.quality is None else f"{row.quality:.0f}",
-        "" if row.sharpness is None else f"{row.sharpness:.2f}",
-        " ".join(row.needs) or "nothing",
-        spoken(row.seconds) if row.needs else "",
+        f"{seen.width}×{seen.height}" + (f"×{seen.pages}" if seen.pages > 1 else ""),
+        f"{seen.kind} {seen.bits}" + (" gray" if seen.channels == 1 else ""),
+        "" if seen.profile in USUAL_PROFILES else seen.profile[:12],
+        "" if seen.sigma is None else f"{max(seen.sigma, seen.sigma_coarse or 0):.1f}",
+        "" if seen.quality is None else f"{seen.quality:.0f}",
+        "" if seen.sharpness is None else f"{seen.sharpness:.2f}",
+        " ".join(seen.needs) or "nothing",
+        spoken(row.seconds) if seen.needs else "",
     )
 
 
@@ -218,4 +205,4 @@ def _reasons(rows: Sequence[Inspected], verbose: int) -> list[str]:
     """Return what was found and decided for each photo, where that was asked for."""
     if not verbose:
         return []
-    return ["", *(f"{row.input}: {', '.join(row.found)}" for row in rows)]
+    return ["", *(f"{row.input}: {', '.join(row.seen.found)}" for row in rows)]

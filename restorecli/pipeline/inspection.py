@@ -36,10 +36,9 @@ class Inspection:
             in the finished picture.
         quality: of JPEG compression.
         sharpness: see `estimate.sharpness`.
-        steps: the tasks that it needs, in order.
+        needs: the tasks, in order.
         found: what was found and decided, in words.
         details: the same for machines.
-        work: task → pixels that its network would be given.
     """
 
     kind: str
@@ -53,19 +52,21 @@ class Inspection:
     sigma_coarse: float | None
     quality: float | None
     sharpness: float | None
-    steps: tuple[str, ...]
+    needs: tuple[str, ...]
     found: tuple[str, ...]
     details: Mapping[str, str | float] = field(default_factory=dict)
-    work: Sequence[Step] = ()
 
 
-def inspect(document: Document, stages: Sequence[Stage], networks: Networks) -> Inspection:
-    """Look at a photo; numbers are of the first page, steps and work of all.
+def inspect(document: Document, stages: Sequence[Stage], networks: Networks) -> tuple[Inspection, list[Step]]:
+    """Look at a photo; numbers are of the first page, needs of all.
 
     Args:
         document: as read.
         stages: of the run.
         networks: where the stages get theirs; asked for camera RAW only.
+
+    Returns:
+        What is in it, and the steps whose networks it would be given to.
 
     Raises:
         PhotoError: it cannot be restored.
@@ -81,7 +82,7 @@ def inspect(document: Document, stages: Sequence[Stage], networks: Networks) -> 
         if not step.need.leave:
             wanted |= dict.fromkeys((step.task, *done_along(step, networks)))
     raw = _raw_sigma(steps)
-    return Inspection(
+    seen = Inspection(
         kind=document.format,
         width=first.width,
         height=first.height,
@@ -93,11 +94,11 @@ def inspect(document: Document, stages: Sequence[Stage], networks: Networks) -> 
         sigma_coarse=_number(known.get("sigma_coarse")),
         quality=_number(known.get("quality")),
         sharpness=sharpness(_plane(first)),
-        steps=tuple(wanted),
+        needs=tuple(wanted),
         found=tuple(dict.fromkeys(text for step in steps for text in in_words(step))),
         details=known,
-        work=[step for step in steps if step.pixels],
     )
+    return seen, [step for step in steps if step.pixels]
 
 
 def in_words(step: Step) -> list[str]:
