@@ -52,7 +52,9 @@ class _KindOptions(CommandOptions):
 
 @dataclass(frozen=True)
 class DeblurOptions(_KindOptions):
-    """Take blur out of photos. Small weights come with the tool; --variant paper gets large ones.
+    """Take blur out of photos. Small weights for motion and defocus come with the tool.
+
+    --variant paper gets large ones, which --blur realblur-j and realblur-r need.
 
     Example: restore deblur photos/
 
