@@ -24,7 +24,9 @@ OF_RESULTS = (
     "file_timeout",
 )
 """Shared options that are about results, of which there are none."""
-NOT_OFFERED = (*NOT_FOR_ALL, *OF_RESULTS)
+OF_CLUSTERS = ("cluster", "workers", "gpus_per_worker")
+"""Those about other machines: photos are inspected, and times measured, on this one."""
+NOT_OFFERED = (*NOT_FOR_ALL, *OF_RESULTS, *OF_CLUSTERS)
 
 
 @with_options(SharedOptions, AutoOptions, needs=("inputs", "files_from"), without=NOT_OFFERED, table="auto")

@@ -177,6 +177,12 @@ def test_the_table_fits_eighty_columns_and_says_how_times_came_about(photos: Pat
     assert min(speed["megapixels_per_second"].values()) > 0
 
 
+def test_inspect_offers_nothing_that_it_would_ignore(photos: Path, restore: Run) -> None:
+    for option in ("--cluster", "--workers", "--output", "--model"):
+        done = restore("inspect", photos, option, "auto")
+        assert done.code == 2 and f"restore inspect has no option {option}" in done.err
+
+
 def test_photos_of_several_places_and_profiles_stand_in_one_table(
     photos: Path, restore: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
