@@ -25,8 +25,6 @@ _SCORES = {
     "sigma",
     "quality",
     "gray",
-    "noise",
-    "iso",
     "pattern",
     "degradation",
     "limit",

@@ -302,6 +302,7 @@ def test_a_folder_is_measured_end_to_end_and_left_alone(restore: Restore, tmp_pa
         (["--data", ".", "--sigma", "loud"], "--sigma"),
         (["--data", ".", "--noisy", "6bit"], "--noisy"),
         (["--data", ".", "--noise", "pink"], "--noise"),
+        (["--pairs", ".", ".", "--task", "denoise", "--noise", "camera"], "--noise: nothing to do"),
         (["--data", ".", "--iso", "1600"], "--iso"),
         (["--data", ".", "--noise", "camera", "--sigma", "20"], "--sigma"),
         (["--device", "abacus"], "abacus"),
