@@ -137,9 +137,13 @@ def needs_of_input(photo: Photo, stages: Sequence[Stage]) -> dict[int, Need]:
     """Return what stages that judge the photo as it was read ask for, by index; nothing for camera RAW."""
     if photo.raw is not None:
         return {}
-    return {
-        index: giants.examined(stage.task, photo) for index, stage in enumerate(stages) if stage.judges_input
-    }
+    needs: dict[int, Need] = {}
+    beside: dict[str, Need] = {}
+    for index, stage in enumerate(stages):
+        if stage.judges_input:
+            needs[index] = beside.get(stage.request.task) or giants.examined(stage.task, photo)
+            beside |= needs[index].beside
+    return needs
 
 
 def tasks_of(stages: Sequence[Stage]) -> set[str]:

@@ -32,6 +32,7 @@ class Need:
         details: the same for machines, such as ``{"sigma": 12.4, "sigma_source": "estimated"}``.
         weigh: decides how much of the change is kept once it is known how much the network takes out, given
             on the 0–255 scale (see `estimate.taken_out`).
+        beside: what other tasks need, by their names, where it had to be found out to decide this.
     """
 
     channels: int = 3
@@ -43,6 +44,7 @@ class Need:
     shares: tuple[float, ...] = (1.0,)
     degradation: str = ""
     weigh: Callable[[float], Weighed] | None = None
+    beside: Mapping[str, Need] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -67,9 +67,9 @@ class CautiousDejpeg(Dejpeg):
             return replace(need, leave="hardly anything was lost")
         noise = CautiousDenoise().examine(photo)
         fine, coarse = (float(noise.details.get(name, 0)) for name in ("sigma", "sigma_coarse"))
-        if noise.leave or (need.level < FINE_TABLES and fine < WHITE * coarse):
-            return need
-        return replace(need, leave="its noise is taken out with what compression left")
+        first = noise.leave or (need.level < FINE_TABLES and fine < WHITE * coarse)
+        leave = "" if first else "its noise is taken out with what compression left"
+        return replace(need, leave=leave, beside={"denoise": noise})
 
 
 def _quality(photo: Photo) -> float:

@@ -8,8 +8,11 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from restorecli.models.choose import ModelRequest
 from restorecli.photo import Photo
 from restorecli.photos.read import read
+from restorecli.stages import Stage, needs_of_input
+from restorecli.tasks import denoise
 from restorecli.tasks.base import Need
 from restorecli.tasks.cautious import CautiousDejpeg, CautiousDenoise
 
@@ -111,3 +114,18 @@ def test_real_noise_is_seen(shared_data: Path) -> None:
     assert {path.name: needs(read(path).pages[0]) for path in photos} == {
         path.name: ["denoise"] for path in photos
     }
+
+
+@pytest.mark.parametrize("quality", [40, 80, 96, None])
+def test_the_noise_of_a_photo_is_estimated_once(quality: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo, asked = stored(noisy(10), quality), []
+    real = denoise.noise_sigma
+    monkeypatch.setattr(denoise, "noise_sigma", lambda *given: asked.append(given) or real(*given))
+    stages = [
+        Stage(task, ModelRequest(name), judges_input=True)
+        for name, task in (("dejpeg", CautiousDejpeg()), ("denoise", CautiousDenoise()))
+    ]
+    found = needs_of_input(photo, stages)
+    assert len(asked) == 1
+    assert found[1] == CautiousDenoise().examine(photo)
+    assert found[0].leave == CautiousDejpeg().examine(photo).leave
