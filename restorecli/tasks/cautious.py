@@ -35,7 +35,10 @@ class CautiousDenoise(Denoise):
 
     def examine(self, photo: Photo) -> Need:
         """Ask for weights of the photo's noise, and leave it alone where there is hardly any."""
-        return self.examined(photo)
+        need = self.examined(photo)
+        if need.leave or "sigma" in need.details:
+            return need
+        return replace(need, leave="it is too small to measure its noise")
 
     def leave(self, estimate: NoiseEstimate, photo: Photo) -> str:
         """Return why a photo with this noise is best left as it is; empty where it is not."""

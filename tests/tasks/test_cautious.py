@@ -129,3 +129,8 @@ def test_the_noise_of_a_photo_is_estimated_once(quality: int | None, monkeypatch
     assert len(asked) == 1
     assert found[1] == CautiousDenoise().examine(photo)
     assert found[0].leave == CautiousDejpeg().examine(photo).leave
+
+
+def test_a_jpeg_too_small_to_measure_its_noise_only_has_its_artifacts_taken_out() -> None:
+    assert needs(stored(clean()[:12, :14], 30)) == ["dejpeg"]
+    assert needs(stored(clean()[:12, :14])) == []
