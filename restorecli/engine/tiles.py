@@ -213,13 +213,11 @@ def _cuts(length: int, overlap: int, step: int) -> Iterator[tuple[int, int]]:
     units = -(-length // step)
     shared = -(-overlap // step)
     yield 1, units
-    count = 2
-    while True:
+    for count in range(2, units + 1):
         side = -(-(units + (count - 1) * shared) // count)
         if side * step < THINNEST or side <= 2 * shared:
             return
         yield count, side
-        count += 1
 
 
 def first_needed(axis: Axis, done: float) -> int:

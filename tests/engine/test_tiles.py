@@ -147,6 +147,11 @@ def test_a_picture_is_taken_whole_where_that_is_no_slower():
     assert plan_cheapest(1000, 1000, 512**2, 16, FLAT).count == 4
 
 
+def test_tiles_of_a_wide_step_that_need_not_overlap_are_planned_too():
+    grid = plan_cheapest(300, 200, 64**2, 0, FLAT, 64)
+    assert grid.tile == (64, 64) and grid.count == 20
+
+
 def test_pace_lies_between_what_was_measured():
     assert GROWING.at(100) == 1.0 and GROWING.at(512**2) == GROWING.at(10**9) == 2.0
     assert GROWING.at(384**2) == 1.5
