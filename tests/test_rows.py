@@ -29,6 +29,7 @@ from restorecli.photos.write import write
 from restorecli.results import Encoding, rounding_for
 from restorecli.stages import Stage, pass_through
 from restorecli.tasks.base import Task
+from restorecli.tasks.brighten import Brighten, Darkness
 from restorecli.tasks.dejpeg import Dejpeg
 from restorecli.tasks.same_size import SameSize
 from restorecli.tasks.upscale import Upscale
@@ -75,9 +76,17 @@ def photo(channels: int, beyond: bool, profile: bytes | None) -> Photo:
     return Photo(pixels, metadata=Metadata(profile=profile, working="srgb"), warnings=("a warning",))
 
 
+class Brightened(Brighten):
+    """Takes every photo for a dark one."""
+
+    def examine(self, photo: Photo) -> Darkness:
+        return Darkness(channels=photo.pixels.shape[2], stops=1.5)
+
+
 P3 = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 TASKS: dict[str, tuple[Task, int]] = {
     "same size": (SameSize("x"), 1),
+    "brighten": (Brightened(), 1),
     "luma": (Dejpeg(40.0), 1),
     "upscale": (Upscale(2), 2),
     "upscale by a network of the same size": (Upscale(2), 1),

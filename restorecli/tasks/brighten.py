@@ -5,16 +5,13 @@ How bright a photo should be is told once for the whole of it, so that tiles agr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-from torch import Tensor
 
 from restorecli.networks.network import Network
 from restorecli.photo import Photo
 from restorecli.tasks.base import Job, Need
 from restorecli.tasks.estimate.exposure import brightened, stops_too_dark
-from restorecli.tasks.same_size import picture_inputs, put_back, visible
+from restorecli.tasks.same_size import SameSize, picture_inputs, visible
 
 FEWEST = 1.3
 """Stops too dark from which a photo is brightened; usual photos differ by 0.7 (one standard deviation)."""
@@ -34,7 +31,7 @@ class Darkness(Need):
 
 
 @dataclass(frozen=True)
-class Brighten:
+class Brighten(SameSize):
     """Give dark photos the light of usual ones."""
 
     suffix: str = "enhance"
@@ -54,16 +51,8 @@ class Brighten:
         notes = (f"brightened by {stops:g} stops",)
         return Darkness(channels, details=details, notes=notes, stops=stops)
 
-    def by_rows(self, job: Job) -> bool:
-        """Whether rows can be finished apart: where nothing is transparent."""
-        return job.photo.alpha is None
-
     def prepare(self, photo: Photo, need: Need, network: Network) -> Job:
         """Brighten, and give the network the colours."""
         stops = need.stops if isinstance(need, Darkness) else 0.0
         light = replace(photo, pixels=brightened(visible(photo), 2.0**stops))
         return Job(photo, picture_inputs(light, network))
-
-    def finish(self, job: Job, outputs: Sequence[Tensor]) -> Photo:
-        """Put gray, transparency and what lay beyond 0–1 back."""
-        return put_back(job.photo, outputs)

@@ -36,6 +36,7 @@ from restorecli.tasks.denoise import Denoise
 from restorecli.tasks.same_size import SameSize
 from restorecli.tasks.upscale import Upscale
 from tests.pipeline.test_threads import Listener
+from tests.test_rows import Brightened
 
 HEIGHT, WIDTH = 700, 600
 
@@ -190,6 +191,17 @@ def test_enlarged_and_in_another_format(format: str, tmp_path: Path, restored: A
     parts, _ = restored(source, "parts", Upscale(2), held=False, scale=2, format=format)
     assert samples(parts).shape == (2 * HEIGHT, 2 * WIDTH, 3)
     assert np.abs(samples(whole) - samples(parts)).max() <= 1
+
+
+def test_dark_photos_are_brightened_row_by_row(tmp_path: Path, restored: Any) -> None:
+    source = tmp_path / "in.tif"
+    tiled(source)
+    whole, _ = restored(source, "held", Brightened(), held=True)
+    parts, event = restored(source, "parts", Brightened(), held=False)
+    plain, _ = restored(source, "plain", SameSize("x"), held=False)
+    assert any("too large to be held" in text for text in event.notes)
+    assert np.abs(samples(whole) - samples(parts)).max() <= 1
+    assert np.abs(samples(parts) - samples(plain)).max() > 5
 
 
 def test_metadata_and_profiles_are_those_of_photos_that_are_held(tmp_path: Path, restored: Any) -> None:
