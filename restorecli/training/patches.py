@@ -79,7 +79,7 @@ def split(files: list[Path], holdout: int) -> tuple[list[Path], list[Path]]:
 
 
 def load_pair(file: Path, recipe: Recipe) -> Pair:
-    """Decode one photo; for upscaling with its degraded partner, else to be degraded patch by patch.
+    """Decode one photo; with its shrunk partner, or to be degraded patch by patch where the recipe draws.
 
     Raises:
         UnreadableError: the file is no picture, or damaged.
@@ -100,7 +100,9 @@ def load_pair(file: Path, recipe: Recipe) -> Pair:
 
 def _pair(photo: Bytes, recipe: Recipe) -> Pair:
     clean = crop_to_multiple(photo, recipe.scale)
-    return Pair(shrink(clean, recipe.scale) if recipe.task == "upscale" else clean, clean)
+    # where patches are degraded one by one, of the degraded photo only the size counts
+    step = recipe.scale
+    return Pair(clean[::step, ::step] if recipe.draws else shrink(clean, step), clean)
 
 
 def validation_pairs(photos: list[Pair], recipe: Recipe) -> list[Pair]:
