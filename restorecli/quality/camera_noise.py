@@ -25,10 +25,10 @@ from restorecli.quality.degrade import Bytes, jpeg, to_bytes
 
 Float = NDArray[np.float32]
 
-_YCBCR = np.array(
+YCBCR = np.array(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
 )  # ITU-T T.871 (JFIF), full range
-_RGB = np.linalg.inv(_YCBCR).astype(np.float32)
+_RGB = np.linalg.inv(YCBCR).astype(np.float32)
 _BILINEAR = {
     "G": np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]], np.float32) / 4,
     "RB": np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32) / 4,
@@ -147,7 +147,7 @@ def reduced(noise: Float, camera: Camera) -> Float:
         wider = float(np.hypot(camera.luma_blur, camera.chroma_blur / 3))
         blurs = (wider, camera.luma_blur, wider)
         return np.stack([_plane_left(noise[..., i], blur, camera) for i, blur in enumerate(blurs)], -1)
-    parts = noise @ _YCBCR.T
+    parts = noise @ YCBCR.T
     result = [_plane_left(parts[..., 0], camera.luma_blur, camera)]
     for chroma in (parts[..., 1], parts[..., 2]):
         smooth = gaussian_filter(chroma, camera.chroma_blur)

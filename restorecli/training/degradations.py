@@ -157,11 +157,17 @@ def degrade(task: str, clean: Bytes, rng: np.random.Generator, options: Options)
     return degraded[seen, seen], wanted[true, true]
 
 
+def corners(margin: int) -> range:
+    """Return how many pixels of a margin may go at the top and left: a quarter of it is left on each side."""
+    return range(margin // 4, margin // 4 + margin // 2 + 1)
+
+
 def _cut_anywhere(
     seen: Bytes, clean: Bytes, rng: np.random.Generator, margin: int, scale: int = 1
 ) -> tuple[Float, Bytes]:
-    """Cut a quarter of the margin and more off at the top and left: so the JPEG grid begins anywhere."""
-    top, left = (margin // 4 + int(n) for n in rng.integers(margin // 2 + 1, size=2))
+    """Cut some of the margin off at the top and left: so the JPEG grid begins anywhere."""
+    pixels = corners(margin)
+    top, left = (pixels[int(n)] for n in rng.integers(len(pixels), size=2))
     return seen[top:, left:].astype(np.float32) / np.float32(255), clean[scale * top :, scale * left :]
 
 

@@ -52,9 +52,8 @@ def mosaicked(
         mosaic, uncertain = linear_to_srgb(balanced), noise_map(balanced, pattern, told)
         display = linear_to_srgb(srgb_to_linear(display) * np.float32(exposure.light))
     seen = np.concatenate([colours(mosaic, form), uncertain[..., None]], axis=2)
-    return seen, restored(
-        display, form
-    )  # exchanging colours twice is not at all: the truth in the cells' order
+    # exchanging colours twice is not at all: the truth in the cells' order
+    return seen, restored(display, form)
 
 
 def difficulty(clean: Bytes) -> NDArray[np.float64]:

@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from restorecli.errors import UsageError
 from restorecli.training.degradations import margin
 from restorecli.training.device.degradations import TASKS, Draw
+from restorecli.training.device.filters import shrunk
 from restorecli.training.patches import Pair, PatchSampler, in_bytes
 from restorecli.training.recipe import Recipe
 
@@ -36,6 +38,8 @@ class DeviceBatches:
         size = (self.recipe.patch + self.margin) * self.recipe.scale
         photos = [photo for photo in sampler.photos if min(photo.clean.shape[:2]) >= size]
         sheets = [sheet for sheet in sampler.drawn if min(sheet.clean.shape[:2]) >= size]
+        if not photos:
+            raise UsageError(f"no photo is as large as a patch of {size} pixels")
         self.size, kept = size, [in_bytes(pair.clean) for pair in (*photos, *sheets)]
         self.sides = np.array([image.shape[:2] for image in kept])
         self.starts = np.concatenate([[0], np.cumsum(self.sides.prod(1))[:-1]])
@@ -52,8 +56,11 @@ class DeviceBatches:
         numbers = np.random.default_rng((recipe.seed, step))
         random = torch.Generator(self.device).manual_seed(int(numbers.integers(2**62)))
         clean = self._cut(numbers)
-        seen, clean = TASKS[recipe.task](clean, Draw(numbers, random, recipe.drawn))
         side, scale = recipe.patch, recipe.scale
+        if recipe.draws:
+            seen, clean = TASKS[recipe.task](clean, Draw(numbers, random, recipe.drawn))
+        else:
+            seen = shrunk(clean, scale)
         start = 0 if recipe.draws else BORDER
         inside, wanted = slice(start, start + side), slice(scale * start, scale * (start + side))
         seen, clean = seen[:, :, inside, inside], clean[:, :, wanted, wanted]

@@ -12,11 +12,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restorecli.imaging.bayer import bilinear, malvar
-from restorecli.quality.camera_noise import Camera
+from restorecli.quality.camera_noise import YCBCR, Camera
 from restorecli.training.device.filters import from_light, rounded, smoothed
 from restorecli.training.device.jpeg import compressed
 
-_TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 _REACH = 2  # pixels around a sample that demosaicing looks at
 _TONES = 2048
 
@@ -107,7 +106,7 @@ def _demosaicked(raw: Tensor, smooth: Sequence[bool]) -> Tensor:
 
 def _reduced(noise: Tensor, cameras: Sequence[Camera]) -> Tensor:
     """As `camera_noise.reduced`: by luma and chroma, or red, green and blue by themselves."""
-    to_ycc = torch.tensor(_TO_YCC, device=noise.device)
+    to_ycc = torch.tensor(YCBCR, device=noise.device)
     parts = torch.einsum("ij,bjhw->bihw", to_ycc, noise)
     fine = _numbers(cameras, lambda camera: camera.luma_blur, noise)
     coarse = _numbers(cameras, lambda camera: camera.chroma_blur, noise)

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restorecli.quality.camera_noise import draw_camera
+from restorecli.quality.camera_noise import YCBCR, draw_camera
 from restorecli.quality.degradations.blur import RADII, disc_kernel, gaussian_kernel, motion_kernel
 from restorecli.quality.degradations.small_photo import draw_past
 from restorecli.tasks.estimate.exposure import KNEE
-from restorecli.training.degradations import SOFTNESS
+from restorecli.training.degradations import JPEG_GRID, MARGINS, SOFTNESS, corners
 from restorecli.training.device.camera import shot
-from restorecli.training.device.filters import blurred_by, from_light, rounded, shrunk, smoothed, to_light
+from restorecli.training.device.filters import blurred_by, from_light, rounded, smoothed, to_light
 from restorecli.training.device.jpeg import compressed
 
 
@@ -84,7 +84,7 @@ def blocky(clean: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
     for again in ([True] * count, draw.share("twice", count)):
         qualities = [high - int((high - low + 1) * draw.numbers.uniform() ** power) for _ in range(count)]
         seen = torch.where(_mask(again, clean), compressed(seen, qualities, halved), seen)
-        seen, clean = _cut(draw, 0, 8, seen, clean)
+        seen, clean = _cut(draw, range(JPEG_GRID // 2), seen, clean)
     return seen, clean
 
 
@@ -104,7 +104,7 @@ def blurry(clean: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
     seen = rounded(seen + draw.noise(clean) * _values(sigma, clean) / 255)
     coded = compressed(seen, [int(q) for q in draw.numbers.integers(75, 101, count)], [True] * count)
     seen = torch.where(_mask(draw.share("compressed", count), clean), coded, seen)
-    return _cut(draw, 8, 25, seen, clean)
+    return _cut(draw, corners(MARGINS["deblur"]), seen, clean)
 
 
 def too_dark(clean: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
@@ -119,13 +119,10 @@ def too_dark(clean: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
 
 
 def small(clean: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
-    """Bicubic shrinking, or the past of a real photo where the recipe has a degradation."""
+    """The past of a real photo; see `training.degradations.small`."""
     scale = draw.options["scale"]
-    if "kind" not in draw.options:
-        seen = shrunk(clean, scale)
-        return seen, clean
     seen = torch.cat([_made_small(one[None], scale, draw) for one in clean])
-    return _cut(draw, 3, 10, seen, clean, scale)
+    return _cut(draw, corners(MARGINS["upscale"]), seen, clean, scale)
 
 
 def _made_small(clean: Tensor, scale: int, draw: Draw) -> Tensor:
@@ -177,16 +174,14 @@ def _brightened(images: Tensor, gains: list[float]) -> Tensor:
     return from_light(light * torch.where(peak <= KNEE, torch.ones_like(peak), over / peak))
 
 
-def _cut(
-    draw: Draw, low: int, high: int, seen: Tensor, clean: Tensor, scale: int = 1
-) -> tuple[Tensor, Tensor]:
-    """Cut ``low`` to ``high`` − 1 pixels off at the top and left of the batch: JPEG grids begin anywhere."""
-    top, left = (int(n) for n in draw.numbers.integers(low, high, size=2))
+def _cut(draw: Draw, pixels: range, seen: Tensor, clean: Tensor, scale: int = 1) -> tuple[Tensor, Tensor]:
+    """Cut one of ``pixels`` off at the top and at the left of the batch: JPEG grids begin anywhere."""
+    top, left = (int(n) for n in draw.numbers.integers(pixels.start, pixels.stop, size=2))
     return seen[:, :, top:, left:], clean[:, :, scale * top :, scale * left :]
 
 
 def _luma(images: Tensor) -> Tensor:
-    weights = torch.tensor((0.299, 0.587, 0.114), device=images.device)[None, :, None, None]
+    weights = torch.tensor(YCBCR[0], device=images.device)[None, :, None, None]
     return (images * weights).sum(1, keepdim=True).expand_as(images)
 
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from restorecli.quality.camera_noise import YCBCR
+
 BLOCK = 8
 _LUMA = (
     (16, 11, 10, 16, 24, 40, 51, 61),
@@ -27,7 +29,6 @@ _CHROMA = (
     (47, 66, 99, 99, 99, 99, 99, 99),
     *((99,) * 8,) * 4,
 )  # table K.2
-_TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 
 
 def compressed(images: Tensor, qualities: Sequence[int], halved: Sequence[bool]) -> Tensor:
@@ -43,7 +44,7 @@ def compressed(images: Tensor, qualities: Sequence[int], halved: Sequence[bool])
     """
     height, width = images.shape[2:]
     wide = F.pad(images, (0, -width % 16, 0, -height % 16), mode="replicate") * 255
-    to_ycc = torch.tensor(_TO_YCC, device=images.device)
+    to_ycc = torch.tensor(YCBCR, device=images.device)
     planes = torch.einsum("ij,bjhw->bihw", to_ycc, wide.round()).round()
     luma = _coded(planes[:, :1] - 128, _tables(_LUMA, qualities, images))
     tables = _tables(_CHROMA, qualities, images)

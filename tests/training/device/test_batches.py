@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from restorecli.errors import UsageError
 from restorecli.quality.degrade import shrink
 from restorecli.training import loop
 from restorecli.training.device.batches import DeviceBatches, can_stay
@@ -99,6 +100,13 @@ def test_degradations_are_as_strong_as_those_of_single_patches(task: str) -> Non
 
     ours, theirs = lost([source[s] for s in range(4)]), lost([sampler[s] for s in range(4)])
     assert ours == pytest.approx(theirs, abs=2.5)  # dB, of 64 draws each
+
+
+def test_photos_smaller_than_a_patch_are_refused() -> None:
+    photo = np.zeros((66, 66, 3), np.uint8)  # a patch of 64, but not the border around it
+    sampler = PatchSampler([Pair(shrink(photo, 2), photo)], recipe("upscale", {}))
+    with pytest.raises(UsageError, match="no photo is as large"):
+        DeviceBatches(sampler, DEVICE)
 
 
 def test_a_run_on_the_device_resumes_and_learns(tmp_path: Path) -> None:
