@@ -25,11 +25,6 @@ def lanczos(image: Bytes, scale: int) -> Bytes:
     return large.reshape(height * scale, width * scale, -1)
 
 
-def has_non_local_means() -> bool:
-    """Tell whether scikit-image, which the baseline of denoising needs, is installed."""
-    return find_spec("skimage") is not None
-
-
 def non_local_means(noisy: FloatArray, sigma: float) -> Bytes:
     """Denoise by non-local means (Buades, Coll and Morel, CVPR 2005; scikit-image's fast form).
 
@@ -85,8 +80,8 @@ def wavelets(noisy: FloatArray, sigma: float) -> Bytes:
 
 
 def has_wavelets() -> bool:
-    """Tell whether scikit-image and PyWavelets are installed."""
-    return has_non_local_means() and find_spec("pywt") is not None
+    """Tell whether PyWavelets is installed."""
+    return find_spec("pywt") is not None
 
 
 def total_variation(noisy: FloatArray, sigma: float) -> Bytes:

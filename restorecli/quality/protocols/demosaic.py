@@ -52,8 +52,12 @@ class DemosaicProtocol(Protocol):
     @property
     def title(self) -> str:
         """In a sentence."""
-        mosaic = "X-Trans" if self.pattern == XTRANS else self.pattern
-        return f"{mosaic} mosaic without noise; PSNR (CPSNR) and SSIM over RGB, the whole image, 8 bit"
+        return f"{self.sensor} mosaic without noise; PSNR (CPSNR) and SSIM over RGB, the whole image, 8 bit"
+
+    @property
+    def sensor(self) -> str:
+        """The pattern as people call it."""
+        return "X-Trans" if self.pattern == XTRANS else self.pattern
 
     @property
     def colours(self) -> str:
@@ -108,9 +112,8 @@ class NoisyDemosaicProtocol(DemosaicProtocol):
     @property
     def title(self) -> str:
         """In a sentence."""
-        mosaic = "X-Trans" if self.pattern == XTRANS else self.pattern
         return (
-            f"{mosaic} mosaic in linear light with shot and read noise as at ISO {self.iso:g}; "
+            f"{self.sensor} mosaic in linear light with shot and read noise as at ISO {self.iso:g}; "
             "PSNR and SSIM over RGB with sRGB's curve, the whole image, 8 bit"
         )
 
@@ -144,13 +147,12 @@ class NoisyDemosaicProtocol(DemosaicProtocol):
 
     def methods(self) -> Sequence[Method]:
         """LibRaw's demosaicing, and what scikit-image makes of it."""
-        methods: list[Method] = [("LibRaw", lambda mosaic: to_bytes(self._libraw(mosaic)))]
-        if baselines.has_non_local_means():
-            nlm, tv = baselines.non_local_means, baselines.total_variation
-            methods.append(
-                ("LibRaw + non-local means", lambda mosaic: nlm(*self._with_sigma(mosaic, MEANS_STRENGTH)))
-            )
-            methods.append(("LibRaw + total variation", lambda mosaic: tv(*self._with_sigma(mosaic))))
+        nlm, tv = baselines.non_local_means, baselines.total_variation
+        methods: list[Method] = [
+            ("LibRaw", lambda mosaic: to_bytes(self._libraw(mosaic))),
+            ("LibRaw + non-local means", lambda mosaic: nlm(*self._with_sigma(mosaic, MEANS_STRENGTH))),
+            ("LibRaw + total variation", lambda mosaic: tv(*self._with_sigma(mosaic))),
+        ]
         if baselines.has_wavelets():
             wavelets = baselines.wavelets
             methods.append(("LibRaw + wavelets", lambda mosaic: wavelets(*self._with_sigma(mosaic))))

@@ -87,7 +87,7 @@ class DenoiseProtocol(Protocol):
         """The noisy image, non-local means."""
         methods: list[Method] = [("noisy", to_bytes)]
         sigma = self.sigma
-        if sigma is not None and baselines.has_non_local_means():
+        if sigma is not None:
             methods.append(("non-local means", lambda noisy: baselines.non_local_means(noisy, sigma)))
         return methods
 

@@ -36,13 +36,11 @@ class _RealNoise(Protocol):
 
     def methods(self) -> Sequence[Method]:
         """The noisy image, non-local means of several strengths."""
-        methods: list[Method] = [("noisy", to_bytes)]
-        if baselines.has_non_local_means():
-            methods += [
-                (f"non-local means, σ {sigma}", partial(baselines.plain_non_local_means, sigma=sigma))
-                for sigma in STRENGTHS
-            ]
-        return methods
+        means: list[Method] = [
+            (f"non-local means, σ {sigma}", partial(baselines.plain_non_local_means, sigma=sigma))
+            for sigma in STRENGTHS
+        ]
+        return [("noisy", to_bytes), *means]
 
 
 @dataclass(frozen=True)
