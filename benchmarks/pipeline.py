@@ -89,7 +89,7 @@ def processor_seconds(work: Callable[[], None]) -> float:
 
 def compared(photos: Path, runs: int) -> None:
     """Print the table of processor seconds."""
-    now, earlier = Models(RunSettings(device="cpu")), None
+    now = Models(RunSettings(device="cpu"))
     loaded = now.get(REQUEST)
     overlap = loaded.network.tile_overlap
     earlier = Models(RunSettings(tile=256, overlap=overlap, device="cpu"))
@@ -166,9 +166,8 @@ def many(counts: list[int]) -> None:
                 spent.append(time.process_time() - began)
                 shared = Setup((Stage(SameSize("x"), REQUEST),), Networks(), encoding)
                 spent.append(processor_seconds(lambda: _run(plan.photos, shared)))  # noqa: B023
-        print(
-            f"| {count} | " + " | ".join(f"{1000 * each / count:.2f}" for each in spent) + " | |", flush=True
-        )
+        cells = (f"{1000 * each / count:.2f}" for each in spent)
+        print(f"| {count} | {' | '.join(cells)} |", flush=True)
 
 
 def _run(photos: list[PlannedPhoto], shared: Setup) -> None:

@@ -19,6 +19,7 @@ from restorecli.quality.degradations.blur import blurred, disc_kernel, motion_ke
 from restorecli.quality.degradations.darkness import SHOT, darkened
 from restorecli.quality.degradations.small_photo import draw_past, made_small
 from restorecli.quality.degrade import crop_to_multiple, to_bytes
+from restorecli.quality.protocols.base import as_float
 from restorecli.quality.scores import psnr
 from restorecli.tasks.estimate.exposure import brightened, stops_too_dark
 from restorecli.training.drawings import sheets
@@ -34,10 +35,6 @@ def crop(picture: Bytes, place: tuple[int, int], text: str) -> Image.Image:
     """Return a part of a picture as it is, with a line below."""
     left, top = place
     return label(Image.fromarray(picture[top : top + SIDE, left : left + SIDE]), text)
-
-
-def as_float(picture: Bytes) -> NDArray[np.float32]:
-    return picture.astype(np.float32) / np.float32(255)
 
 
 def by(name: str, given: NDArray[np.float32]) -> Bytes:

@@ -36,7 +36,7 @@ from restorecli.models.registry import ModelEntry, load_registry, package_data
 from restorecli.models.resolve import ModelRequest, resolve
 from restorecli.models.tiling import FILE
 from restorecli.photo import FloatArray, Photo
-from restorecli.quality.degrade import Bytes
+from restorecli.quality.degrade import Bytes, to_bytes
 from restorecli.quality.protocols import Protocol, protocols
 from restorecli.quality.scores import psnr
 from restorecli.stages import Stage, pass_through
@@ -87,7 +87,7 @@ def overlaps(entry: ModelEntry, photos: list[Bytes]) -> list[dict[str, float]]:
         }
         if entry.scale == 1:
             gains = [
-                psnr(_bytes(a), truth, border=0) - psnr(_bytes(b), truth, border=0)
+                psnr(to_bytes(a), truth, border=0) - psnr(to_bytes(b), truth, border=0)
                 for a, b, (_, truth) in zip(tiled, whole, pairs, strict=True)
             ]
             row["psnr"] = round(statistics.fmean(gains), 4)
@@ -108,7 +108,7 @@ def sizes(entry: ModelEntry, photos: list[Bytes]) -> list[dict[str, float]]:
     rows = []
     for side in TRIED:
         made = _restored(entry, protocol, pairs, RunSettings(tile=side, overlap=16, device="cpu"))
-        scores = [psnr(_bytes(a), truth, border=0) for a, (_, truth) in zip(made, pairs, strict=True)]
+        scores = [psnr(to_bytes(a), truth, border=0) for a, (_, truth) in zip(made, pairs, strict=True)]
         rows.append({"side": side, "psnr": round(statistics.fmean(scores), 4)})
     return rows
 
@@ -122,10 +122,6 @@ def largest(rows: list[dict[str, float]]) -> int | None:
 
 def _request(entry: ModelEntry) -> ModelRequest:
     return ModelRequest(entry.task, model=entry.name, scale=entry.scale)
-
-
-def _bytes(pixels: FloatArray) -> Bytes:
-    return np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
 
 
 def _pairs(entry: ModelEntry, protocol: Protocol, photos: list[Bytes]) -> Iterator[tuple[Photo, Bytes]]:
