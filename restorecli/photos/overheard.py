@@ -15,7 +15,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 T = TypeVar("T")
 
@@ -79,26 +79,26 @@ warnings.filterwarnings("always", category=UserWarning, module=r"PIL\.", append=
 @contextlib.contextmanager
 def _diverted(said: list[str]) -> Iterator[None]:
     """Lead descriptor 2 to a file; what is no complaint of LibRaw's is passed on in the end."""
-    try:
-        original = os.dup(2)
-    except OSError:  # it is closed
+    if not _descriptor.acquire(timeout=PATIENCE):
         yield
         return
     try:
-        if not _descriptor.acquire(timeout=PATIENCE):
+        with contextlib.ExitStack() as opened:
+            with contextlib.suppress(OSError):  # it is closed, or no file can be made
+                original = os.dup(2)  # not before: it may have led to another's file
+                opened.callback(os.close, original)
+                file = opened.enter_context(tempfile.TemporaryFile(buffering=0))
+                opened.callback(_give_back, original, file, said)
+                os.dup2(file.fileno(), 2)
             yield
-            return
-        with tempfile.TemporaryFile(buffering=0) as file:
-            os.dup2(file.fileno(), 2)
-            try:
-                yield
-            finally:
-                os.dup2(original, 2)
-                _descriptor.release()
-                file.seek(0)
-                _sort(file.read().splitlines(keepends=True), said)
     finally:
-        os.close(original)
+        _descriptor.release()
+
+
+def _give_back(original: int, file: IO[bytes], said: list[str]) -> None:
+    os.dup2(original, 2)
+    file.seek(0)
+    _sort(file.read().splitlines(keepends=True), said)
 
 
 def _sort(lines: Sequence[bytes], said: list[str]) -> None:

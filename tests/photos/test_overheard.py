@@ -6,6 +6,7 @@ import io
 import os
 import struct
 import threading
+import time
 import warnings
 import zlib
 
@@ -88,6 +89,30 @@ def test_a_decoder_that_hangs_does_not_stop_the_others(monkeypatch: pytest.Monke
     assert heard(lambda: 5, libraw=True) == (5, ())
     free.set()
     hanging.join()
+
+
+def test_who_waits_for_another_gives_back_what_there_was_before(capfd):
+    begun, free = threading.Event(), threading.Event()
+    first = threading.Thread(target=lambda: heard(lambda: (begun.set(), free.wait()), libraw=True))
+    second = threading.Thread(target=lambda: heard(lambda: 5, libraw=True))
+    first.start()
+    begun.wait()
+    second.start()
+    time.sleep(0.1)  # until it waits
+    free.set()
+    first.join()
+    second.join()
+    os.write(2, b"seen\n")
+    assert capfd.readouterr().err == "seen\n"
+
+
+def test_without_room_for_a_file_decoding_goes_on(monkeypatch: pytest.MonkeyPatch):
+    def full(**_: object) -> None:
+        raise OSError("no space")
+
+    monkeypatch.setattr(overheard.tempfile, "TemporaryFile", full)
+    for _ in range(2):
+        assert heard(lambda: 5, libraw=True) == (5, ())
 
 
 @pytest.mark.shared
