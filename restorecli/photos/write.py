@@ -194,14 +194,13 @@ def write_copy(
 
 def _copy(source: Path, document: Document, target: BinaryIO) -> int:
     """Copy the bytes of an input file, which must be those that were read from it; return how many."""
-    length, found = 0, ""
+    length = 0
     try:
         stream = source.open("rb")
     except OSError as error:
         raise UnreadableError(f"{source}: cannot be read: {error.strerror or error}") from error
     with stream:
-        found = read.fingerprint_of(stream)
-        if found != document.fingerprint:
+        if read.fingerprint_of(stream) != document.fingerprint:
             raise UnreadableError(f"{source}: the file was changed while it was restored", "run again")
         stream.seek(0)
         while block := stream.read(_BLOCK):

@@ -34,9 +34,9 @@ def decode(width: int, height: int, bits: int, colour: int, chunks: Iterator[tup
     Raises:
         ValueError, zlib.error: the file is damaged or cut short.
     """
-    beside, packed = b"", b""
-    for kind, body in chunks:
-        packed, beside = (packed + body, beside) if kind == b"IDAT" else (packed, beside + _chunk(kind, body))
+    held = list(chunks)
+    beside = b"".join(_chunk(kind, body) for kind, body in held if kind != b"IDAT")
+    packed = b"".join(body for kind, body in held if kind == b"IDAT")
     sizes = [(-(-(width - x) // dx), -(-(height - y) // dy)) for x, y, dx, dy in _PASSES]
     lengths = [h * (1 + (w * _CHANNELS[colour] * bits + 7) // 8) if w > 0 and h > 0 else 0 for w, h in sizes]
     plain = zlib.decompressobj().decompress(packed, sum(lengths))

@@ -85,10 +85,7 @@ def read_header(data: bytes, name: str) -> Header:
     profile_parts: dict[int, bytes] = {}
     announced: set[int] = set()
     at = 2
-    while at + 4 <= len(data):
-        if data[at] != 0xFF:
-            at += 1
-            continue
+    while (at := data.find(b"\xff", at)) >= 0 and at + 4 <= len(data):
         marker = data[at + 1]
         if marker in (0, 0xFF) or marker in _STANDALONE:  # 0 follows an FF that is no marker
             at += 1 if marker == 0xFF else 2
