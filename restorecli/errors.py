@@ -137,6 +137,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"did you mean {by_core[near[0]]}?" if near else ""
 
 
+def all_known(word: str, known: Sequence[str]) -> str:
+    """Return a hint: which of the ``known`` words ``word`` is likely meant to be, and which there are."""
+    near = did_you_mean(word, known)
+    return f"{near + ' ' if near else ''}There are {', '.join(known)}"
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of what an error says, or its class's name where it says nothing."""
     lines = str(error).strip().splitlines()

@@ -20,7 +20,7 @@ from restorecli.commands.description import OF_A_STEP, Step
 from restorecli.commands.options import SharedOptions
 from restorecli.commands.table import COMMANDS, STEPS
 from restorecli.configuration.sources import Sources
-from restorecli.errors import UsageError, did_you_mean
+from restorecli.errors import UsageError, all_known
 
 EXAMPLE = "write for example: restore run 'dejpeg | denoise --strength 0.8 | upscale -x2' photos/"
 
@@ -93,11 +93,9 @@ def _words(part: str, number: int) -> list[str]:
 def _step(words: Sequence[str], number: int, sources: Sources) -> Step:
     name, *arguments = words
     if name not in STEPS:
-        near = did_you_mean(name, STEPS)
         whole = "auto is a run of its own: restore auto" if name == "auto" else ""
         raise UsageError(
-            f"step {number} of the run: there is no step {name}",
-            whole or f"{near + ' ' if near else ''}There are {', '.join(STEPS)}",
+            f"step {number} of the run: there is no step {name}", whole or all_known(name, STEPS)
         )
     read: list[Step] = []
     try:

@@ -13,7 +13,7 @@ from typing import Any
 from platformdirs import user_config_path
 
 from restorecli.configuration.keys import ABOUT, PRESETS, WHERE_TO, keys_of, tables
-from restorecli.errors import UsageError, did_you_mean
+from restorecli.errors import UsageError, all_known, did_you_mean
 
 NAME = "restore.toml"
 LARGEST = 1 << 20  # bytes
@@ -177,11 +177,9 @@ class _Reader:
         made = {}
         for command, body in whole.items():
             if command not in known:
-                there = f"There are {', '.join(known)}"
-                near = did_you_mean(command, known)
                 raise UsageError(
                     f"{self.place([*above, command])}: there is no table [{'.'.join([*above, command])}]",
-                    f"{near} {there}" if near else there,
+                    all_known(command, known),
                 )
             made[command] = self.table(command, self.checked(body, [*above, command]), [*above, command])
         return made

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from restorecli.configuration.files import Entry, File, Preset, Table, beside, read_file, shipped, user_file
 from restorecli.configuration.keys import ALL
-from restorecli.errors import UsageError, did_you_mean
+from restorecli.errors import UsageError, all_known
 
 NO_FILE = "none"
 
@@ -62,9 +62,7 @@ class Sources:
         """
         known = self.presets
         if name not in known:
-            near = did_you_mean(name, known)
-            there = f"There are {', '.join(known)}"
-            raise UsageError(f"there is no preset {name}", f"{near} {there}" if near else there)
+            raise UsageError(f"there is no preset {name}", all_known(name, list(known)))
         return known[name]
 
 
