@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from restorecli.errors import UsageError, WeightsError
@@ -102,7 +102,8 @@ def choose(request: ModelRequest, registry: Registry | None = None) -> Choice:
         return _choice(_allowed(light, request, fitting), request)
     paper = [entry for entry in fitting if not entry.ships]
     allowed = [entry for entry in paper if entry.allowed(license_policy(request.license_policy))]
-    light = light or _light_of_others(request, paper, registry)
+    alike = [entry for entry in light if _stands_in(entry, paper)]
+    light = alike or _light_of_others(request, paper, registry) or light
     if not light:
         return _choice(_allowed(paper, request), request)
     fallback = _choice(_allowed(light, request), request)
@@ -117,12 +118,18 @@ def choose(request: ModelRequest, registry: Registry | None = None) -> Choice:
 def _light_of_others(
     request: ModelRequest, paper: Sequence[ModelEntry], registry: Registry
 ) -> list[ModelEntry]:
-    """Return the light weights of any network that undo the same as those of ``paper``."""
+    """Return the light weights of any network that undo all that some of ``paper`` undo."""
     if not request.stand_in:
         return []
-    undone = {(entry.degradation, entry.scale) for entry in paper}
-    fitting = _fitting(replace(request, model=None), registry)
-    return [entry for entry in fitting if entry.ships and (entry.degradation, entry.scale) in undone]
+    known = registry.select(task=request.task)
+    return [entry for entry in known if entry.ships and _stands_in(entry, paper)]
+
+
+def _stands_in(entry: ModelEntry, paper: Sequence[ModelEntry]) -> bool:
+    """Whether ``entry`` undoes, at the same scale, all that one of ``paper`` undoes."""
+    return any(
+        entry.scale == other.scale and set(other.degradations) <= set(entry.degradations) for other in paper
+    )
 
 
 def _named(entry: ModelEntry, request: ModelRequest) -> Choice:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -41,6 +42,36 @@ def test_light_weights_of_another_network_stand_in_only_where_allowed_and_undoin
     assert choose(asked, known).fallback is None
     assert choose(ModelRequest("denoise", model="net", stand_in=True), registry(paper, real)).fallback is None
     assert choose(ModelRequest("denoise", model="net-s30", stand_in=True), known).fallback is None
+
+
+def test_weights_that_undo_more_stand_in_too() -> None:
+    both = entry("other-light", "other", task="deblur", variant="light", degradation="motion and defocus")
+    paper = [entry(f"net-{kind}", task="deblur", degradation=kind) for kind in ("motion", "realblur-j")]
+    known = registry(*paper, both)
+    asked = ModelRequest("deblur", model="net", degradation="motion", stand_in=True)
+    assert choose(asked, known).fallback == both
+    assert choose(replace(asked, degradation="realblur-j"), known).fallback is None
+
+
+def test_what_stands_in_undoes_what_the_named_model_does_and_not_the_usual() -> None:
+    usual, real = (
+        entry(f"other-light-{kind}", "other", task="upscale", scale=4, variant="light", degradation=kind)
+        for kind in ("bicubic", "real")
+    )
+    paper = entry("net-real", task="upscale", scale=4, degradation="real")
+    asked = ModelRequest("upscale", model="net", scale=4, stand_in=True)
+    assert choose(asked, registry(usual, real, paper)).fallback == real
+    assert choose(asked, registry(usual, paper)).fallback is None
+
+
+def test_a_networks_own_light_weights_give_way_to_others_that_undo_the_same() -> None:
+    own = entry("net-light", variant="light", degradation="gaussian")
+    other = entry("other-light", "other", variant="light", degradation="gaussian and real", rank=20)
+    paper = entry("net-real", degradation="real")
+    asked = ModelRequest("denoise", model="net", degradation="real", stand_in=True)
+    assert choose(replace(asked, degradation=None), registry(own, other, paper)).fallback == other
+    assert choose(replace(asked, degradation=None), registry(own, paper)).fallback == own
+    assert choose(asked, registry(own, other, paper)).fallback == other
 
 
 def test_variant_paper_has_nothing_to_stand_in() -> None:
