@@ -12,8 +12,6 @@ from restorecli.commands.table import COMMANDS
 WITH_EXAMPLES = [page for page in PAGES if any(blocks(page.read_text(encoding="utf-8")))]
 PAGE_OF = {"demosaic": "raw"}
 """Commands whose page has another name."""
-WITHOUT_WEIGHTS = ("deblur", "enhance")
-"""Commands whose weights do not come with the package: there is nothing to run."""
 
 
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.stem)
@@ -23,9 +21,7 @@ def test_examples_print_what_the_page_says(page: Path) -> None:
             assert masked(run_again(block)) == masked(block)  # else: make docs-run
 
 
-@pytest.mark.parametrize(
-    "command", [name for name in (*COMMANDS, "compare", "run", "bench") if name not in WITHOUT_WEIGHTS]
-)
+@pytest.mark.parametrize("command", [*COMMANDS, "compare", "run", "bench"])
 def test_every_command_has_a_page_with_an_example(command: str) -> None:
     page = ROOT / "docs" / "guides" / f"{PAGE_OF.get(command, command)}.md"
     assert f"$ restore {command} " in page.read_text(encoding="utf-8")

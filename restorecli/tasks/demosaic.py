@@ -155,7 +155,8 @@ class Demosaic:
         if faults.count:
             notes.append(f"{faults.count} hot or dead pixels replaced")
         noise = self._wanted(noise)
-        notes += [f"noise of {noise.source}"] if noise is not None else []
+        if noise is not None:
+            notes.append(f"noise {'' if noise.source == mosaic_noise.MEASURED else 'of '}{noise.source}")
         return MosaicNeed(
             notes=tuple(notes),
             details={**details, **self._noise_details(noise)},

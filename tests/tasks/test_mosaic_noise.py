@@ -106,6 +106,7 @@ def test_noise_that_nothing_tells_is_measured() -> None:
     photo = Photo(noisy.astype(np.float32)[..., None], raw=raw_photo(noise=None).raw)
     details = told(Demosaic(), photo)
     assert details["noise"] == "measured in the mosaic"
+    assert "noise measured in the mosaic" in Demosaic().examine(photo).notes
     assert details["noise_shot"] == pytest.approx(2e-3, rel=0.2)
 
 
