@@ -254,9 +254,11 @@ def _avif_hdr(page: Page, stream: BinaryIO, quality: int) -> None:
     )
     block = exif.without(page.exif, {exif.ORIENTATION}) if page.exif else None
     try:
-        encoded = with_metadata(encoded, block, page.xmp)
+        encoded = with_metadata(encoded, block, page.xmp, page.mastering)
     except ValueError:
-        page.warnings.append("the EXIF and XMP data could not be put into the AVIF: left out")
+        page.warnings.append(
+            "the EXIF, XMP and mastering display data could not be put into the AVIF: left out"
+        )
     stream.write(encoded)
 
 

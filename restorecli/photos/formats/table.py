@@ -51,7 +51,7 @@ FORMATS: dict[str, Format] = {
         True,
         16384,
         lossy=True,
-        metadata=frozenset({"icc", "exif", "xmp", "cicp"}),
+        metadata=frozenset({"icc", "exif", "xmp", *_HDR}),
         hdr_depth=_16,
     ),
     "jp2": Format(".jp2", (_8, _16), True, 2**31 - 1, metadata=_ALL),

@@ -15,7 +15,7 @@ from restorecli.imaging.cicp import HLG, PQ
 from restorecli.photo import Depth
 from restorecli.photos.formats import png
 from restorecli.photos.formats.boxed import av1
-from restorecli.photos.formats.boxed.boxes import mastering
+from restorecli.photos.formats.boxed.boxes import mastering, mastering_boxes
 from restorecli.photos.read import read
 from restorecli.photos.write import write
 
@@ -171,18 +171,21 @@ def test_the_mastering_display_of_an_hdr_png_is_kept_and_elsewhere_warned_of(tmp
     document = read(tagged(hdr_samples(PQ), 9, PQ, 0, 1, before=b"".join(MASTERING)))
     assert write(document, tmp_path / "a.png").warnings == ()
     assert all(part in (tmp_path / "a.png").read_bytes() for part in MASTERING)
-    warnings = write(document, tmp_path / "a.avif", format="avif").warnings
-    assert "avif cannot carry mastering display data: left out" in warnings
+    assert write(document, tmp_path / "a.avif", format="avif").warnings == ()
+    kept = read(tmp_path / "a.avif").pages[0].metadata.mastering
+    assert [png.chunk(name.encode(), body) for name, body in kept] == list(MASTERING)
+    warnings = write(document, tmp_path / "a.jpg", format="jpg").warnings
+    assert "jpg cannot carry mastering display data: left out" in warnings
     short = tagged(hdr_samples(PQ), 9, PQ, 0, 1, before=png.chunk(b"mDCV", b"short"))
     assert "the damaged mDCV entry was ignored" in read(short).warnings
 
 
 def test_the_mastering_display_of_an_avif_is_kept_in_a_png():
     green_blue_red = struct.pack(">8H2I", 8500, 39850, 6550, 2300, 35400, 14600, 15635, 16450, 10_000_000, 50)
-    found = dict(
-        mastering([(b"mdcv", green_blue_red), (b"clli", struct.pack(">HH", 1000, 400)), (b"colr", b"")])
-    )
-    assert [png.chunk(name.encode(), body) for name, body in found.items()] == list(MASTERING)
+    properties = [(b"mdcv", green_blue_red), (b"clli", struct.pack(">HH", 1000, 400))]
+    found = list(mastering([*properties, (b"colr", b"")]))
+    assert [png.chunk(name.encode(), body) for name, body in found] == list(MASTERING)
+    assert [(each[4:8], each[8:]) for each in mastering_boxes(found)] == properties
 
 
 @pytest.mark.parametrize("primaries", [12, 9])

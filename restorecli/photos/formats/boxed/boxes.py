@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from restorecli.imaging.cicp import Cicp
@@ -172,3 +172,13 @@ def mastering(properties: list[tuple[bytes, bytes]]) -> Iterator[tuple[str, byte
             yield "mDCV", body[8:12] + body[:8] + body[12:]
         elif kind == b"clli" and len(body) == 4:
             yield "cLLI", struct.pack(">II", *(10000 * level for level in struct.unpack(">HH", body)))
+
+
+def mastering_boxes(chunks: Sequence[tuple[str, bytes]]) -> Iterator[bytes]:
+    """The properties that say what PNG's chunks mDCV and cLLI do; the inverse of `mastering`."""
+    for name, body in chunks:
+        if name == "mDCV":
+            yield box(b"mdcv", body[4:12] + body[:4] + body[12:])
+        else:
+            levels = (min(0xFFFF, -(-level // 10000)) for level in struct.unpack(">II", body))
+            yield box(b"clli", struct.pack(">HH", *levels))

@@ -1,4 +1,4 @@
-"""EXIF and XMP of HDR pictures in AVIF files, which their encoder does not write."""
+"""EXIF, XMP and mastering display of HDR pictures in AVIF files, which their encoder does not write."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 from restorecli.photos.formats import encode, png
 from restorecli.photos.formats.boxed.avif_metadata import with_metadata
-from restorecli.photos.formats.boxed.boxes import places, primary_item
+from restorecli.photos.formats.boxed.boxes import places, primary_item, primary_properties
 from restorecli.photos.read import read
 from restorecli.photos.write import write
 
@@ -29,15 +29,20 @@ def bare(channels: int) -> bytes:
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize(("exif", "xmp"), [(EXIF, XMP), (EXIF, None), (None, XMP), (None, None)])
-def test_other_readers_find_the_metadata_and_the_same_pixels(channels, exif, xmp):
+@pytest.mark.parametrize("display", [(), (("cLLI", struct.pack(">II", 10_000_000, 4_000_000)),)])
+def test_other_readers_find_the_metadata_and_the_same_pixels(channels, exif, xmp, display):
     plain = bare(channels)
-    made = with_metadata(plain, exif, xmp)
+    made = with_metadata(plain, exif, xmp, display)
     with Image.open(io.BytesIO(made)) as image:
         assert image.size == (40, 24)
         assert (image.info.get("exif") or None, image.info.get("xmp") or None) == (exif, xmp)
     assert np.array_equal(imagecodecs.avif_decode(made), imagecodecs.avif_decode(plain))
     assert primary_item(made) == primary_item(plain)
     assert len(list(places(made))) == len(list(places(plain))) + bool(exif) + bool(xmp)
+    properties = primary_properties(plain)
+    if display:
+        properties.append((b"clli", struct.pack(">HH", 1000, 400)))
+    assert primary_properties(made) == properties
 
 
 def test_an_hdr_photo_keeps_its_metadata_from_png_to_avif_and_back(tmp_path):
