@@ -9,7 +9,6 @@ Source: Adobe, Digital Negative Specification 1.4.0.0.
 
 from __future__ import annotations
 
-import io
 import struct
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -75,20 +74,23 @@ def encode(page: Page, stream: BinaryIO) -> None:
     raw = page.raw
     assert raw is not None
     height, width, _ = page.samples.shape
-    big_endian = page.exif is not None and page.exif[:1] == b"M"
+    block = None if page.exif is None else _oriented(page.exif, raw.orientation)
+    if block:
+        tiff_tags.begin(stream, block)
     tifffile.imwrite(
         stream,
         page.samples,
         photometric=_LINEAR_RAW,
         planarconfig="contig",
-        byteorder=">" if big_endian else "<",
+        byteorder=">" if block and block[:1] == b"M" else "<",
+        append="force" if block else False,
         rowsperstrip=max(1, min(height, _STRIP // (6 * width))),
         metadata=None,
         software=False,
         extratags=_tags(raw, width, height, page.xmp),
     )
-    if page.exif is not None:
-        tiff_tags.graft(stream, io.BytesIO(_oriented(page.exif, raw.orientation)))
+    if block:
+        tiff_tags.adopt(stream, block)
 
 
 def _oriented(block: bytes, orientation: int) -> bytes:

@@ -8,6 +8,7 @@ it leaves out.
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass, field
 
@@ -26,6 +27,10 @@ _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _XMP = b"http://ns.adobe.com/xap/1.0/\x00"
 _LONG_XMP = b"http://ns.adobe.com/xmp/extension/\x00"
+# Segments that tell of the encoding, which is another one in the result, or hold a thumbnail.
+_OF_THE_ENCODING = (b"JFIF\0", b"JFXX\0", b"Adobe", b"Ducky", b"AVI1", b"Exif\0", _XMP)
+_SEGMENT_NAME = re.compile(rb"[A-Za-z][\w./: -]{1,30}")
+_MOST_NAMED = 5
 _MOST_SCANS = 500  # progressive files have about ten
 # Complaints of libjpeg about files whose picture is whole all the same.
 _HARMLESS = (
@@ -60,6 +65,7 @@ class Header:
     xmp: bytes | None = None
     resources: bytes = b""
     comments: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)  # segments that are not understood
     dpi: tuple[float, float] | None = None
     tables: dict[int, NDArray[np.uint16]] = field(default_factory=dict)
     sampling: list[tuple[int, int, int]] = field(default_factory=list)  # horizontal, vertical, table
@@ -110,6 +116,9 @@ def read_header(data: bytes, name: str) -> Header:
             _application_segment(header, marker, body)
     if not header.components or not header.width or not header.height:
         raise UnreadableError(f"{name}: the JPEG header is damaged or cut short")
+    if header.left_out:
+        named = ", ".join([*dict.fromkeys(header.left_out)][:_MOST_NAMED])
+        header.warnings.append(f"data of the camera or of another program was left out: {named}")
     if profile_parts:
         if announced == {len(profile_parts)} and min(profile_parts) == 1 and max(profile_parts) in announced:
             header.icc = b"".join(profile_parts[part] for part in sorted(profile_parts))
@@ -148,10 +157,13 @@ def _application_segment(header: Header, marker: int, body: bytes) -> None:
         _warn(header, "the extended part of the XMP metadata was left out")
     elif marker == 0xE2 and body.startswith(b"MPF\x00"):
         _warn(header, "the file holds further pictures (a gain map, a depth map or a second view): left out")
-    elif marker == 0xED:
-        header.resources += iptc.resources_of_segment(body) or b""
+    elif marker == 0xED and (resources := iptc.resources_of_segment(body)):
+        header.resources += resources
     elif marker == 0xFE and body.strip(b"\0 "):
         header.comments.append(body.rstrip(b"\0").decode("utf-8", "replace"))
+    elif 0xE0 <= marker <= 0xEF and body and not body.startswith(_OF_THE_ENCODING):
+        name = _SEGMENT_NAME.match(body)
+        header.left_out.append(f"APP{marker - 0xE0}" + (f" {name[0].decode().strip()}" if name else ""))
 
 
 def _warn(header: Header, text: str) -> None:

@@ -26,7 +26,7 @@ _SUB_IFDS, _IPTC, _MAKE, _RESOURCES, _DESCRIPTION = 330, 33723, 271, 34377, 270
 _REDUCED, _MASK = 1, 4
 _GRAY_WHITE_0, _GRAY, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB, _ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
 
-
+_NO_NOTES = "the camera's maker notes point to places in the file, which its result has not: left out"
 _MOST_MISSING = 1000  # strips or tiles; a few that are missing are black
 
 
@@ -148,7 +148,8 @@ def decode(stream: BinaryIO, name: str) -> list[Raster]:
         raise UnreadableError(f"{name}: damaged TIFF: {error}") from error
     if chain.circular:
         rasters[0].warnings.append("the pages of the TIFF form a loop: each was read once")
-    exif = exif_block(stream)
+    exif, warnings = exif_block(stream)
+    rasters[0].warnings += warnings
     for raster in rasters:
         raster.exif = exif
     return rasters
@@ -332,10 +333,11 @@ def _dpi(page: Any) -> tuple[float, float] | None:
     return found[0] * factor, found[1] * factor
 
 
-def exif_block(stream: BinaryIO) -> bytes | None:
-    """The file's tags about the photo as an EXIF block, from the first page."""
+def exif_block(stream: BinaryIO) -> tuple[bytes | None, list[str]]:
+    """The file's tags about the photo as an EXIF block, from the first page; and what to say of it."""
     stream.seek(0)
     try:
-        return tiff_tags.extract(stream)
+        block, without_notes = tiff_tags.extract(stream)
     except (ValueError, OSError):
-        return None
+        return None, []
+    return block, [_NO_NOTES] if without_notes else []

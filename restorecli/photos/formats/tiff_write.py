@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
@@ -27,22 +26,19 @@ def encode(pages: Sequence[Page], stream: BinaryIO) -> None:
     exif = pages[0].exif
     spooled = pages[0].spooled
     big_endian = spooled.big_endian if spooled else bool(exif and exif[:1] == b"M")
+    if exif and big:
+        pages[0].warnings.append("a BigTIFF does not get the EXIF data: left out")
+        exif = None
+    if exif:
+        tiff_tags.begin(stream, exif)
     order: Any = ">" if big_endian else "<"
-    with tifffile.TiffWriter(stream, bigtiff=big, byteorder=order) as writer:
+    with tifffile.TiffWriter(
+        stream, bigtiff=big, byteorder=order, append="force" if exif else False
+    ) as writer:
         for page in pages:
             _write_page(writer, page)
-    if exif is None:
-        return
-    if big:
-        pages[0].warnings.append("a BigTIFF does not get the EXIF data: left out")
-        return
-    try:
-        if tiff_tags.graft(stream, io.BytesIO(exif)):
-            pages[0].warnings.append(
-                "the camera's maker notes point to places in the old file, which a TIFF has not: left out"
-            )
-    except ValueError as error:
-        pages[0].warnings.append(f"the EXIF data could not be written: {error}")
+    if exif:
+        tiff_tags.adopt(stream, exif)
 
 
 def strip(samples: Samples, *, big_endian: bool) -> bytes:

@@ -126,7 +126,8 @@ class TiffRows(Source):
         """Return the same with profile, resolution and metadata."""
         raster = tiff.described(samples, self._page, self.name)
         self._icc = raster.icc
-        raster.exif = tiff.exif_block(self._stream)
+        raster.exif, warnings = tiff.exif_block(self._stream)
+        raster.warnings += warnings
         return raster
 
     def close(self) -> None:

@@ -34,6 +34,7 @@ _MOVABLE = (
     b"HDRP",
     b"MOT\0",
 )
+_DEEPEST = 3  # directories in directories; more is damage
 _MARKS = (b"II*\0", b"MM\0*", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
 
 
@@ -102,44 +103,64 @@ def _any(tag: int, level: int) -> bool:
 
 
 def _packed(
-    source: _Source,
+    order: str,
     entries: dict[int, tuple[int, int, bytes]],
     base: int,
     following: int,
-    level: int,
-    wanted: Callable[[int, int], bool] = _any,
+    inner: Callable[[bytes, int], bytes] | None = None,
 ) -> bytes:
-    """A directory for offset `base`, its values and inner directories behind it."""
-    entries = {tag: entry for tag, entry in entries.items() if wanted(tag, level)}
-    table = struct.pack(source.order + "H", len(entries))
+    """A directory for offset `base`, its values behind it.
+
+    Inner directories stay where they are, or `inner` packs what a pointer points to, for another offset.
+    """
+    table = struct.pack(order + "H", len(entries))
     values = b""
     start = base + 2 + 12 * len(entries) + 4
     for tag in sorted(entries):
         kind, count, value = entries[tag]
-        if tag in _SUB_IFDS and len(value) == 4 and level < 3:
-            try:
-                inner, _ = source.entries(struct.unpack(source.order + "I", value)[0])
-            except ValueError:
-                inner = {}  # what is broken must not cost the rest
-            value = struct.pack(source.order + "I", start + len(values))
-            values += _packed(source, inner, start + len(values), 0, level + 1, wanted)
+        if inner and tag in _SUB_IFDS and len(value) == 4:
+            there = struct.pack(order + "I", start + len(values))
+            values += inner(value, start + len(values))
+            value = there
         elif len(value) > 4:
-            pointer = struct.pack(source.order + "I", start + len(values))
+            pointer = struct.pack(order + "I", start + len(values))
             values += value + bytes(len(value) % 2)
             value = pointer
-        table += struct.pack(source.order + "HHI", tag, kind, count) + value.ljust(4, b"\0")
-    return table + struct.pack(source.order + "I", following) + values
+        table += struct.pack(order + "HHI", tag, kind, count) + value.ljust(4, b"\0")
+    return table + struct.pack(order + "I", following) + values
 
 
-def extract(stream: BinaryIO, wanted: Callable[[int, int], bool] = _any) -> bytes | None:
+def _moved(
+    source: _Source,
+    entries: dict[int, tuple[int, int, bytes]],
+    base: int,
+    wanted: Callable[[int, int], bool],
+    level: int = 0,
+) -> bytes:
+    """A directory with the directories in it, for offset `base`."""
+
+    def inner(pointer: bytes, start: int) -> bytes:
+        try:
+            found, _ = source.entries(struct.unpack(source.order + "I", pointer)[0])
+        except ValueError:
+            found = {}  # what is broken must not cost the rest
+        return _moved(source, found, start, wanted, level + 1)
+
+    kept = {tag: entry for tag, entry in entries.items() if wanted(tag, level)}
+    return _packed(source.order, kept, base, 0, inner if level < _DEEPEST else None)
+
+
+def extract(stream: BinaryIO, wanted: Callable[[int, int], bool] = _any) -> tuple[bytes | None, bool]:
     """The tags of a TIFF file that describe the photo and not its samples, as an EXIF block.
+
+    The tags move by that. Maker notes that hold offsets into the file would no longer be true: left out.
 
     Args:
         stream: the file.
         wanted: whether to keep a tag of the first directory (level 0) or of one inside (level 1 and on).
 
     Returns:
-        The block, or None where there are no such tags.
+        The block, or None where there are no such tags; and whether maker notes were left out.
 
     Raises:
         ValueError: the directories are broken.
@@ -154,46 +175,56 @@ def extract(stream: BinaryIO, wanted: Callable[[int, int], bool] = _any) -> byte
         and not (tag == _DESCRIPTION and entry[2].startswith(b'{"shape"'))
     }
     if not kept:
-        return None
+        return None, False
     head = (b"II*\0" if source.order == "<" else b"MM\0*") + struct.pack(source.order + "I", 8)
-    return head + _packed(source, kept, 8, 0, 0, wanted)
+    wanted, without_notes = _without_fixed_notes(source, kept, wanted)
+    return head + _moved(source, kept, 8, wanted), without_notes
 
 
-def graft(stream: BinaryIO, block: BinaryIO) -> bool:
-    """Put the tags of an EXIF block into the first directory of a finished TIFF file of the same byte order.
+def begin(stream: BinaryIO, block: bytes) -> None:
+    """Begin a TIFF file with an EXIF block, so that all offsets in it stay true, those in maker notes too.
+
+    The file has no page yet; `adopt` makes the tags those of the first one. `ValueError` for a broken block.
+    """
+    if block[:4] not in _MARKS[:2] or len(block) < 8:
+        raise ValueError("not an EXIF block")
+    stream.write(block[:4] + bytes(4) + block[8:] + bytes(len(block) % 2))
+    stream.seek(0)
+
+
+def adopt(stream: BinaryIO, block: bytes) -> None:
+    """Make the tags of the EXIF block with which a TIFF file begins those of its first page.
 
     A new directory is written behind the file's end and the header is pointed to it; tags that describe how
-    the samples are stored stay the file's own.
-
-    Returns:
-        Whether maker notes were left out, because moving them would break the offsets in them.
+    the samples are stored stay the page's own.
 
     Raises:
-        ValueError: one of the two is broken or a BigTIFF, or their byte orders differ.
+        ValueError: the file or the block is broken.
     """
-    file, exif = _Source(stream), _Source(block)
-    if file.order != exif.order or file.big:
-        raise ValueError("byte orders differ" if file.order != exif.order else "the file is a BigTIFF")
+    file = _Source(stream)
     own, following = file.entries(file.first)
-    added, _ = exif.entries(exif.first)
+    added, _ = file.entries(struct.unpack_from(file.order + "I", block, 4)[0])
     entries = {tag: entry for tag, entry in added.items() if tag not in STRUCTURE} | {
         tag: entry for tag, entry in own.items() if tag in STRUCTURE or tag not in added
     }
-    fixed = _has_fixed_maker_notes(exif, added)
     stream.seek(0, 2)
     base = stream.tell()
     base += stream.write(bytes(base % 2))
-    packed = _packed(exif, entries, base, following, 0, _without_maker_notes if fixed else _any)
+    packed = _packed(file.order, entries, base, following)
     if base + len(packed) >= 2**32:
         raise ValueError("the file is too long")
     stream.write(packed)
     stream.seek(4)
     stream.write(struct.pack(file.order + "I", base))
-    return fixed
 
 
-def _without_maker_notes(tag: int, level: int) -> bool:
-    return tag != _MAKER_NOTE
+def _without_fixed_notes(
+    source: _Source, entries: dict[int, tuple[int, int, bytes]], wanted: Callable[[int, int], bool]
+) -> tuple[Callable[[int, int], bool], bool]:
+    """What to keep when directories move, and whether maker notes have to be left out."""
+    if not wanted(_MAKER_NOTE, 1) or not _has_fixed_maker_notes(source, entries):
+        return wanted, False
+    return lambda tag, level: tag != _MAKER_NOTE and wanted(tag, level), True
 
 
 def _has_fixed_maker_notes(source: _Source, entries: dict[int, tuple[int, int, bytes]]) -> bool:

@@ -41,7 +41,7 @@ def read(stream: BinaryIO, file: Any, name: str) -> tuple[bytes | None, str]:
         if head.startswith(b"FUJIFILM"):
             block = _of_preview(stream, name)
         elif head[:2] in (b"II", b"MM") and head[6:14] != b"HEAPCCDR":
-            block = tiff_tags.extract(stream, _tells_of_photo)
+            block, _ = tiff_tags.extract(stream, _tells_of_photo)
         block = exif.upright(block) if block else None
     except (ValueError, OSError, UnreadableError):
         block = None
@@ -84,7 +84,7 @@ def _of_preview(stream: BinaryIO, name: str) -> bytes | None:
     length = int.from_bytes(stream.read(4), "big")
     stream.seek(at)
     block = jpeg.read_header(stream.read(length), name).exif
-    return tiff_tags.extract(io.BytesIO(block), _tells_of_photo) if block else None
+    return tiff_tags.extract(io.BytesIO(block), _tells_of_photo)[0] if block else None
 
 
 def _make_and_model(head: bytes, end: bytes) -> tuple[str, str]:

@@ -114,3 +114,11 @@ def test_chroma_subsampled_in_a_way_that_turbojpeg_has_no_name_for():
     for share in (0.4, 0.9):
         with pytest.raises(UnreadableError, match="damaged JPEG"):
             read(path.read_bytes()[: int(share * path.stat().st_size)])
+
+
+def test_what_cameras_and_programs_noted_in_segments_of_their_own_is_warned_of_once():
+    whole = jpeg()
+    notes = b"".join(b"\xff" + kind + b"\0\x0cFLIR\0\1\2\3\4\5" for kind in (b"\xe1", b"\xe1", b"\xe9"))
+    warnings = read(whole[:2] + notes + whole[2:]).pages[0].warnings
+    assert warnings == ("data of the camera or of another program was left out: APP1 FLIR, APP9 FLIR",)
+    assert read(whole).pages[0].warnings == ()

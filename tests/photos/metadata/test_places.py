@@ -332,19 +332,34 @@ def note_block(note: bytes) -> bytes:
     return b"II*\0\x08\0\0\0" + first + inner + note
 
 
-@pytest.mark.parametrize(
-    ("note", "kept"),
-    [(b"Nikon\0\2\x10\0\0II*\0" + bytes(20), True), (b"OLYMPUS\0II\3\0" + bytes(20), True),
-     (b"\x1c\0\1\0\3\0" + bytes(30), False), (b"SONY DSC \0\0\0" + bytes(20), False)],
-    ids=["Nikon", "Olympus", "Canon", "Sony"],
-)  # fmt: skip
-def test_maker_notes_are_moved_into_a_tiff_only_where_they_can_be(tmp_path, note, kept):
-    original = Photo(np.zeros((8, 8, 3), np.float32), metadata=Metadata(exif=note_block(note)))
-    info = write([original], tmp_path / "a.tiff", format="tiff")
-    assert (note in (tmp_path / "a.tiff").read_bytes()) is kept
-    assert any("maker notes" in text for text in info.warnings) is not kept
-    write([original], tmp_path / "a.png", format="png")
-    assert note in (tmp_path / "a.png").read_bytes()
+NOTES = {
+    "Nikon": b"Nikon\0\2\x10\0\0II*\0" + bytes(20),
+    "Olympus": b"OLYMPUS\0II\3\0" + bytes(20),
+    "Canon": b"\x1c\0\1\0\3\0" + bytes(30),
+    "Sony": b"SONY DSC \0\0\0" + bytes(20),
+}
+
+
+@pytest.mark.parametrize("note", NOTES.values(), ids=NOTES)
+@pytest.mark.parametrize("name", ["tiff", "png", "jpg", "webp", "jp2"])
+def test_maker_notes_do_not_move_in_any_format(tmp_path, note, name):
+    block = exif.for_output(note_block(note), 8, 8, "x")
+    original = Photo(np.zeros((8, 8, 3), np.float32), metadata=Metadata(exif=block))
+    assert write([original], tmp_path / "a", format=name).warnings == ()
+    data = (tmp_path / "a").read_bytes()
+    start = 0 if name == "tiff" else data.index(block[:4], 12 if name == "webp" else 4)
+    assert data[start + 44 : start + 44 + len(note)] == note
+
+
+@pytest.mark.parametrize("maker", NOTES)
+def test_maker_notes_come_out_of_a_tiff_only_where_they_can_move(tmp_path, maker):
+    block = exif.for_output(note_block(NOTES[maker]), 8, 8, "x")
+    original = Photo(np.zeros((8, 8, 3), np.float32), metadata=Metadata(exif=block))
+    write([original], tmp_path / "a.tiff", format="tiff")
+    page = read(tmp_path / "a.tiff").pages[0]
+    movable = maker in ("Nikon", "Olympus")
+    assert (NOTES[maker] in page.metadata.exif) is movable
+    assert any("maker notes" in text for text in page.warnings) is not movable
 
 
 def test_maker_notes_do_not_move_in_an_avif(tmp_path):
@@ -359,7 +374,7 @@ def test_maker_notes_do_not_move_in_an_avif(tmp_path):
 def test_tags_of_a_bigtiff_are_read():
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, np.zeros((8, 8), np.uint8), bigtiff=True, description="a cat", metadata=None)
-    block = tiff_tags.extract(buffer)
-    assert block is not None
+    block, without_notes = tiff_tags.extract(buffer)
+    assert block is not None and not without_notes
     assert b"a cat" in block
     assert read(buffer.getvalue()).pages[0].metadata.exif == block
