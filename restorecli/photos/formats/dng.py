@@ -15,14 +15,14 @@ from fractions import Fraction
 from typing import Any, BinaryIO
 
 import numpy as np
-import tifffile
 
 from restorecli.errors import TooLargeError, UnsupportedError
 from restorecli.imaging.orientation import upright_size
 from restorecli.photo import Depth, Photo, Raw
+from restorecli.photos.formats import tiff_write
 from restorecli.photos.formats.page import Page, quantized
 from restorecli.photos.metadata import carried as md
-from restorecli.photos.metadata import exif, tiff_tags
+from restorecli.photos.metadata import exif
 
 _BYTE, _ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED, _SRATIONAL, _DOUBLE = 1, 2, 3, 4, 5, 7, 10, 12
 _LINEAR_RAW = 34892
@@ -75,22 +75,16 @@ def encode(page: Page, stream: BinaryIO) -> None:
     assert raw is not None
     height, width, _ = page.samples.shape
     block = None if page.exif is None else _oriented(page.exif, raw.orientation)
-    if block:
-        tiff_tags.begin(stream, block)
-    tifffile.imwrite(
-        stream,
-        page.samples,
-        photometric=_LINEAR_RAW,
-        planarconfig="contig",
-        byteorder=">" if block and block[:1] == b"M" else "<",
-        append="force" if block else False,
-        rowsperstrip=max(1, min(height, _STRIP // (6 * width))),
-        metadata=None,
-        software=False,
-        extratags=_tags(raw, width, height, page.xmp),
-    )
-    if block:
-        tiff_tags.adopt(stream, block)
+    with tiff_write.writing(stream, block, big_endian=bool(block and block[:1] == b"M")) as writer:
+        writer.write(
+            page.samples,
+            photometric=_LINEAR_RAW,
+            planarconfig="contig",
+            rowsperstrip=max(1, min(height, _STRIP // (6 * width))),
+            metadata=None,
+            software=False,
+            extratags=_tags(raw, width, height, page.xmp),
+        )
 
 
 def _oriented(block: bytes, orientation: int) -> bytes:

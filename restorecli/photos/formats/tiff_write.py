@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 import imagecodecs
@@ -29,14 +30,22 @@ def encode(pages: Sequence[Page], stream: BinaryIO) -> None:
     if exif and big:
         pages[0].warnings.append("a BigTIFF does not get the EXIF data: left out")
         exif = None
+    with writing(stream, exif, big_endian=big_endian, big=big) as writer:
+        for page in pages:
+            _write_page(writer, page)
+
+
+@contextlib.contextmanager
+def writing(
+    stream: BinaryIO, exif: bytes | None, *, big_endian: bool, big: bool = False
+) -> Iterator[tifffile.TiffWriter]:
+    """Write a TIFF file, whose first page has the tags of an EXIF block of the same byte order."""
     if exif:
         tiff_tags.begin(stream, exif)
     order: Any = ">" if big_endian else "<"
-    with tifffile.TiffWriter(
-        stream, bigtiff=big, byteorder=order, append="force" if exif else False
-    ) as writer:
-        for page in pages:
-            _write_page(writer, page)
+    append: Any = "force" if exif else False
+    with tifffile.TiffWriter(stream, bigtiff=big, byteorder=order, append=append) as writer:
+        yield writer
     if exif:
         tiff_tags.adopt(stream, exif)
 
