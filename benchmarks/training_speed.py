@@ -58,7 +58,7 @@ def main() -> None:
     def alone() -> torch.Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
             output = run(degraded)
-        loss = loop.loss_of(recipe)(output.float(), clean)
+        loss = state.loss(output.float(), clean)
         loss.backward()
         return loss.detach()
 

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from restorecli.errors import UsageError
 from restorecli.networks import layout
@@ -23,29 +22,10 @@ from restorecli.networks.network import Network
 from restorecli.quality.degrade import to_bytes
 from restorecli.quality.scores import luma, psnr
 from restorecli.training.device.batches import can_stay, device_batches
+from restorecli.training.losses import Loss, loss_of
 from restorecli.training.muon import Muon, is_matrix
 from restorecli.training.patches import Pair, PatchSampler, batches, in_bytes, tensor
 from restorecli.training.recipe import Recipe, starting_weights
-
-CHARBONNIER_EPS = 1e-3  # on the 0–1 scale
-
-
-def charbonnier(output: Tensor, clean: Tensor) -> Tensor:
-    """Return the mean of √(d² + ε²) (Charbonnier et al. 1994): L1, but smooth near zero."""
-    return ((output - clean) ** 2 + CHARBONNIER_EPS**2).sqrt().mean()
-
-
-def negative_psnr(output: Tensor, clean: Tensor, error_floor: float) -> Tensor:
-    """Return the batch's mean of 10·log10(MSE + floor²), in dB: each patch counts alike down to the floor."""
-    errors = (output - clean).square().flatten(1).mean(1)
-    return 10 * (errors + (error_floor / 255) ** 2).log10().mean()
-
-
-def loss_of(recipe: Recipe) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return what a recipe minimises, a function of output and truth, both B×C×H×W with 1 for white."""
-    if recipe.loss == "psnr":
-        return partial(negative_psnr, error_floor=recipe.error_floor)
-    return charbonnier if recipe.loss == "charbonnier" else F.l1_loss
 
 
 @dataclass(frozen=True)
@@ -63,11 +43,12 @@ class Options:
 
 @dataclass
 class State:
-    """All that a run needs to go on: the network, its moving average, the optimisers, where it stands."""
+    """All that a run needs to go on: the network, its average, the optimisers, the loss, where it stands."""
 
     network: Network
     average: dict[str, Tensor]
     optimisers: list[torch.optim.Optimizer]
+    loss: Loss
     step: int = 0
     seconds: float = 0.0
 
@@ -85,8 +66,8 @@ def start(recipe: Recipe, weights: Path, device: torch.device) -> State:
     """Build the network with seeded weights, or with those of ``init_from`` where names and shapes agree.
 
     Raises:
-        UsageError: the weights to start from are neither in the folder ``weights`` nor in the package, or a
-            tensor that is to be zero is not in the network.
+        UsageError: the weights to start from are neither in the folder ``weights`` nor in the package, a
+            tensor that is to be zero is not in the network, or see `losses.loss_of`.
     """
     torch.manual_seed(recipe.seed)
     network = layout(recipe.network).make(**recipe.settings)
@@ -102,7 +83,7 @@ def start(recipe: Recipe, weights: Path, device: torch.device) -> State:
         network.load_state_dict(fitting(load_file(file), network, recipe), strict=False)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = {key: value.detach().clone() for key, value in network.state_dict().items()}
-    return State(network, average, optimisers(recipe, network))
+    return State(network, average, optimisers(recipe, network), loss_of(recipe, weights, device))
 
 
 def fitting(start: dict[str, Tensor], network: Network, recipe: Recipe) -> dict[str, Tensor]:
@@ -219,7 +200,7 @@ def _step(
     with torch.autocast(degraded.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
         scale = state.network.value_range
         output = run(degraded * scale) / scale
-    loss = loss_of(recipe)(output.float(), clean)
+    loss = state.loss(output.float(), clean)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), recipe.clip_gradient)
     for optimiser in state.optimisers:

@@ -13,7 +13,7 @@ from restorecli.training.degradations import TASKS
 
 CHOICES = {
     "precision": ("bf16", "fp32"),
-    "loss": ("l1", "charbonnier", "psnr"),
+    "loss": ("l1", "charbonnier", "psnr", "sharp"),
     "optimiser": ("adam", "muon"),
 }
 _INPUTS = ("demosaic_input", "extra_input")
@@ -57,7 +57,10 @@ class Recipe:
         precision: "bf16" (autocast) or "fp32".
         stored: "fp32", or "fp16" for a file of half the size.
         holdout: every N-th source picture is kept for validation.
-        loss: "l1", "charbonnier" or "psnr" (10·log10 of each patch's mean squared error).
+        loss: "l1", "charbonnier", "psnr" (10·log10 of each patch's mean squared error) or "sharp" (as the eye
+            sees it; see `losses.Sharpness`).
+        sharpness: for "sharp": ``network`` (a weights file whose features are looked at), ``depth`` (layers
+            of it), and the arguments of `losses.Sharpness`.
         error_floor: grey levels of error (root mean square, 0–255) below which "psnr" hardly counts
             what is gained; 1/√12 is the error of rounding to 8 bit.
         validation_draws: fixed degradations per held-out photo, for tasks that draw them.
@@ -98,6 +101,7 @@ class Recipe:
     drawings: float = 0.0
     zero_at_start: list[str] = field(default_factory=list)
     average_with: list[str] = field(default_factory=list)
+    sharpness: dict[str, Any] = field(default_factory=dict)
     degradation: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     most_megapixels: float = 0.0
@@ -144,7 +148,7 @@ def starting_weights(recipe: Recipe, folder: Path) -> Path | None:
     """
     if not recipe.init_from:
         return None
-    return _weights_named(recipe.init_from, f"{recipe.name} starts from", "init_from", folder)
+    return weights_named(recipe.init_from, f"{recipe.name} starts from", "init_from", folder)
 
 
 def averaged_weights(recipe: Recipe, folder: Path) -> list[Path]:
@@ -154,10 +158,21 @@ def averaged_weights(recipe: Recipe, folder: Path) -> list[Path]:
         UsageError: one is in neither.
     """
     what = f"{recipe.name} is averaged with"
-    return [_weights_named(name, what, "average_with", folder) for name in recipe.average_with]
+    return [weights_named(name, what, "average_with", folder) for name in recipe.average_with]
 
 
-def _weights_named(name: str, what: str, entry: str, folder: Path) -> Path:
+def weights_named(name: str, what: str, entry: str, folder: Path) -> Path:
+    """Return the weights file ``name``: in ``folder``, else in the package.
+
+    Args:
+        name: without extension.
+        what: the beginning of the sentence that says why it is needed.
+        entry: of the recipe, which names it.
+        folder: where it is looked for first.
+
+    Raises:
+        UsageError: it is in neither.
+    """
     files = [place / f"{name}.safetensors" for place in (folder, package_data("light"))]
     found = next((file for file in files if file.is_file()), None)
     if found is None:

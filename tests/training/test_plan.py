@@ -42,8 +42,11 @@ def test_the_plan_for_a_gpu_fits_into_25_minutes_and_starts_from_what_ships_or_i
     planned = plan.read_plan(package_data("recipes") / "plans" / "gpu.toml")
     assert sum(minutes for _, minutes in planned) <= 25
     assert len({recipe.name for recipe, _ in planned}) == len(planned)
+    made: set[str] = set()
     for recipe, _ in planned:
-        find_recipe(recipe.init_from)  # shipped weights and their recipe have one name
+        if recipe.init_from not in made:
+            find_recipe(recipe.init_from)  # shipped weights and their recipe have one name
+        made.add(recipe.name)
         assert recipe.name != recipe.init_from
 
 
