@@ -17,6 +17,14 @@ def luma(rgb: FloatArray) -> FloatArray:
     return (rgb @ _LUMA)[..., None].astype(np.float32, copy=False)
 
 
+def ycbcr(rgb: FloatArray) -> FloatArray:
+    """The full-range Y, Cb and Cr of RGB, as in JFIF with chroma about zero: …×3 to …×3."""
+    y = rgb @ _LUMA
+    blue, red = (rgb[..., 2] - y) / np.float32(1.772), (rgb[..., 0] - y) / np.float32(1.402)
+    planes: FloatArray = np.stack([y, blue, red], axis=-1)
+    return planes
+
+
 def srgb_to_linear(values: FloatArray) -> FloatArray:
     """Undo the sRGB transfer curve; any range, negative values mirror positive ones. Float32 in and out."""
     size = np.abs(values)

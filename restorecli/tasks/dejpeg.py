@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from torch import Tensor
@@ -15,9 +16,18 @@ from torch import Tensor
 from restorecli.imaging.colour import luma
 from restorecli.networks.network import Network
 from restorecli.photo import FloatArray, Photo
-from restorecli.tasks.base import Job, Need
+from restorecli.tasks.base import Job, Need, Weighed
 from restorecli.tasks.channels import fit, is_beyond, merge
-from restorecli.tasks.estimate.jpeg import JpegEstimate, quality_from_pixels, quality_from_tables
+from restorecli.tasks.estimate.jpeg import (
+    CHROMINANCE,
+    LUMINANCE,
+    Integers,
+    JpegEstimate,
+    quality_from_pixels,
+    quality_from_tables,
+    scaled_table,
+)
+from restorecli.tasks.estimate.jpeg_loss import likely_loss
 from restorecli.tasks.same_size import check_size_kept, picture_inputs, put_back, visible, with_pixels
 
 STUDIO = (16 / 255, 219 / 255)
@@ -26,13 +36,36 @@ STUDIO = (16 / 255, 219 / 255)
 
 CLEAN_QUALITY = 98
 """From this JPEG quality on a photo is left alone: what is lost is about the rounding to 8 bit."""
-CLEAN_FULL_CHROMA = 92
-"""The same where no component was halved, gray files too: the light network does not gain on all of them."""
+GENTLE_QUALITY = 85
+"""From this JPEG quality on a network may change more than was lost, and only a part of it is kept."""
+RIGHT = 0.35
+"""How much of a change as large as the (estimated) loss brings photos closest to their originals: the
+correlation of what the light network changes with what was lost, 0.29 to 0.51 on average over sets of photos
+(``docs/guides/dejpeg.md``)."""
+RIGHT_HALVED = 0.45
+"""The same where chroma was halved: more was lost then than is estimated."""
 FINE_QUALITY = 75
 """From this quality of the file's tables on, an earlier compression can be seen behind it."""
 MUCH_COARSER = 8
 """How far below the tables' quality that of the pixels must lie to count."""
 FOUND_IN = {"tables": "the file's quantisation tables", "pixels": "the blocks in the pixels"}
+
+
+def weighed(taken: float, lost: float, right: float = RIGHT) -> Weighed:
+    """Say how much of a network's change is kept: less, the more it goes beyond what compression has lost.
+
+    Of a photo of high quality a network takes out fine detail along with what little there is to take out.
+
+    Args:
+        taken: root mean square of the change, 0–255.
+        lost: root mean square of the loss, see `jpeg_loss.likely_loss`.
+        right: how much of a change as large as the loss is kept.
+    """
+    share = min(1.0, right * lost / taken) if taken > 0 else 1.0
+    if share == 1:
+        return Weighed()
+    note = f"{100 * share:.0f} % of what was found is taken out: hardly more was lost"
+    return Weighed(share, (note,), {"dejpeg_effect": round(share, 2)})
 
 
 @dataclass(frozen=True)
@@ -78,9 +111,13 @@ class Dejpeg:
             details["grid_offset"] = f"{estimate.offset[0]},{estimate.offset[1]}"
         about = "" if estimate.exact else "about "
         notes = (f"quality {about}{quality}, from {FOUND_IN[estimate.source]}",)
-        clean = CLEAN_FULL_CHROMA if _has_full_chroma(photo) else CLEAN_QUALITY
-        leave = "hardly anything was lost" if quality >= clean else ""
-        return Need(channels, quality, leave, notes, details)
+        if quality >= CLEAN_QUALITY:
+            return Need(channels, quality, "hardly anything was lost", notes, details)
+        weigh = None
+        if quality >= GENTLE_QUALITY:
+            loss = likely_loss(photo.pixels, _tables(photo, estimate), estimate.offset)
+            weigh = partial(weighed, lost=loss, right=RIGHT_HALVED if _has_halved_chroma(photo) else RIGHT)
+        return Need(channels, quality, "", notes, details, weigh=weigh)
 
     def by_rows(self, job: Job) -> bool:
         """Whether rows can be finished apart: where nothing is transparent."""
@@ -131,9 +168,16 @@ def _estimate(photo: Photo) -> JpegEstimate | None:
     return stated if stated and (seen is None or seen.quality > stated.quality - MUCH_COARSER) else seen
 
 
-def _has_full_chroma(photo: Photo) -> bool:
-    """Whether the file says that it holds every component, or the only one, at full resolution."""
-    return photo.quantisation is not None and len(set(photo.quantisation.subsampling)) == 1
+def _has_halved_chroma(photo: Photo) -> bool:
+    """Whether the file says that it holds chroma at less than full resolution."""
+    return photo.quantisation is not None and len(set(photo.quantisation.subsampling)) > 1
+
+
+def _tables(photo: Photo, estimate: JpegEstimate) -> Sequence[Integers]:
+    """Return the file's tables, or the standard ones of the quality that its pixels show."""
+    if estimate.source == "tables" and photo.quantisation is not None:
+        return [table.astype(np.int64) for table in photo.quantisation.tables]
+    return [scaled_table(kind, estimate.quality) for kind in (LUMINANCE, CHROMINANCE)]
 
 
 def with_luma(rgb: FloatArray, wanted: FloatArray) -> FloatArray:

@@ -10,7 +10,7 @@ from skimage.color import rgb2ycbcr
 
 from restorecli.photo import Photo
 from restorecli.photos.read import read
-from restorecli.tasks.dejpeg import Dejpeg
+from restorecli.tasks.dejpeg import Dejpeg, weighed
 from tests.tasks.stubs import Stub, restored
 
 RNG = np.random.default_rng(5)
@@ -133,3 +133,36 @@ def test_a_quality_that_is_given_is_not_questioned(quality: int) -> None:
     need = Dejpeg(quality).examine(Photo(picture()))
     assert (need.level, need.leave) == (quality, "")
     assert need.details == {"quality": quality, "quality_source": "given"}
+
+
+@pytest.mark.parametrize(
+    ("taken", "lost", "kept"), [(0.0, 2.0, 1.0), (0.5, 2.0, 1.0), (2.0, 2.0, 0.35), (8.0, 2.0, 0.0875)]
+)
+def test_no_more_is_changed_than_may_have_been_lost(taken: float, lost: float, kept: float) -> None:
+    found = weighed(taken, lost)
+    assert found.share == pytest.approx(kept)
+    assert not found.leave
+    assert bool(found.notes) == (kept < 1)
+    assert found.details.get("dejpeg_effect", 1.0) == pytest.approx(kept, abs=0.005)
+
+
+@pytest.mark.parametrize(("quality", "weighs"), [(60, False), (84, False), (85, True), (97, True)])
+def test_only_fine_compression_is_weighed_against_what_the_network_changes(
+    quality: int, weighs: bool
+) -> None:
+    noise = RNG.normal(128, 20, (96, 96)).round().clip(0, 255).astype(np.uint8)
+    photo = read(stored(Image.fromarray(noise), quality), name="x").pages[0]
+    assert (Dejpeg().examine(photo).weigh is not None) == weighs
+    assert Dejpeg(quality).examine(photo).weigh is None  # what is given is done
+
+
+def test_more_is_kept_where_chroma_was_halved() -> None:
+    gray = RNG.normal(128, 20, (96, 96, 1)).round().clip(0, 255).astype(np.uint8)
+    shares = []
+    for subsampling in ("4:4:4", "4:2:0"):
+        file = io.BytesIO()
+        Image.fromarray(gray.repeat(3, axis=2)).save(file, "jpeg", quality=95, subsampling=subsampling)
+        need = Dejpeg().examine(read(file.getvalue(), name="x").pages[0])
+        assert need.weigh is not None
+        shares.append(need.weigh(100.0).share)
+    assert shares[1] == pytest.approx(0.45 / 0.35 * shares[0], rel=0.01)
