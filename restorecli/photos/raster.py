@@ -50,6 +50,7 @@ class Raster:
         cicp: its colours by code points, where those count (before a profile).
         working: the working space, where these are a part of a picture for which that is decided.
         mastering: see `Metadata.mastering`.
+        white: x and y of the white that "lab" samples are relative to; None for D50.
     """
 
     samples: Samples
@@ -74,6 +75,7 @@ class Raster:
     cicp: Cicp | None = None
     working: str | None = None
     mastering: tuple[tuple[str, bytes], ...] = ()
+    white: tuple[float, float] | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property

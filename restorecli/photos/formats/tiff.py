@@ -11,7 +11,7 @@ import tifffile
 
 from restorecli.errors import UnreadableError, UnsupportedError
 from restorecli.photo import Depth
-from restorecli.photos.formats import tiff_ycbcr
+from restorecli.photos.formats import tiff_lab, tiff_ycbcr
 from restorecli.photos.formats.extent import Extent
 from restorecli.photos.formats.tiff_chain import MOST_INNER, MOST_PAGES, Chain, follow
 from restorecli.photos.metadata import iptc, microscopy, tiff_tags
@@ -22,9 +22,9 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 CFA, LINEAR_RAW = 32803, 34892
 _DNG_VERSION, _XMP, _ICC, _ORIENTATION = 50706, 700, 34675, 274
-_SUB_IFDS, _IPTC, _MAKE, _RESOURCES, _DESCRIPTION = 330, 33723, 271, 34377, 270
+_SUB_IFDS, _IPTC, _MAKE, _RESOURCES, _DESCRIPTION, _WHITE = 330, 33723, 271, 34377, 270, 318
 _REDUCED, _MASK = 1, 4
-_GRAY_WHITE_0, _GRAY, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB, _ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
+_GRAY_WHITE_0, _GRAY, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
 
 _NO_NOTES = "the camera's maker notes point to places in the file, which its result has not: left out"
 _MOST_MISSING = 1000  # strips or tiles; a few that are missing are black
@@ -241,8 +241,8 @@ def interpreted(samples: Samples, page: Any, name: str) -> Raster:
     """H×W×S samples of a page as what they mean, without metadata; see `described`."""
     photometric = _photometric(page)
     bits = int(page.bitspersample)
-    wanted = {_RGB: 3, _YCBCR: 3, _CMYK: 4, _LAB: 3, _ICC_LAB: 3}.get(photometric, 1)
-    if photometric not in (_GRAY_WHITE_0, _GRAY, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB, _ICC_LAB):
+    wanted = {_RGB: 3, _YCBCR: 3, _CMYK: 4, **dict.fromkeys(tiff_lab.KINDS, 3)}.get(photometric, 1)
+    if photometric not in (_GRAY_WHITE_0, _GRAY, _RGB, _PALETTE, _CMYK, _YCBCR, *tiff_lab.KINDS):
         raise UnsupportedError(f"{name}: a TIFF of photometric kind {photometric}")
     if samples.dtype.kind not in "uibf" or samples.shape[2] < wanted:
         raise UnsupportedError(f"{name}: a TIFF with {samples.shape[2]} samples of type {samples.dtype}")
@@ -259,9 +259,10 @@ def interpreted(samples: Samples, page: Any, name: str) -> Raster:
     if photometric == _GRAY_WHITE_0:
         colour = (np.array(peak).astype(colour.dtype) - colour).astype(colour.dtype)
     model: Any = {1: "gray", 4: "cmyk"}.get(wanted, "rgb")
-    if photometric in (_LAB, _ICC_LAB):
-        colour, model = _lab(colour, peak, photometric == _ICC_LAB), "lab"
+    if photometric in tiff_lab.KINDS:
+        colour, model = tiff_lab.values(colour, peak, photometric), "lab"
     raster = Raster(colour, model, peak, alpha, peak, premultiplied)
+    raster.white = tiff_lab.white(tag(page, _WHITE)) if model == "lab" else None
     if samples.dtype.kind == "u":
         raster.stored = Depth.UINT8 if samples.dtype.itemsize == 1 else Depth.UINT16
     if samples.shape[2] - wanted > (alpha is not None):
@@ -283,20 +284,6 @@ def _expand_palette(indices: Samples, page: Any) -> Raster:
     if (table == (table >> 8) * 257).all() or not (table & 0xFF).any():
         return Raster((colours >> 8).astype(np.uint8), "rgb", 255.0)
     return Raster(colours.astype(np.uint16), "rgb", 65535.0)
-
-
-def _lab(samples: Samples, peak: float, icc_coded: bool) -> Samples:
-    """L 0–100 and a, b from the integer codings of TIFF 6.0 (signed) and ICC (offset)."""
-    if samples.dtype.kind == "f":
-        return samples
-    values = samples.astype(np.float32)
-    lightness = values[:, :, :1] * np.float32(100 / peak)
-    ab = values[:, :, 1:]
-    step = np.float32((peak + 1) / 256)
-    if icc_coded:
-        return np.concatenate([lightness, ab / step - 128], axis=2)
-    ab = np.where(ab > peak / 2, ab - np.float32(peak + 1), ab)
-    return np.concatenate([lightness, ab / step], axis=2)
 
 
 def _bytes(value: Any) -> bytes | None:

@@ -180,7 +180,7 @@ def _from_print(raster: Raster) -> FloatArray:
     """CMYK or Lab samples as sRGB."""
     if raster.model == "lab":
         raster.warnings.append("the picture is CIELAB: the result is RGB (sRGB)")
-        return _lab_to_srgb(raster.samples)
+        return _lab_to_srgb(raster.samples, raster.white)
     if raster.icc and colour_space(raster.icc) == "cmyk" and raster.samples.dtype.kind == "u":
         try:
             samples = raster.samples
@@ -196,12 +196,22 @@ def _from_print(raster: Raster) -> FloatArray:
     return (1 - ink[:, :, :3]) * (1 - ink[:, :, 3:])
 
 
-def _lab_to_srgb(lab: Samples) -> FloatArray:
-    """CIELAB (D50, L 0–100; CIE 15) to sRGB in 0–1; colours outside sRGB are clipped."""
+def _lab_to_srgb(lab: Samples, white_xy: tuple[float, float] | None = None) -> FloatArray:
+    """CIELAB (L 0–100; CIE 15) to sRGB in 0–1; colours outside sRGB are clipped.
+
+    Args:
+        lab: H×W×3.
+        white_xy: chromaticity of the white that it is relative to; None for D50.
+    """
     f = (lab[:, :, 0].astype(np.float32) + 16) / 116
     fxyz = np.stack([f + lab[:, :, 1] / np.float32(500), f, f - lab[:, :, 2] / np.float32(200)], axis=-1)
     xyz = np.where(fxyz > 6 / 29, fxyz**3, (fxyz - 4 / 29) * (3 * (6 / 29) ** 2))
-    linear = (xyz * icc.D50) @ np.linalg.inv(icc.colorants(icc.SPACES["srgb"])).T
+    white = np.array(icc.D50)
+    if white_xy is not None:
+        x, y = white_xy
+        white = np.array([x / y, 1, (1 - x - y) / y])
+    to_rgb = np.linalg.inv(icc.colorants(icc.SPACES["srgb"])) @ icc.adaptation(white, np.array(icc.D50))
+    linear = (xyz * white) @ to_rgb.T
     return np.clip(linear_to_srgb(linear.astype(np.float32)), 0, 1)
 
 

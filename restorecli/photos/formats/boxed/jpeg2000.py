@@ -18,6 +18,7 @@ from restorecli.photos.metadata import iptc
 from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples, from_interleaved
 
 _CMYK, _SRGB, _GRAY, _SYCC, _LAB, _ESRGB, _ESYCC = 12, 16, 17, 18, 14, 20, 24
+_D65, _NAME_OF_D65 = (0.3127, 0.329), 0x00443635
 _SIZ = b"\xff\x4f\xff\x51"
 _XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _IPTC = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
@@ -37,6 +38,7 @@ class Header:
         space: enumerated colour space of the colour box; 0 where it names none, or there is no box.
         channels: type and association of each channel by the channel definition box, in their order.
         palette: whether indices into a table are stored.
+        lab: range and offset of L, a and b, and the illuminant, where the colour box states them.
     """
 
     width: int
@@ -46,6 +48,7 @@ class Header:
     signed: bool
     space: int = 0
     palette: bool = False
+    lab: tuple[int, ...] = ()
     channels: dict[int, tuple[int, int]] = field(default_factory=dict)
     icc: bytes | None = None
     exif: bytes | None = None
@@ -83,6 +86,8 @@ def _read_boxes(header: Header, data: bytes) -> None:
         if kind == b"colr" and not header.space and header.icc is None and len(body) >= 3:
             if body[0] == 1 and len(body) >= 7:
                 (header.space,) = struct.unpack_from(">I", body, 3)
+                if header.space == _LAB and len(body) >= 35:
+                    header.lab = struct.unpack_from(">7I", body, 7)
             elif body[0] in (2, 3):  # restricted and any ICC profile
                 header.icc = body[3:]
         elif kind == b"pclr":
@@ -170,7 +175,9 @@ def _interpret(samples: Samples, header: Header, name: str) -> Raster:
     if header.space == _CMYK and count >= 4:
         return Raster(samples[:, :, :4], "cmyk", peak)
     if header.space == _LAB and count >= 3:
-        return Raster(_lab(samples[:, :, :3], peak), "lab", 1.0, stored=_stored(samples))
+        lab = _lab(samples[:, :, :3], header, peak)
+        white = _D65 if header.lab[6:] == (_NAME_OF_D65,) else None
+        return Raster(lab, "lab", 1.0, stored=_stored(samples), white=white)
     if count > 4 or (header.channels and colours not in (1, 3)):
         raise UnsupportedError(f"{name}: a JPEG 2000 file with {count} channels, {colours} of colour")
     raster = from_interleaved(samples, peak)
@@ -182,11 +189,15 @@ def _stored(samples: Samples) -> Depth:
     return Depth.UINT8 if samples.dtype.itemsize == 1 else Depth.UINT16
 
 
-def _lab(samples: Samples, peak: float) -> Samples:
-    """CIELAB in the default ranges of the standard: L 0–100, a from −85, b from −75 (15444-2, M.11.7.4.1)."""
-    values = samples.astype(np.float32) / np.float32(peak)
-    middle = np.array([0, 0.5, 0.375], np.float32)
-    return (values - middle) * np.array([100, 170, 200], np.float32)
+def _lab(samples: Samples, header: Header, peak: float) -> Samples:
+    """CIELAB by the ranges and offsets of the colour box, or the default ones (15444-2, M.11.7.4.1)."""
+    half = 2 ** (header.bits - 1)
+    numbers = header.lab or (100, 0, 170, half, 200, half // 2 + half // 4)
+    # Offsets count in samples of the file's depth, of which deep ones have lost some bits.
+    shrunk = peak / (2**header.bits - 1)
+    ranges = np.array(numbers[:6:2], np.float32)
+    offsets = np.array(numbers[1:6:2], np.float32) * np.float32(shrunk)
+    return (samples.astype(np.float32) - offsets) * ranges / np.float32(peak)
 
 
 def with_metadata(encoded: bytes, page: Page) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 
+import colour
 import imagecodecs
 import numpy as np
 import pytest
@@ -131,3 +132,22 @@ def test_a_file_without_a_codestream_is_damaged():
 def test_pillow_and_this_reader_agree_on_plain_files():
     data = jp2(RGB, 16)
     assert np.array_equal(seen(data), np.asarray(Image.open(io.BytesIO(data))))
+
+
+@pytest.mark.parametrize(
+    ("ranges", "white"),
+    [(b"", "D50"), (struct.pack(">6I4s", 100, 0, 256, 100, 256, 140, b"\0D65"), "D65")],
+    ids=["default", "stated"],
+)
+def test_cielab_has_the_ranges_and_the_white_of_its_colour_box(ranges, white):
+    samples = (RGB // 4 + np.array([100, 90, 80])).astype(np.uint8)
+    plain = jp2(samples, 14)
+    at = plain.index(b"colr") - 4
+    longer = box(b"colr", plain[at + 8 : at + 15] + ranges)
+    head = plain.index(b"jp2h") - 4
+    data = plain[:head] + box(b"jp2h", plain[head + 8 : at] + longer) + plain[at + 15 :]
+    scale, zero = ([100, 256, 256], [0, 100, 140]) if ranges else ([100, 170, 200], [0, 128, 96])
+    lab = (samples - np.array(zero, float)) / 255 * scale
+    xy = {"D50": (0.3457, 0.3585), "D65": (0.3127, 0.329)}[white]
+    expected = colour.XYZ_to_sRGB(colour.Lab_to_XYZ(lab, xy), xy, chromatic_adaptation_transform="Bradford")
+    assert np.abs(read(data).pages[0].pixels - np.clip(expected, 0, 1)).max() < 0.002
