@@ -7,7 +7,7 @@ drives them may run several photos' networks together (`pipeline.together`), or 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -118,6 +118,21 @@ class Running:
         return rows.photo()
 
 
+def alone(
+    steps: Asking[T],
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: threading.Event | None = None,
+) -> T:
+    """Do work that asks for runs of networks, each run for it alone; see `engine.run.run`."""
+    try:
+        request = next(steps)
+        while True:
+            request = steps.send(request.answered(progress, cancelled))
+    except StopIteration as end:
+        made: T = end.value
+        return made
+
+
 def weighed(photo: Photo, need: Need, running: Running, name: str = "") -> Asking[tuple[Need, Photo | None]]:
     """Let the network show on parts of ``photo`` what it takes out, and have the task weigh it.
 
@@ -126,10 +141,22 @@ def weighed(photo: Photo, need: Need, running: Running, name: str = "") -> Askin
         network, where it was small enough to be tried as a whole.
     """
     parts, warnings = samples(photo), list(running.warnings)
+    need, made = yield from tried(parts, need, running, name)
+    if parts[0] is photo:
+        return need, made[0]
+    running.tiles, running.warnings = 0, warnings  # of the result, not of the trial
+    return need, None
+
+
+def tried(
+    parts: Sequence[Photo], need: Need, running: Running, name: str = ""
+) -> Asking[tuple[Need, list[Photo]]]:
+    """Put parts of a photo through the network; return what the photo needs then, and the parts after it."""
     made = []
     for part in parts:
         made.append((yield from running.once(part, need)))
-    assert need.weigh is not None
+    if need.weigh is None:
+        return need, made
     found = need.weigh(taken_out(list(zip(parts, made, strict=True))))
     need = replace(
         need,
@@ -137,11 +164,9 @@ def weighed(photo: Photo, need: Need, running: Running, name: str = "") -> Askin
         notes=(*need.notes, *(f"{name}: {note}" if name else note for note in found.notes)),
         details={**need.details, **found.details},
         shares=tuple(found.share * share for share in need.shares),
+        weigh=None,
     )
-    if parts[0] is photo:
-        return need, made[0]
-    running.tiles, running.warnings = 0, warnings  # of the result, not of the trial
-    return need, None
+    return need, made
 
 
 def restored(

@@ -14,7 +14,7 @@ from restorecli.models.resolved import Resolved
 from restorecli.networks.network import Network
 from restorecli.photo import Photo
 from restorecli.rows import MakeRounding
-from restorecli.running import Asking, Running, restored, weighed
+from restorecli.running import Asking, Running, alone, restored, weighed
 from restorecli.tasks.base import Need, Task
 
 Details = Mapping[str, str | float]
@@ -101,14 +101,7 @@ def pass_through(
         RestoreError: no photo can: weights or device are missing.
         Cancelled: ``cancelled`` was set.
     """
-    steps = on_its_way(photo, stages, networks, rounding)
-    try:
-        request = next(steps)
-        while True:
-            request = steps.send(request.answered(progress, cancelled))
-    except StopIteration as end:
-        passed: Passed = end.value
-        return passed
+    return alone(on_its_way(photo, stages, networks, rounding), progress, cancelled)
 
 
 def on_its_way(

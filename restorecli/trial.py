@@ -13,13 +13,20 @@ SMALL = 4_000_000
 SIDE = 128
 COUNT = 5
 """Parts along each side of a larger photo: at most a tenth of its pixels in all."""
+FEW = COUNT**2 * SIDE**2
+"""Pixels of all parts: up to so many a whole photo is tried where its result is not wanted."""
 _GRID = 8  # parts begin at multiples of it, where blocks of JPEGs and a camera's pattern begin
 
 
-def samples(photo: Photo) -> tuple[Photo, ...]:
-    """Return the photo itself if it is small, else parts of `SIDE`×`SIDE` pixels spread evenly over it."""
+def samples(photo: Photo, small: int | None = None) -> tuple[Photo, ...]:
+    """Return the photo itself if it is small, else parts of `SIDE`×`SIDE` pixels spread evenly over it.
+
+    Args:
+        photo: held or not.
+        small: pixels up to which it is; `SMALL` by default.
+    """
     height, width = photo.height, photo.width
-    if height * width <= SMALL and photo.parts is None:
+    if height * width <= (SMALL if small is None else small) and photo.parts is None:
         return (photo,)
     return tuple(_part(photo, top, left) for top in _spread(height) for left in _spread(width))
 

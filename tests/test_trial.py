@@ -5,7 +5,7 @@ import pytest
 
 from restorecli import trial
 from restorecli.photo import Photo
-from restorecli.trial import SIDE, samples
+from restorecli.trial import FEW, SIDE, samples
 
 
 def numbered(height: int, width: int) -> Photo:
@@ -32,6 +32,14 @@ def test_parts_of_a_large_one_are_spread_over_it_and_few(size: tuple[int, int]) 
         assert part.alpha is not None
         np.testing.assert_array_equal(part.pixels[:, :, 0], part.alpha)
         assert max(part.pixels.shape[:2]) <= SIDE
+
+
+def test_what_is_small_may_be_said() -> None:
+    photo = numbered(800, 900)
+    assert samples(photo) == (photo,)
+    parts = samples(photo, FEW)
+    assert len(parts) == 25 and sum(part.pixels.size for part in parts) <= FEW
+    assert samples(numbered(600, 600), FEW)[0].pixels.shape == (600, 600, 1)
 
 
 def test_the_parts_are_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:

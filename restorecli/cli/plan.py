@@ -20,7 +20,7 @@ from restorecli.pipeline.inspection import in_words
 from restorecli.report.events import PlanMade
 from restorecli.report.jsonl import as_line
 from restorecli.report.words import labelled
-from restorecli.stages import Stage
+from restorecli.stages import Networks, Stage
 from restorecli.tasks.estimate.jpeg import quality_from_tables
 
 STYLES = {"restore": "green", "leave": "cyan", "skip": "yellow", "fail": "red"}
@@ -64,7 +64,13 @@ class Row:
 
 
 def print_plan(
-    event: PlanMade, plan: Plan, stages: Sequence[Stage], loaded: Sequence[Loaded], *, as_json: bool
+    event: PlanMade,
+    plan: Plan,
+    stages: Sequence[Stage],
+    loaded: Sequence[Loaded],
+    networks: Networks,
+    *,
+    as_json: bool,
 ) -> bool:
     """Print to standard output what would be done to each file.
 
@@ -73,6 +79,7 @@ def print_plan(
         plan: its files.
         stages: what they go through.
         loaded: the networks of the stages that all of them go through; none where they are not here yet.
+        networks: where the stages get theirs, where they are here.
         as_json: a JSON object per line.
 
     Returns:
@@ -88,7 +95,7 @@ def print_plan(
                 value = "not known before the weights are here" if value == "" else value
                 console.print(labelled(console, f"{name:10}", str(value)), soft_wrap=True)
     for photo in plan.photos:
-        row = foreseen(photo, stages, loaded)
+        row = foreseen(photo, stages, loaded, networks)
         rows.append(row.does)
         if as_json:
             fields = {name: value for name, value in asdict(row).items() if value is not None}
@@ -101,7 +108,9 @@ def print_plan(
     return "fail" not in rows
 
 
-def foreseen(photo: PlannedPhoto, stages: Sequence[Stage], loaded: Sequence[Loaded]) -> Row:
+def foreseen(
+    photo: PlannedPhoto, stages: Sequence[Stage], loaded: Sequence[Loaded], networks: Networks
+) -> Row:
     """Return what is going to happen to a file."""
     row = Row(photo.name, str(photo.target or "-"), "restore", "restore", index=photo.index, of=photo.of)
     if photo.skip:
@@ -114,7 +123,7 @@ def foreseen(photo: PlannedPhoto, stages: Sequence[Stage], loaded: Sequence[Load
         source = _source(photo)
         seen = outlook(source, photo.name)
         if any(stage.judges_input for stage in stages):
-            row = _judged(row, source, photo.name, stages)
+            row = _judged(row, source, photo.name, stages, networks if loaded else None)
             what = row.what
         else:
             what = _expected(photo, source, seen, stages)
@@ -163,13 +172,15 @@ def _expected(photo: PlannedPhoto, source: Path | bytes, seen: Outlook, stages: 
     return "restore"
 
 
-def _judged(row: Row, source: Path | bytes, name: str, stages: Sequence[Stage]) -> Row:
+def _judged(
+    row: Row, source: Path | bytes, name: str, stages: Sequence[Stage], networks: Networks | None
+) -> Row:
     """Return what the pixels say that the photo needs.
 
     Raises:
         PhotoError: it cannot be read.
     """
-    steps = [step for page in read(source, name=name).pages for step in foresee(page, stages)]
+    steps = [step for page in read(source, name=name).pages for step in foresee(page, stages, networks)]
     wanted = list(dict.fromkeys(step.task for step in steps if not step.need.leave))
     said = list(dict.fromkeys(text for step in steps for text in in_words(step)))
     if wanted:

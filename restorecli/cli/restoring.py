@@ -96,7 +96,7 @@ def say_plan(plan: Plan, ready: Ready, report: Reporter, event: PlanMade) -> Non
     for text in (*plan.notes, *(_engine_notes(ready) if options.verbose else ())):
         report.note(text)
     if options.dry_run:
-        well = print_plan(event, plan, ready.stages, ready.loaded, as_json=options.json_lines)
+        well = print_plan(event, plan, ready.stages, ready.loaded, ready.models, as_json=options.json_lines)
         raise typer.Exit(ExitCode.DONE if well else ExitCode.SOME_FAILED)
     report.event(event)
     targets = (photo.target for photo in plan.photos)

@@ -63,7 +63,7 @@ def inspect(document: Document, stages: Sequence[Stage], networks: Networks) -> 
     Args:
         document: as read.
         stages: of the run.
-        networks: where the stages get theirs; asked for camera RAW only.
+        networks: where the stages get theirs.
 
     Returns:
         What is in it, and the steps whose networks it would be given to.
@@ -73,7 +73,7 @@ def inspect(document: Document, stages: Sequence[Stage], networks: Networks) -> 
         RestoreError: weights for it are missing.
     """
     first = document.pages[0]
-    steps = [step for page in document.pages for step in foresee(page, stages)]
+    steps = [step for page in document.pages for step in foresee(page, stages, networks)]
     known: dict[str, str | float] = {}
     for step in reversed(steps):
         known |= step.need.details

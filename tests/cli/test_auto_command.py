@@ -98,6 +98,23 @@ def test_what_is_foretold_is_what_is_done(photos: Path, restore: Run) -> None:
     assert sorted(path.name for path in photos.parent.iterdir()) == ["photos"]
 
 
+def test_what_the_network_will_leave_is_foretold_to_be_left(
+    photos: Path, restore: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("restorecli.tasks.denoise.HARDLY_ANY", 30.0)  # nothing here has so much noise
+    monkeypatch.setattr("restorecli.tasks.denoise.PLAIN", 60.0)
+    seen = events(restore("inspect", photos, *CPU, "--json"), "inspected")
+    left = {"clean.png": [], "web.jpg": ["dejpeg"], "night.jpg": [], "both.jpg": ["dejpeg"]}
+    assert {name: event["needs"] for name, event in seen.items()} == left
+    assert "texture or too faint" in " ".join(seen["night.jpg"]["found"])  # type: ignore[arg-type]
+    assert seen["night.jpg"]["seconds"] == 0
+    planned = events(restore("auto", photos, *CPU, "--json", "-n"), "planned")
+    assert planned["night.jpg"]["does"] == "leave"
+    made = events(restore("auto", photos, *CPU, "--json"), "file_done")
+    done = {name: dict(event["details"]).get("done", "") for name, event in made.items()}  # type: ignore[call-overload]
+    assert done == {name: ", ".join(tasks) for name, tasks in left.items()}
+
+
 def test_what_was_found_and_done_is_said_of_every_photo(photos: Path, restore: Run) -> None:
     (photos / "broken.png").unlink()
     done = restore("auto", photos, *CPU)
