@@ -50,9 +50,12 @@ def decode(data: bytes, name: str) -> list[Raster]:
     """
     file = _opened(data, name)
     image = _main(file)
+    properties = primary_properties(data)
     try:
         samples = np.array(image)  # a copy: libheif frees its memory with the file
         bits = int(image.info.get("bit_depth", 8))
+        if _has_one_channel(properties) and samples.ndim == 3:
+            samples = np.delete(samples, (1, 2), axis=2)  # libheif has no gray with alpha
         # libheif gives deeper samples shifted up to 16 bits.
         raster = from_interleaved(samples, 255.0 if samples.dtype == np.uint8 else 65535.0)
         if samples.dtype != np.uint8 and bits < 16:
@@ -64,7 +67,7 @@ def decode(data: bytes, name: str) -> list[Raster]:
     exif = image.info.get("exif")
     raster.exif = exif.removeprefix(b"Exif\0\0") if exif else None
     raster.xmp = image.info.get("xmp") or None
-    cicp, profile = colours(primary_properties(data))
+    cicp, profile = colours(properties)
     raster.icc = image.info.get("icc_profile") or profile
     if raster.icc is None and cicp is not None:
         raster.cicp = cicp._replace(full_range=True)
@@ -73,3 +76,8 @@ def decode(data: bytes, name: str) -> list[Raster]:
     if image.info.get("aux") or image.info.get("depth_images"):
         raster.warnings.append("the file holds further pictures (a gain map, a depth map): left out")
     return [raster]
+
+
+def _has_one_channel(properties: list[tuple[bytes, bytes]]) -> bool:
+    """Whether the "pixi" property says so (ISO/IEC 23008-12, 6.5.6)."""
+    return any(kind == b"pixi" and body[4:5] == b"\1" for kind, body in properties)

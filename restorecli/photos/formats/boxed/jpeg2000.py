@@ -11,6 +11,7 @@ import numpy as np
 
 from restorecli.errors import UnreadableError, UnsupportedError
 from restorecli.photo import Depth
+from restorecli.photos.formats.boxed import codestream
 from restorecli.photos.formats.boxed.boxes import box, boxes, find
 from restorecli.photos.formats.extent import Extent
 from restorecli.photos.formats.page import Page
@@ -18,8 +19,8 @@ from restorecli.photos.metadata import iptc
 from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples, from_interleaved
 
 _CMYK, _SRGB, _GRAY, _SYCC, _LAB, _ESRGB, _ESYCC = 12, 16, 17, 18, 14, 20, 24
+_NO_COLOUR = 0xFFFF
 _D65, _NAME_OF_D65 = (0.3127, 0.329), 0x00443635
-_SIZ = b"\xff\x4f\xff\x51"
 _XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _IPTC = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
 _RESOURCES = bytes.fromhex("2c4c0100850440b9a03e562148d6dfeb")  # Photoshop's
@@ -32,22 +33,24 @@ class Header:
 
     Attributes:
         width, height: in pixels.
-        components: how many are stored.
+        components: those that are stored.
         bits: of the deepest component.
-        signed: whether samples lie around zero.
+        siz_at: where the codestream begins.
         space: enumerated colour space of the colour box; 0 where it names none, or there is no box.
         channels: type and association of each channel by the channel definition box, in their order.
         palette: whether indices into a table are stored.
+        mixed: whether some channels are no columns of that table, or others are not in their order.
         lab: range and offset of L, a and b, and the illuminant, where the colour box states them.
     """
 
     width: int
     height: int
-    components: int
+    components: tuple[codestream.Component, ...]
     bits: int
-    signed: bool
+    siz_at: int
     space: int = 0
     palette: bool = False
+    mixed: bool = False
     lab: tuple[int, ...] = ()
     channels: dict[int, tuple[int, int]] = field(default_factory=dict)
     icc: bytes | None = None
@@ -64,16 +67,14 @@ def read_header(data: bytes, name: str) -> Header:
     Raises:
         UnreadableError: there is no codestream.
     """
-    at = data.find(_SIZ)
+    at = data.find(codestream.SIZ)
     if at < 0 or at + 44 > len(data):
         raise UnreadableError(f"{name}: damaged JPEG 2000 file: there is no picture in it")
     right, bottom, left, top = struct.unpack_from(">IIII", data, at + 8)
-    (components,) = struct.unpack_from(">H", data, at + 40)
-    depths = [data[place] for place in range(at + 42, min(at + 42 + 3 * components, len(data)), 3)]
-    if right <= left or bottom <= top or not depths:
+    components = codestream.components(data, at)
+    if right <= left or bottom <= top or not components:
         raise UnreadableError(f"{name}: damaged JPEG 2000 file: it says that it has no pixels")
-    bits = max(depth & 0x7F for depth in depths) + 1
-    header = Header(right - left, bottom - top, components, bits, bool(depths[0] >> 7))
+    header = Header(right - left, bottom - top, components, max(each.bits for each in components), at)
     if data[4:8] == b"jP  ":
         _read_boxes(header, data)
     return header
@@ -94,6 +95,9 @@ def _read_boxes(header: Header, data: bytes) -> None:
             header.palette = True
             if len(body) > 3:
                 header.bits = max(depth & 0x7F for depth in body[3 : 3 + body[2]]) + 1
+        elif kind == b"cmap":
+            cells = [tuple(body[place + 2 : place + 4]) for place in range(0, len(body) - 3, 4)]
+            header.mixed = cells != [(1, column) for column in range(len(cells))]
         elif kind == b"cdef":
             for place in range(2, len(body) - 5, 6):
                 channel, meaning, colour = struct.unpack_from(">HHH", body, place)
@@ -135,7 +139,7 @@ def extent(data: bytes, name: str) -> tuple[Extent, bytes | None]:
     """The size and the EXIF block, from the header. `UnreadableError` where it is damaged."""
     header = read_header(data, name)
     sample_bytes = 1 if header.bits <= 8 else 2 if header.bits <= 16 else 4
-    channels = max(header.components, 3 if header.palette else 1)
+    channels = max(len(header.components), 3 if header.palette else 1)
     return Extent(header.width, header.height, 1, channels, sample_bytes), header.exif
 
 
@@ -147,17 +151,32 @@ def decode(data: bytes, name: str) -> list[Raster]:
         UnsupportedError: its channels make no picture.
     """
     header = read_header(data, name)
+    if codestream.is_odd(header.components):
+        raise UnsupportedError(f"{name}: a JPEG 2000 file whose components are subsampled in an unusual way")
+    if header.mixed:
+        raise UnsupportedError(f"{name}: a JPEG 2000 file whose palette is not in order")
     try:
         # OpenJPEG sorts channels, looks up palettes and turns sYCC and e-sYCC into RGB.
-        samples = np.asarray(imagecodecs.jpeg2k_decode(data))
+        samples = _samples(data, header)
     except DECODE_ERRORS as error:
         raise UnreadableError(f"{name}: damaged JPEG 2000 file: {error}") from error
-    if samples.dtype.kind == "i":
-        samples = _unsigned(samples, header.bits)
     raster = _interpret(samples[:, :, None] if samples.ndim == 2 else samples, header, name)
     raster.icc, raster.exif, raster.xmp = header.icc, header.exif, header.xmp
     raster.iptc, raster.resources, raster.dpi = header.iptc, header.resources, header.dpi
     return [raster]
+
+
+def _samples(data: bytes, header: Header) -> Samples:
+    """The samples, unsigned; those of different depths become 8 or 16 bits deep."""
+    kinds = {(each.bits, each.signed) for each in header.components}
+    if len(kinds) > 1:
+        same = codestream.with_one_depth(data, header.siz_at, header.components)
+        samples = np.asarray(imagecodecs.jpeg2k_decode(same))
+        samples = codestream.scaled(samples, data, header.siz_at, header.components)
+        header.bits = 8 * samples.itemsize
+        return samples
+    samples = np.asarray(imagecodecs.jpeg2k_decode(data))
+    return _unsigned(samples, header.bits) if samples.dtype.kind == "i" else samples
 
 
 def _unsigned(samples: Samples, bits: int) -> Samples:
@@ -171,18 +190,37 @@ def _interpret(samples: Samples, header: Header, name: str) -> Raster:
     if bits > 16:
         samples, peak = (samples >> (bits - 16)).astype(np.uint16), 65535.0
     count = samples.shape[2]
-    colours = count - sum(meaning in (1, 2) for meaning, _ in header.channels.values())
+    colours = sum(meaning == 0 for meaning, _ in header.channels.values())
     if header.space == _CMYK and count >= 4:
         return Raster(samples[:, :, :4], "cmyk", peak)
     if header.space == _LAB and count >= 3:
         lab = _lab(samples[:, :, :3], header, peak)
         white = _D65 if header.lab[6:] == (_NAME_OF_D65,) else None
         return Raster(lab, "lab", 1.0, stored=_stored(samples), white=white)
-    if count > 4 or (header.channels and colours not in (1, 3)):
+    kept = _kept(header) if header.channels else list(range(count))
+    if len(kept) > 4 or (header.channels and colours not in (1, 3)):
         raise UnsupportedError(f"{name}: a JPEG 2000 file with {count} channels, {colours} of colour")
-    raster = from_interleaved(samples, peak)
+    raster = from_interleaved(samples[:, :, kept] if len(kept) < count else samples, peak)
     raster.premultiplied = any(meaning == 2 for meaning, _ in header.channels.values())
+    if len(kept) < count:
+        raster.warnings.append(f"{count - len(kept)} extra channels were left out")
     return raster
+
+
+def _kept(header: Header) -> list[int]:
+    """Where OpenJPEG, which puts colours in their places, leaves the colour channels; alpha behind them."""
+    places = {channel: channel for channel in header.channels}
+    alpha: list[int] = []
+    colours = 0
+    for channel, (meaning, colour) in header.channels.items():
+        if meaning == 0 and colour not in (0, _NO_COLOUR):
+            colours += 1
+            here, there = places[channel], colour - 1
+            swapped = {here: there, there: here}
+            places = {each: swapped.get(place, place) for each, place in places.items()}
+        elif meaning in (1, 2) and not alpha:
+            alpha.append(channel)
+    return [*range(colours), *(places[channel] for channel in alpha)]
 
 
 def _stored(samples: Samples) -> Depth:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restorecli.errors import UnreadableError
+from restorecli.errors import UnreadableError, UnsupportedError
 from restorecli.photo import Depth
 from restorecli.photos.read import read, size
 
@@ -151,3 +151,58 @@ def test_cielab_has_the_ranges_and_the_white_of_its_colour_box(ranges, white):
     xy = {"D50": (0.3457, 0.3585), "D65": (0.3127, 0.329)}[white]
     expected = colour.XYZ_to_sRGB(colour.Lab_to_XYZ(lab, xy), xy, chromatic_adaptation_transform="Bradford")
     assert np.abs(read(data).pages[0].pixels - np.clip(expected, 0, 1)).max() < 0.002
+
+
+def with_depths(samples: np.ndarray, depths: tuple[int, ...], reversible: bool) -> tuple[bytes, np.ndarray]:
+    """A codestream whose components have these depths, and what they mean, 0–1."""
+    planes, means = [], []
+    for plane, bits in zip(np.moveaxis(samples, -1, 0), depths, strict=True):
+        value = np.rint(plane / 255 * (2**bits - 1))
+        means.append(value / (2**bits - 1))
+        planes.append((value - 2 ** (bits - 1)) * (1 if reversible else 2 ** (8 - bits)) + 128)
+    options = {"reversible": True} if reversible else {"level": 100}
+    stored = np.dstack(planes).astype(np.uint8)
+    data = bytearray(
+        imagecodecs.jpeg2k_encode(
+            stored[:, :, 0] if len(planes) == 1 else stored, codecformat="j2k", mct=False, **options
+        )
+    )
+    for index, bits in enumerate(depths):
+        data[42 + 3 * index] = bits - 1
+    return bytes(data), np.dstack(means)
+
+
+@pytest.mark.parametrize("reversible", [True, False])
+@pytest.mark.parametrize("depths", [(8, 5, 8), (5, 6, 5), (8, 8, 8, 1), (8, 8, 8, 4)])
+def test_components_of_different_depths_are_as_bright_as_they_are_meant(depths, reversible):
+    samples = np.dstack([RGB, ALPHA])[:, :, : len(depths)]
+    one, meant = with_depths(samples[:, :, :1], depths[:1], reversible)
+    assert np.allclose(imagecodecs.jpeg2k_decode(one), meant[:, :, 0] * (2 ** depths[0] - 1), atol=1)
+    data, meant = with_depths(samples, depths, reversible)
+    page = read(data).pages[0]
+    seen = page.pixels if page.alpha is None else np.dstack([page.pixels, page.alpha])
+    # A sample of a lossy file may be one step off; of an alpha of one bit that is all there is.
+    allowed = np.array([0.5 / 255 + (0 if reversible else 1 / (2**bits - 1)) for bits in depths])
+    assert (np.abs(seen - meant) <= allowed + 1e-6).all()
+    assert page.depth is Depth.UINT8
+
+
+def test_channels_that_are_no_colours_are_left_out_with_a_warning():
+    samples = np.dstack([ALPHA // 2, RGB, ALPHA])
+    data = jp2(samples, 16, cdef((0, 65535, 65535), (1, 0, 3), (2, 0, 2), (3, 0, 1), (4, 1, 0)))
+    page = read(data).pages[0]
+    assert np.array_equal(np.rint(page.pixels * 255), RGB[:, :, ::-1])
+    assert page.alpha is not None and np.array_equal(np.rint(page.alpha * 255), ALPHA)
+    assert page.warnings == ("1 extra channels were left out",)
+
+
+def test_what_openjpeg_cannot_put_together_is_unsupported_and_not_damaged(capfd):
+    table = box(b"pclr", struct.pack(">HB", 2, 3) + bytes([7, 7, 7]) + bytes(6))
+    swapped = box(b"cmap", b"".join(struct.pack(">HBB", 0, 1, column) for column in (2, 1, 0)))
+    with pytest.raises(UnsupportedError, match="palette"):
+        read(jp2(RGB[:, :, 0] // 200, 16, table, swapped))
+    odd = bytearray(codestream(RGB))
+    odd[42 + 4] = odd[42 + 7] = 4
+    with pytest.raises(UnsupportedError, match="subsampled"):
+        read(bytes(odd))
+    assert capfd.readouterr().err == ""
