@@ -15,7 +15,7 @@ from PIL import Image
 
 from restorecli.errors import UnreadableError, UnsupportedError
 from restorecli.photo import Depth
-from restorecli.photos.formats.bitmaps import bmp
+from restorecli.photos.formats.bitmaps import bmp, icon, targa
 from restorecli.photos.formats.extent import Extent, of_header
 from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples, from_interleaved
 
@@ -69,11 +69,19 @@ def decode(data: bytes, kind: str, name: str, frames: str = "") -> list[Raster]:
             rasters = [_frame_with_metadata(file, index, count > 1 and frames == "each") for index in wanted]
         except DECODE_ERRORS as error:
             raise UnreadableError(f"{name}: damaged {kind} file: {_brief(error)}") from error
-    if kind == "bmp":
-        rasters[0].icc = bmp.profile(data)
+    _take_what_pillow_leaves(rasters[0], kind, data)
     if count > len(rasters):
         rasters[0].warnings.append(f"the first of {count} frames")
     return rasters
+
+
+def _take_what_pillow_leaves(raster: Raster, kind: str, data: bytes) -> None:
+    if kind == "bmp":
+        raster.icc = bmp.profile(data)
+    elif kind == "ico":
+        icon.apply_mask(raster, data)
+    elif kind == "tga":
+        targa.without_false_alpha(raster, data)
 
 
 def _refused(count: int, name: str) -> UnsupportedError:
@@ -172,6 +180,7 @@ def extent(data: bytes, kind: str, name: str) -> tuple[Extent, bytes | None]:
 
     Raises:
         UnreadableError: the header is damaged.
+        UnsupportedError: a kind of file that hardly any program reads.
     """
     try:
         stated = of_header(data, kind)
@@ -179,6 +188,8 @@ def extent(data: bytes, kind: str, name: str) -> tuple[Extent, bytes | None]:
         raise UnreadableError(f"{name}: damaged {kind} file: {error}") from error
     if stated is not None:
         return stated, None
+    if kind == "bmp" and (unusual := bmp.unusual(data)):
+        raise UnsupportedError(f"{name}: a BMP {unusual}")
     if kind == "bmp" and bmp.masks(data):
         width, height = bmp.size(data)
         return Extent(width, height, sample_bytes=2), None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restorecli.errors import UnreadableError
+from restorecli.errors import UnreadableError, UnsupportedError
 from restorecli.imaging import icc
 from restorecli.photo import Depth
 from restorecli.photos.read import read
@@ -87,3 +87,35 @@ def test_an_embedded_profile_counts():
     photo = read(data).pages[0]
     assert photo.metadata.profile == profile
     assert photo.metadata.dpi == pytest.approx((300, 300), abs=0.1)
+
+
+def plain(header: bytes, samples: np.ndarray) -> bytes:
+    rows = b"".join(row.tobytes() + bytes(-row.nbytes % 4) for row in samples[::-1])
+    start = 14 + len(header)
+    return b"BM" + struct.pack("<IHHI", start + len(rows), 0, 0, start) + header + rows
+
+
+def info(size: int, bits: int, compression: int = 0) -> bytes:
+    return struct.pack("<iiiHHIIiiII", size, WIDTH, HEIGHT, 1, bits, compression, 0, 0, 0, 0, 0)
+
+
+def test_primaries_and_gamma_of_the_header_count():
+    samples = RNG.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    ends = struct.pack(
+        "<9i", *(round(v * 2**30) for v in (0.64, 0.33, 0.03, 0.21, 0.71, 0.08, 0.15, 0.06, 0.79))
+    )
+    gamma = struct.pack("<3I", *[round(2.2 * 65536)] * 3)
+    page = read(plain(info(108, 24) + bytes(16 + 4) + ends + gamma, samples)).pages[0]
+    same = icc.rgb_profile((0.3127, 0.329, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06), icc.gamma_curve(2.2), "same")
+    image = io.BytesIO()
+    Image.fromarray(samples[:, :, ::-1]).save(image, "PNG", icc_profile=same)
+    assert np.allclose(page.pixels, read(image.getvalue()).pages[0].pixels, atol=1e-3)
+    assert read(plain(info(108, 24) + bytes(16 + 4 + 48), samples)).pages[0].metadata.profile is None
+
+
+@pytest.mark.parametrize(
+    ("bits", "compression", "what"), [(0, 4, "JPEG"), (0, 5, "PNG"), (2, 0, "2 bits"), (64, 0, "64")]
+)
+def test_rare_kinds_are_unsupported_and_not_damaged(bits, compression, what):
+    with pytest.raises(UnsupportedError, match=what):
+        read(plain(info(40, bits, compression), np.zeros((HEIGHT, 64), np.uint8)))

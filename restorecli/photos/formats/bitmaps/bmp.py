@@ -1,6 +1,6 @@
-"""BMP files whose channels are bit fields of any width, of which Pillow reads only the common ones.
+"""BMP files: bit fields of any width, of which Pillow reads only the common ones, and colours of the header.
 
-Source: Microsoft's BITMAPINFOHEADER and BITMAPV5HEADER (compression BI_BITFIELDS and BI_ALPHABITFIELDS).
+Source: Microsoft's BITMAPINFOHEADER, BITMAPV4HEADER (primaries and gamma) and BITMAPV5HEADER (profile).
 """
 
 from __future__ import annotations
@@ -9,10 +9,14 @@ import struct
 
 import numpy as np
 
+from restorecli.imaging import icc
 from restorecli.photos.raster import Raster, Samples, from_interleaved
 
 _BITFIELDS, _ALPHA_BITFIELDS = 3, 6
-_INFO_HEADER, _WITH_ALPHA, _V5 = 40, 56, 124  # bytes of headers
+_JPEG, _PNG = 4, 5
+_INFO_HEADER, _WITH_ALPHA, _V4, _V5 = 40, 56, 108, 124  # bytes of headers
+_D65 = (0.3127, 0.3290)
+_LEAST = 0.01
 
 
 def masks(data: bytes) -> tuple[int, ...] | None:
@@ -62,12 +66,40 @@ def size(data: bytes) -> tuple[int, int]:
     return width, abs(height)
 
 
+def unusual(data: bytes) -> str:
+    """What makes a file one that hardly any program reads; "" for others."""
+    if len(data) < 54 or struct.unpack_from("<I", data, 14)[0] < _INFO_HEADER:
+        return ""
+    bits, compression = struct.unpack_from("<HI", data, 28)
+    if bits == 0 and compression in (_JPEG, _PNG):
+        return "that holds a JPEG or PNG"
+    return f"of {bits} bits per pixel" if bits in (2, 64) else ""
+
+
 def profile(data: bytes) -> bytes | None:
-    """The ICC profile embedded behind the pixels of a BITMAPV5HEADER file; None where there is none."""
-    if len(data) < 14 + _V5 or struct.unpack_from("<I", data, 14)[0] != _V5 or data[70:74] != b"DEBM":
+    """The ICC profile of a file: embedded, or by the primaries and gamma in its header; None without."""
+    if len(data) < 14 + _V4 or struct.unpack_from("<I", data, 14)[0] < _V4:
+        return None
+    if data[70:74] == bytes(4):
+        return _calibrated(data)
+    if len(data) < 14 + _V5 or data[70:74] != b"DEBM":
         return None
     start, length = struct.unpack_from("<II", data, 14 + 112)
     return data[14 + start : 14 + start + length] or None
+
+
+def _calibrated(data: bytes) -> bytes | None:
+    """The profile of LCS_CALIBRATED_RGB; None where the numbers make none, as those that are all zero."""
+    ends = np.array(struct.unpack_from("<9i", data, 74), np.float64).reshape(3, 3) / 2**30
+    gamma = np.array(struct.unpack_from("<3I", data, 110), np.float64) / 2**16
+    sums = ends.sum(axis=1, keepdims=True)
+    if (ends < 0).any() or (sums < _LEAST).any() or np.ptp(gamma) > _LEAST or not 1 <= gamma[0] <= 4:
+        return None
+    x_y = (ends / sums)[:, :2]
+    try:
+        return icc.rgb_profile((*_D65, *x_y.ravel()), icc.gamma_curve(float(gamma[0])), "BMP calibrated RGB")
+    except (ValueError, ArithmeticError, np.linalg.LinAlgError):
+        return None
 
 
 def _field(pixels: Samples, mask: int, peak: int) -> Samples:
