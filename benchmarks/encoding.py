@@ -2,8 +2,7 @@
 
 Each picture is written as 8 bits, and as 16 bits with grain of half a grey level, by the tool's encoders and
 by what they are compared with: libpng at level 3, and for TIFF libdeflate's level 4, as both were written
-before. "deflate alone" packs the samples of the TIFF, predicted already, with nothing around: a deflated TIFF
-cannot be written faster. Seconds are the process's CPU time, the least of the repetitions, in turn.
+before. Seconds are the process's CPU time, the least of the repetitions, in turn.
 """
 
 from __future__ import annotations
@@ -77,13 +76,11 @@ def measured(writers: dict[str, Callable[[], int]], runs: int) -> dict[str, tupl
 
 def rows(name: str, samples: Samples, runs: int) -> None:
     """Print the rows of a table for one picture."""
-    predicted = np.ascontiguousarray(imagecodecs.delta_encode(samples, axis=1))
     writers: dict[str, Callable[[], int]] = {
         "PNG, libpng": lambda: png_before(samples),
         "PNG": lambda: png_now(samples),
         "TIFF, before": lambda: tiff_before(samples),
         "TIFF": lambda: tiff_now(samples),
-        "deflate alone": lambda: len(imagecodecs.deflate_encode(predicted, level=1)),
     }
     found = measured(writers, runs)
     megapixels = samples.shape[0] * samples.shape[1] / 1e6

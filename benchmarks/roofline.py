@@ -20,7 +20,7 @@ import torch
 from benchmarks.fake_gpu import FakeGpu, Kernel
 from restorecli.engine.facts import read_facts
 from restorecli.engine.precision import DTYPES, replica
-from restorecli.networks import fused
+from restorecli.networks import fused, fused_convolution
 from restorecli.networks.grl.network import GRL
 from restorecli.networks.mirnet import MIRNet
 from restorecli.networks.network import Network
@@ -114,9 +114,10 @@ def count(case: Case, precision: str) -> Counted:
     network = case.build().eval().requires_grad_(False)
     facts = read_facts(network)
     device = torch.device("cuda", 0)
-    with FakeGpu(), torch.inference_mode():  # whether it has fused attention is found out with numbers
+    with FakeGpu(), torch.inference_mode():  # whether it has fused kernels is found out with numbers
         for dtype in (torch.float32, DTYPES[precision]):
             fused.is_available(torch.zeros(1, device=device, dtype=dtype))
+            fused_convolution.is_available(torch.zeros(1, device=device, dtype=dtype))
     with FakeGpu(meta=True, capacity=1 << 50) as gpu, torch.inference_mode():
         placed = replica(network, device, precision)
         x = torch.zeros(case.batch, facts.in_channels, case.side, case.side).to(device)

@@ -65,6 +65,8 @@ def dispatch(gpu: FakeGpu, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         return 0.0 if gpu.meta else func(args[0].host)
     if func is aten._scaled_dot_product_efficient_attention.default:
         return attention.efficient(gpu, *args, **kwargs)
+    if func is aten.cudnn_convolution_relu.default:
+        return _convolved_relu(gpu, *args)
     device = _common_device(gpu, func, leaves, there, wanted)
     if func in WAITING:
         gpu.wait_of_host(str(func))
@@ -114,6 +116,30 @@ def _compute(gpu: FakeGpu, func: Any, args: Any, kwargs: Any) -> Any:
     if name.endswith("_"):
         return args[0].copy_(wide)
     return tree_map(lambda v: v.to(dtype) if isinstance(v, Tensor) else v, wide)
+
+
+def _convolved_relu(gpu: FakeGpu, x: Tensor, weight: Tensor, bias: Tensor, *how: Any) -> Any:
+    """CuDNN's convolution with bias and ReLU in one kernel: summed in float32, rounded once."""
+    device = _common_device(gpu, aten.cudnn_convolution_relu.default, [x, weight, bias], [x], None)
+    numbers = tuple(gpu.numbers(tensor) for tensor in (x, weight, bias))
+    if len({tensor.dtype for tensor in numbers}) > 1:
+        raise RuntimeError("cuDNN needs input, weight and bias of one type")
+    *sizes, groups = how
+    rest = (*sizes, False, [0, 0], groups)
+
+    def compute() -> Tensor:
+        if gpu.meta:
+            found: Tensor = aten.convolution.default(*numbers, *rest)
+            return found
+        found = aten.convolution.default(*(tensor.float() for tensor in numbers), *rest)
+        return found.relu_().to(x.dtype)
+
+    def note(made: Tensor) -> None:
+        flops = int(flop_registry[aten.convolution](*numbers, *rest, out_val=made))
+        moved = sum(footprint(tensor) for tensor in (*numbers, made))
+        gpu.count(Kernel("convolution with ReLU", site(), flops, moved, x.dtype, tuple(made.shape)))
+
+    return gpu.made(compute, device, note=note)
 
 
 def _converted(gpu: FakeGpu, source: Tensor, kwargs: dict[str, Any], wanted: torch.device | None) -> Tensor:

@@ -8,6 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from restorecli.networks import fused_convolution
+from restorecli.networks.derived import Derived
+from restorecli.networks.fused_convolution import Kernel
+
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 """Mean RGB of the DIV2K training images, for a value range of 1."""
 
@@ -34,9 +38,16 @@ class ResBlock(nn.Module):
         self.activation = activation
         self.conv_out = conv3(features, features)
         self.res_scale = res_scale
+        self._fused: Derived[tuple[Kernel, Kernel]] = Derived()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B×C×H×W to B×C×H×W."""
+        first, second = self.conv_in, self.conv_out
+        fits = isinstance(self.activation, nn.ReLU)
+        if fits and fused_convolution.is_available(x, first.weight, second.weight):
+            weights = [*first.parameters(), *second.parameters()]
+            fused = self._fused.get(weights, lambda: fused_convolution.widened(first, second))
+            return torch.add(x, fused_convolution.residual(x, *fused), alpha=self.res_scale)
         residual: Tensor = self.conv_out(self.activation(self.conv_in(x)))
         return torch.add(x, residual, alpha=self.res_scale)
 

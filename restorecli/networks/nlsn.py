@@ -28,8 +28,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from restorecli.networks import fused, nlsn_fused
+from restorecli.networks.byte_cache import ByteCache
 from restorecli.networks.checkpoint import Layout
 from restorecli.networks.fused_tail import FusedTail
 from restorecli.networks.layers import MeanShift, ResBlock, Upsampler, conv1, conv3, upsampler_scale
@@ -37,6 +39,7 @@ from restorecli.networks.network import Network
 
 MAX_BUCKETS = 128
 NORM_EPS = 5e-5
+PLACES_BYTES = 64 << 20  # of indices that `nlsn_fused` keeps, 8 bytes a pixel and round
 BLOCK_SCORES = 4 * 1024 * 1024  # attention scores held at a time: 16 MiB in float32
 
 
@@ -56,6 +59,7 @@ class SparseAttention(nn.Module):
         res_scale: factor of the attention's result before the input is added.
         reduction: C over the match embedding's channels.
         seed: seed of the rounds' random projections.
+        places: kept for `nlsn_fused`, for all attentions of a network.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class SparseAttention(nn.Module):
         res_scale: float = 0.1,
         reduction: int = 4,
         seed: int = 0,
+        places: ByteCache | None = None,
     ) -> None:
         super().__init__()
         self.match = conv3(features, features // reduction)
@@ -75,6 +80,7 @@ class SparseAttention(nn.Module):
         self.hashes = hashes
         self.res_scale = res_scale
         self.seed = seed
+        self.places = ByteCache(PLACES_BYTES) if places is None else places
         self._projections: dict[tuple[int, int, torch.device], Tensor] = {}
         self._mirrored: dict[tuple[int, int, torch.device], Tensor] = {}
 
@@ -108,17 +114,19 @@ class SparseAttention(nn.Module):
         buckets = bucket_count(height * width, self.chunk_size)
         # Scores and exponentials stay in float32 (or double): near ‖q‖ bfloat16 has steps of 0.1 and more.
         exact = torch.float64 if x.dtype == torch.float64 else torch.float32
-        match = self.match(x).flatten(2).transpose(1, 2)  # B×L×C/4
-        value = self.value(x).flatten(2).transpose(1, 2)  # B×L×C
-        fits = match.shape[1] <= fused.MOST_PARTS * self.chunk_size and match.dtype == value.dtype
-        if fits and fused.is_available(value, match.shape[2], value.shape[2]):
+        match = _as_tokens(self.match(x))  # B×L×C/4
+        fits = match.shape[1] <= fused.MOST_PARTS * self.chunk_size and match.dtype == x.dtype
+        if fits and fused.is_available(match, match.shape[2], self.value.out_channels):
+            # A product that adds its bias: a kernel less than a convolution.
+            value = F.linear(_as_tokens(x), self.value.weight[:, :, 0, 0], self.value.bias)
             taken = None
             if buckets and rotations is not None:
                 taken = nlsn_fused.mirrored(rotations.to(exact))
             elif buckets:
                 taken = self._mirrored_on(x.device, buckets)
-            attended = nlsn_fused.attend(match, value, taken, self.chunk_size, NORM_EPS)
+            attended = nlsn_fused.attend(match, value, taken, self.chunk_size, NORM_EPS, self.places)
             return torch.add(x, _as_image(attended, x), alpha=self.res_scale)
+        value = _as_tokens(self.value(x))  # B×L×C
         if rotations is None and buckets:
             rotations = self._projection_on(x.device, buckets)
         match = match.to(exact)
@@ -165,6 +173,11 @@ class SparseAttention(nn.Module):
             bottoms.append(weights.sum(-1, keepdim=True))
         top, bottom = (torch.cat(parts, 1).flatten(1, 2)[:, :pixels] for parts in (tops, bottoms))
         return top, bottom
+
+
+def _as_tokens(image: Tensor) -> Tensor:
+    """Return B×C×H×W as B×L×C."""
+    return image.flatten(2).transpose(1, 2)
 
 
 def _as_image(tokens: Tensor, x: Tensor) -> Tensor:
@@ -245,11 +258,17 @@ class NLSN(Network):
         self.scale, self.in_channels, self.out_channels = scale, channels + map_channels, channels
         self.mean_shift = MeanShift() if scale > 1 else None
         self.head = conv3(self.in_channels, features)
+        self.places = ByteCache(PLACES_BYTES)
         body: list[nn.Module] = []
         for index in range(blocks + 1):
             if index % blocks_per_attention == 0:
                 attention = SparseAttention(
-                    features, chunk_size=chunk_size, hashes=hashes, res_scale=res_scale, seed=seed + len(body)
+                    features,
+                    chunk_size=chunk_size,
+                    hashes=hashes,
+                    res_scale=res_scale,
+                    seed=seed + len(body),
+                    places=self.places,
                 )
                 body.append(attention)
             if index < blocks:
@@ -258,6 +277,10 @@ class NLSN(Network):
         self.upsampler = Upsampler(features, scale)
         self.to_image = conv3(features, channels)
         self.tail = FusedTail(self.upsampler, self.to_image, scale) if scale > 1 else None
+
+    def kept(self) -> object:
+        """Return the indices made so far."""
+        return self.places.values()
 
     def reseed(self, seed: int) -> None:
         """Hash with other random projections: those of ``seed``."""

@@ -12,11 +12,14 @@ import torch
 from torch import Tensor
 
 from restorecli.networks import fused
+from restorecli.networks.byte_cache import ByteCache
 
 HASHED_AT_ONCE = 1 << 26  # projections of pixels held at a time: 256 MiB
 
 
-def attend(match: Tensor, value: Tensor, rotations: Tensor | None, size: int, least_norm: float) -> Tensor:
+def attend(
+    match: Tensor, value: Tensor, rotations: Tensor | None, size: int, least_norm: float, places: ByteCache
+) -> Tensor:
     """Return the attention's result, B×L×C in ``value``'s dtype.
 
     Args:
@@ -26,22 +29,20 @@ def attend(match: Tensor, value: Tensor, rotations: Tensor | None, size: int, le
             pixels.
         size: k, pixels per chunk.
         least_norm: a key's length counts as this at least.
+        places: keeps, from pass to pass, where a sorted pixel's result lies.
     """
-    exact = match.float()
-    key = (exact / exact.norm(dim=-1, keepdim=True).clamp_min(least_norm)).to(match.dtype)
     if rotations is None:
-        return fused.attend(match[:, None], key[:, None], value[:, None])[0][:, 0]
-    order = _hashed(exact, rotations).sort(dim=-1, stable=True).indices  # B×r×L
+        return fused.attend(match[:, None], _keys(match, least_norm)[:, None], value[:, None])[0][:, 0]
+    order = _hashed(match.float(), rotations).sort(dim=-1, stable=True).indices  # B×r×L
     batch, rounds, pixels = order.shape
-    count = -(-pixels // size)
-    queries, keys, values = _chunks(torch.cat([match, key, value], -1), order, size, match.shape[-1])
+    around = _around(order, size)
+    asking = _sorted(match, around)
+    queries = asking.unfold(1, size, size).mT[:, 1:-1]  # (B·r)×n×k×D
+    keys, values = (_neighbourhoods(t, size) for t in (_keys(asking, least_norm), _sorted(value, around)))
     found, sums = fused.attend(queries, keys, values)  # (B·r)×n×k×C, stored as (B·r)×k×n×C
-    # A pixel's place in that memory: place p of the sorted sequence is offset p mod k of chunk p div k.
-    places = torch.arange(count * size, device=order.device).view(size, count).mT.reshape(-1)[:pixels]
-    if batch * rounds > 1:
-        first = torch.arange(batch * rounds, device=order.device).view(batch, rounds, 1) * (count * size)
-        places = places + first
-    rows = torch.empty_like(order).scatter_(-1, order, places.expand_as(order)).flatten()
+    shape = batch, rounds, pixels, found.shape[1], size
+    place = places.get((shape, order.device), lambda: _places(*shape, order.device), lambda t: t.nbytes)
+    rows = torch.empty_like(order).scatter_(-1, order, place).flatten()
     picked = found.transpose(1, 2).reshape(-1, value.shape[-1]).index_select(0, rows)
     if rounds == 1:
         return picked.view(batch, pixels, -1)
@@ -67,20 +68,50 @@ def _hashed(match: Tensor, rotations: Tensor) -> Tensor:
     return buckets.to(torch.uint8).mT  # one byte sorts in an eighth of the passes of eight
 
 
-def _chunks(tokens: Tensor, order: Tensor, size: int, match: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Sort ``tokens`` (B×L×(2D+C)) by ``order``, and view them as n chunks and their neighbourhoods.
+def _keys(match: Tensor, least_norm: float) -> Tensor:
+    """Return the embeddings at length 1, divided in float32."""
+    norm = torch.linalg.vector_norm(match, dim=-1, keepdim=True, dtype=torch.float32).clamp_min_(least_norm)
+    return torch.div(match, norm, out=torch.empty_like(match))
+
+
+def _around(order: Tensor, size: int) -> Tensor:
+    """Return the indices of n chunks of sorted pixels, with the last one before them and the first behind.
+
+    Args:
+        order: B×r×L, L at least k.
+        size: k.
 
     Returns:
-        (B·r)×n×k×D, (B·r)×n×3k×D and (B·r)×n×3k×C; the last chunk is filled with copies of the last pixels.
+        B×r×(n+2)·k, of the pixels of all B images; the last chunk is filled with copies of the last pixels.
     """
-    batch, rounds, pixels = order.shape
+    batch, _, pixels = order.shape
     missing = -pixels % size
-    whole = torch.cat([order, order[..., pixels - missing :]], -1) if missing else order
-    around = torch.cat([whole[..., -size:], whole, whole[..., :size]], -1)  # neighbours wrap around
+    fill = [order[..., pixels - missing :]] if missing else []
+    last = [order[..., pixels - size + missing :], *fill]
+    around = torch.cat([*last, order, *fill, order[..., :size]], -1)
     if batch > 1:
         around = around + torch.arange(batch, device=order.device).view(batch, 1, 1) * pixels
+    return around
+
+
+def _sorted(tokens: Tensor, around: Tensor) -> Tensor:
+    """Return ``tokens`` (B×L×D) in the order of ``around`` (B×r×N): (B·r)×N×D."""
     width = tokens.shape[-1]
-    sequence = tokens.reshape(-1, width).index_select(0, around.flatten()).view(batch * rounds, -1, width)
-    queries = sequence.unfold(1, size, size).mT[:, 1:-1, :, :match]
-    neighbourhoods = sequence.unfold(1, 3 * size, size).mT
-    return queries, neighbourhoods[..., match : 2 * match], neighbourhoods[..., 2 * match :]
+    taken = tokens.reshape(-1, width).index_select(0, around.flatten())
+    return taken.view(-1, around.shape[-1], width)
+
+
+def _neighbourhoods(tokens: Tensor, size: int) -> Tensor:
+    """Return (B·r)×(n+2)·k×D as each chunk with both its neighbours: (B·r)×n×3k×D, a view."""
+    return tokens.unfold(1, 3 * size, size).mT
+
+
+def _places(batch: int, rounds: int, pixels: int, count: int, size: int, device: torch.device) -> Tensor:
+    """Return the rows of the attention's result that the sorted pixels have, B×r×L.
+
+    Place p of the sorted sequence is offset p mod k of chunk p div k; the kernel stores k×n.
+    """
+    chunk, offset = torch.arange(count, device=device), torch.arange(size, device=device)
+    places = (chunk[:, None] + offset * count).flatten()[:pixels]
+    first = torch.arange(batch * rounds, device=device).view(batch, rounds, 1) * (count * size)
+    return places + first

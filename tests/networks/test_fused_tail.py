@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from benchmarks.fake_gpu import POSSIBLE, FakeGpu
 from restorecli.networks.fused_tail import FusedTail, compose
 from restorecli.networks.layers import Upsampler, conv3
 
@@ -22,6 +23,24 @@ def test_one_convolution_gives_what_the_stages_give_up_to_the_border(
     tail = make(scale)
     x = torch.randn(2, 6, *size, dtype=torch.float64)
     torch.testing.assert_close(tail(x), tail.to_image(tail.upsampler(x)))
+
+
+@pytest.mark.skipif(not POSSIBLE, reason="this CUDA build of torch insists on a real device")
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("size", [(7, 7), (9, 16)])
+def test_a_gpu_puts_the_border_right_in_kernels_of_its_own(scale: int, size: tuple[int, int]) -> None:
+    tail = make(scale)
+    x = torch.randn(2, 6, *size, dtype=torch.float64)
+    wanted = tail.to_image(tail.upsampler(x))
+    with FakeGpu() as gpu, torch.inference_mode():
+        there = FusedTail(tail.upsampler.to("cuda:0"), tail.to_image.to("cuda:0"), scale)
+        given = x.to("cuda:0")
+        there(given)
+        gpu.record.clear()
+        found = there(given)
+        kernels = len(gpu.kernels)
+        torch.testing.assert_close(found.cpu(), wanted)
+    assert kernels <= 15
 
 
 def test_gradients_go_through_the_stages() -> None:

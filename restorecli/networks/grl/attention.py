@@ -29,9 +29,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import flop_registry, register_flop_formula
 
+from restorecli.networks.byte_cache import ByteCache
 from restorecli.networks.grl import whole
 from restorecli.networks.grl.bias import MASKED_LOGIT, HankelBias, PositionBias, tracks_gradients
-from restorecli.networks.grl.windows import AxisTiling, ByteCache, WindowGroup, group_bytes, window_groups
+from restorecli.networks.grl.windows import AxisTiling, WindowGroup, group_bytes, window_groups
 
 SLAB_BYTES = 2**21
 """Logits held at a time on a CPU: within its last-level cache, and enough work for several threads."""

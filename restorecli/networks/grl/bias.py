@@ -14,12 +14,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from restorecli.networks.derived import Derived
 from restorecli.networks.grl.windows import AxisTiling, WindowGroup, relative_coordinates
 
 MASKED_LOGIT = 100.0
@@ -66,21 +66,13 @@ class PositionBias(nn.Module):
         self.hidden = nn.Linear(2, 512)
         self.heads = nn.Linear(512, heads, bias=False)
         self.tilings = tilings
-        self._held: tuple[tuple[Any, ...], BiasTable] | None = None
+        self._held: Derived[BiasTable] = Derived()
 
     def table(self) -> BiasTable:
         """Return the table of the present weights: the one held while they are the same, else a new one."""
         if tracks_gradients(*self.parameters()):
             return self._make()
-        state = tuple(
-            (id(p), p.data_ptr(), p.device, 0 if p.is_inference() else p._version) for p in self.parameters()
-        )
-        held = self._held
-        if held is not None and held[0] == state:
-            return held[1]
-        made = self._make()
-        self._held = (state, made)  # one assignment: safe between threads
-        return made
+        return self._held.get(list(self.parameters()), self._make)
 
     def _make(self) -> BiasTable:
         with torch.autocast(self.logit_scale.device.type, enabled=False):
@@ -107,7 +99,7 @@ class PositionBias(nn.Module):
             half = moved.dtype in (torch.float16, torch.bfloat16)
             return tensor.to(moved.device) if half else moved
 
-        self._held = None
+        self._held = Derived()
         super()._apply(keep_precision, recurse)  # type: ignore[no-untyped-call]
         return self
 

@@ -44,6 +44,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from restorecli.networks.byte_cache import ByteCache
 from restorecli.networks.checkpoint import Layout
 from restorecli.networks.fused_tail import FusedTail
 from restorecli.networks.grl import whole
@@ -56,7 +57,7 @@ from restorecli.networks.grl.keys import (
     check_tables,
     infer_settings,
 )
-from restorecli.networks.grl.windows import AxisTiling, ByteCache
+from restorecli.networks.grl.windows import AxisTiling
 from restorecli.networks.layers import DIV2K_MEAN, Upsampler, conv1, conv3
 from restorecli.networks.network import Network
 

@@ -18,8 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from restorecli.networks.byte_cache import ByteCache
 from restorecli.networks.grl.bias import BiasTable, HankelBias, second_region
-from restorecli.networks.grl.windows import AxisTiling, ByteCache, WindowGroup, window_groups
+from restorecli.networks.grl.windows import AxisTiling, WindowGroup, window_groups
 
 ALIGNED = 8
 SHORTEST = 1e-12

@@ -14,9 +14,15 @@ from restorecli.photos.formats.page import Page
 from restorecli.photos.metadata import tiff_tags
 from restorecli.photos.raster import Samples
 
+try:
+    from isal import isal_zlib
+except ImportError:  # it is for Intel's and ARM's processors of 64 bits
+    isal_zlib = None  # type: ignore[assignment]
+
 _LARGEST_CLASSIC = 2**32 - 2**25  # bytes, uncompressed; offsets beyond need a BigTIFF
 _STRIP = 1 << 20  # bytes per strip, about
-_LEVEL = 1  # of libdeflate: the next one takes 1.3 to 1.6 times as long for 1 to 3 percent, or for none
+_LEVEL = 2  # of ISA-L: 1 takes a tenth less time for 1 to 2 percent more, 3 a tenth more for 1 percent less
+_SLOWER_LEVEL = 1  # of libdeflate: the next one takes 1.3 to 1.6 times as long for 1 to 3 percent or none
 _XMP, _IPTC, _RESOURCES = 700, 33723, 34377
 _BYTE, _UNDEFINED = 1, 7
 
@@ -32,7 +38,7 @@ def encode(pages: Sequence[Page], stream: BinaryIO) -> None:
         exif = None
     with writing(stream, exif, big_endian=big_endian, big=big) as writer:
         for page in pages:
-            _write_page(writer, page)
+            _write_page(writer, page, big_endian)
 
 
 @contextlib.contextmanager
@@ -52,13 +58,22 @@ def writing(
 
 def strip(samples: Samples, *, big_endian: bool) -> bytes:
     """Return rows×W×C samples as a strip of such a file: differences (TIFF 6.0, section 14), deflated."""
-    differences: Any = imagecodecs.delta_encode(np.ascontiguousarray(samples), axis=1)
+    differences: Any = np.empty_like(samples, order="C")
+    differences[:, 0] = samples[:, 0]
+    np.subtract(samples[:, 1:], samples[:, :-1], out=differences[:, 1:])
     if samples.itemsize == 2:
-        differences = differences.astype(">u2" if big_endian else "<u2")
-    return bytes(imagecodecs.deflate_encode(differences.tobytes(), level=_LEVEL))
+        differences = differences.astype(">u2" if big_endian else "<u2", copy=False)
+    if isal_zlib is not None:
+        return isal_zlib.compress(differences, _LEVEL)
+    return bytes(imagecodecs.deflate_encode(differences.tobytes(), level=_SLOWER_LEVEL))
 
 
-def _write_page(writer: tifffile.TiffWriter, page: Page) -> None:
+def _strips(samples: Samples, rows: int, *, big_endian: bool) -> Iterator[bytes]:
+    for start in range(0, len(samples), rows):
+        yield strip(samples[start : start + rows], big_endian=big_endian)
+
+
+def _write_page(writer: tifffile.TiffWriter, page: Page, big_endian: bool) -> None:
     height, width, channels = page.samples.shape
     gray = channels < 3
     rows = max(1, min(height, _STRIP // (width * channels * page.samples.itemsize)))
@@ -69,13 +84,15 @@ def _write_page(writer: tifffile.TiffWriter, page: Page) -> None:
     elif page.dpi is not None:
         options |= {"resolution": page.dpi, "resolutionunit": "INCH"}
     blocks = [(_XMP, _BYTE, page.xmp), (_IPTC, _UNDEFINED, page.iptc), (_RESOURCES, _BYTE, page.resources)]
+    shape = (height, width) if channels == 1 else page.samples.shape
     if page.spooled is not None:
         data: Any = page.spooled.strips()
         rows = page.spooled.rows
-        options |= {"shape": (height, width) if channels == 1 else page.samples.shape}
-        options |= {"dtype": page.samples.dtype}
-    else:
-        data = page.samples[:, :, 0] if channels == 1 else page.samples
+    elif page.samples.dtype.kind == "u":
+        data = _strips(page.samples, rows, big_endian=big_endian)
+    else:  # floats have a predictor of their own
+        data = page.samples.reshape(shape)
+    options |= {"shape": shape, "dtype": page.samples.dtype}
     options["extratags"] = [(tag, kind, len(data), data, True) for tag, kind, data in blocks if data]
     writer.write(
         data,
@@ -83,7 +100,7 @@ def _write_page(writer: tifffile.TiffWriter, page: Page) -> None:
         planarconfig=None if channels == 1 else "contig",
         extrasamples=["unassalpha"] if page.has_alpha else None,
         compression="zlib",
-        compressionargs={"level": _LEVEL},
+        compressionargs={"level": _SLOWER_LEVEL},
         predictor=True,
         rowsperstrip=rows,
         iccprofile=page.icc,

@@ -17,13 +17,14 @@ from torch import Tensor
 from benchmarks import reference_grl
 from restorecli.errors import CheckpointError
 from restorecli.networks import from_checkpoint, from_native
+from restorecli.networks.byte_cache import ByteCache
 from restorecli.networks.checkpoint import rename
+from restorecli.networks.derived import Derived
 from restorecli.networks.grl import attention as grl_attention
 from restorecli.networks.grl.bias import MASKED_LOGIT, HankelBias, PositionBias
 from restorecli.networks.grl.network import GRL, LAYOUT, pad_to_multiple
 from restorecli.networks.grl.windows import (
     AxisTiling,
-    ByteCache,
     axis_spans,
     relative_coordinates,
     window_groups,
@@ -510,7 +511,7 @@ def test_threads_share_a_network(mini: Parity, network: GRL) -> None:
     network.groups = ByteCache(1_000_000)
     for module in network.modules():
         if isinstance(module, PositionBias):
-            module._held = None
+            module._held = Derived()
     results: list[Tensor] = []
 
     def work() -> None:
