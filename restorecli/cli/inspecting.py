@@ -25,6 +25,7 @@ from restorecli.pipeline.speed import megapixels_per_second
 from restorecli.report.columns import GAP, Column, lines, terminal_width
 from restorecli.report.events import Event, FileFailed
 from restorecli.report.jsonl import as_line
+from restorecli.report.words import printable
 from restorecli.stages import request_for
 
 COLUMNS = (
@@ -205,4 +206,4 @@ def _reasons(rows: Sequence[Inspected], verbose: int) -> list[str]:
     """Return what was found and decided for each photo, where that was asked for."""
     if not verbose:
         return []
-    return ["", *(f"{row.input}: {', '.join(row.seen.found)}" for row in rows)]
+    return ["", *(printable(f"{row.input}: {', '.join(row.seen.found)}") for row in rows)]

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -135,9 +136,8 @@ class Page:
             "style": style,
             "list": "\n".join(self._list(shown, rest)),
         }
-        text = asset("page.html")
-        for name, value in words.items():
-            text = text.replace(f"{{{{{name}}}}}", value)
+        # In one pass: a name may look like a place for a word.
+        text = re.sub(r"\{\{(\w+)\}\}", lambda place: words[place[1]], asset("page.html"))
         return text, f"<script>{script}</script>\n</body>\n</html>\n"
 
     def _list(self, shown: list[Entry], rest: list[Entry]) -> Iterator[str]:

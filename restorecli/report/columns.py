@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from restorecli.report.words import printable
+
 GAP = 2
 
 
@@ -36,6 +38,7 @@ def lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int |
         Lines of at most ``width`` columns, as long as the columns of weight 0 fit; what was left out stands
         in the last one. Columns that are empty in every row are never shown.
     """
+    rows = [[printable(text) for text in row] for row in rows]
     shown = [index for index in range(len(columns)) if any(row[index] for row in rows)]
     missing = []
     while width is not None and _width(columns, rows, shown) > width:

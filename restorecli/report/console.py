@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from restorecli.report.events import Event, FileDone, FileFailed, FileSkipped, PageMade, PlanMade, RunSummary
 from restorecli.report.kinds import Kinds
-from restorecli.report.words import labelled
+from restorecli.report.words import labelled, printable
 
 STYLES = {
     "note": "cyan",
@@ -75,7 +75,7 @@ class ConsoleReporter:
         if self.current is None or done == 1 or self.current.total != total:
             self._end_tiles()
             self.current = tqdm(
-                total=total, unit="tile", desc=name[-32:], position=1, leave=False, file=sys.stderr
+                total=total, unit="tile", desc=printable(name[-32:]), position=1, leave=False, file=sys.stderr
             )
         self.current.update(done - self.current.n)
         if done == total:

@@ -8,6 +8,12 @@ from rich.console import Console
 from rich.text import Text
 
 _NARROWEST = 24  # columns of text; below that a terminal wraps by itself
+_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "\ufffd")
+
+
+def printable(text: str) -> str:
+    """Return ``text`` without what steers a terminal: the names of files may hold anything."""
+    return text.translate(_CONTROLS)
 
 
 def wrapped(console: Console, text: str, indent: int = 0) -> list[str]:
@@ -15,6 +21,7 @@ def wrapped(console: Console, text: str, indent: int = 0) -> list[str]:
 
     Words are never broken: a long path stays whole, so that it can be copied.
     """
+    text = printable(text)
     room = console.width - indent
     if not console.is_terminal or room < _NARROWEST:
         return [text]

@@ -1,4 +1,4 @@
-"""The page in a real browser: needs the extra `browser` and a Chromium on the machine."""
+"""The page in a real browser: skips where there is no Chromium."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from restorecli.comparison.entry import Told, make_entry
 from restorecli.comparison.page import Page
 from tests.comparison.scenes import noisy, save, scene
 
-api = pytest.importorskip("playwright.sync_api", reason="needs the extra browser")
+api = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra dev")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 NAME = "<img src=x onerror=alert(1)>.png"
 MARKUP = f"</script>{NAME}"
@@ -119,6 +119,13 @@ def test_at_100_percent_a_pixel_is_a_pixel(opened: Any) -> None:
     assert place.bounding_box()["width"] == 2 * natural[0]
     opened.keyboard.press("z")
     assert opened.get_by_role("button", name="Fit").get_attribute("aria-pressed") == "true"
+
+
+def test_a_stamp_is_enlarged_beyond_the_handle_of_the_divider(opened: Any) -> None:
+    opened.get_by_role("button", name="small.png").click()
+    assert opened.locator("#after").bounding_box()["width"] == 240
+    assert opened.locator("#scale").inner_text() == "300 %"
+    assert opened.locator("#picture").evaluate("image => image.classList.contains('pixels')")
 
 
 def test_a_zoomed_photo_is_moved_by_dragging_and_stays_in_view(opened: Any) -> None:

@@ -41,6 +41,18 @@ def test_what_stands_in_names_and_reasons_stays_text(tmp_path: Path) -> None:
     assert text.count("<script") == 2
 
 
+def test_words_that_look_like_places_of_the_page_stay_words(tmp_path: Path) -> None:
+    words = "{{list}} {{style}} {{title}} \\1"
+    page = Page(tmp_path / "p.html", 1, words)
+    page.add(entry(name=words))
+    page.write(words)
+    text = (tmp_path / "p.html").read_text()
+    assert (
+        text.count(words) == 5
+    )  # in the title twice, in the summary, as the photo's name and what it is titled
+    assert text.count("<style>") == 1 and text.count("<ol>") == 1
+
+
 def test_the_page_needs_nothing_from_elsewhere_and_runs_its_own_script_only(tmp_path: Path) -> None:
     page = Page(tmp_path / "p.html", 1, "title")
     page.add(entry())

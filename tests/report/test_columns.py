@@ -48,3 +48,8 @@ def test_a_row_is_a_line_that_fits_unless_what_must_be_shown_does_not(
     must = [[row[index] for row in rows] for index in (0, 4)]
     least = sum(max(map(len, (*texts, "model"))) + 2 for texts in must)
     assert all(len(line) <= max(width, least) for line in table)
+
+
+def test_what_would_steer_a_terminal_is_replaced() -> None:
+    made = lines((Column("photo"), Column("size")), [("a\x1b[2Jb\x7f", "1×1")], 80)
+    assert made[1] == "a\ufffd[2Jb\ufffd  1×1"

@@ -3,6 +3,7 @@
 const find = (id) => document.getElementById(id);
 const rows = [...document.querySelectorAll(".row")];
 const stage = find("stage"), picture = find("picture"), divider = find("divider");
+const SMALLEST = 240; // pixels of the screen: of a smaller photo the divider's handle would hide too much
 const ZOOMS = [0, 1, 2, 4]; // 0: the whole photo fits; else device pixels per pixel of the photo
 const state = { index: -1, photo: null, place: 0, zoom: 0, split: 0.5, x: 0, y: 0 };
 
@@ -61,7 +62,8 @@ function layout() {
   const ratio = devicePixelRatio || 1;
   const box = zoom ? photo.places[place].box : photo.view.box;
   const room = { width: stage.clientWidth, height: stage.clientHeight };
-  const scale = zoom ? zoom / ratio : Math.min(room.width / box.width, room.height / box.height, 1);
+  const most = Math.max(1, SMALLEST / Math.max(box.width, box.height));
+  const scale = zoom ? zoom / ratio : Math.min(room.width / box.width, room.height / box.height, most);
   const width = box.width * scale, height = box.height * scale;
   const along = (side, space, wanted) =>
     side <= space ? (space - side) / 2 : Math.min(0, Math.max(space - side, wanted));
@@ -79,7 +81,7 @@ function arrange() {
   picture.style.transform = `translate(${now.x}px, ${now.y}px)`;
   picture.style.width = `${now.width}px`;
   picture.style.height = `${now.height}px`;
-  picture.classList.toggle("pixels", state.zoom > 0);
+  picture.classList.toggle("pixels", state.zoom > 0 || now.scale > 1);
   stage.classList.toggle("pans", now.pans);
   const at = now.left + state.split * (now.right - now.left);
   find("after").style.clipPath = `inset(0 0 0 ${at - now.x}px)`;
