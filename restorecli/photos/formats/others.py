@@ -61,10 +61,11 @@ def decode(data: bytes, kind: str, name: str, frames: str = "") -> list[Raster]:
         except DECODE_ERRORS as error:
             raise UnreadableError(f"{name}: damaged BMP file: {_brief(error)}") from error
     with opened(data, name) as file:
-        count = _count(file, kind, name)
+        numbers = _frame_numbers(file, kind, name)
+        count = len(numbers)
         if count > 1 and not frames:
             raise _refused(count, name)
-        wanted = range(count if frames == "each" else 1)
+        wanted = numbers if frames == "each" else numbers[:1]
         try:
             rasters = [_frame_with_metadata(file, index, count > 1 and frames == "each") for index in wanted]
         except DECODE_ERRORS as error:
@@ -111,7 +112,7 @@ def still_metadata(data: bytes, kind: str, name: str) -> Mapping[str, Any]:
         UnsupportedError: it is an animation.
     """
     with opened(data, name) as file:
-        count = _count(file, kind, name)
+        count = len(_frame_numbers(file, kind, name))
         if count > 1:
             raise _refused(count, name)
         meta: Mapping[str, Any] = file.metadata(index=0, exclude_applied=True)
@@ -121,12 +122,15 @@ def still_metadata(data: bytes, kind: str, name: str) -> Mapping[str, Any]:
 def count_frames(data: bytes, kind: str, name: str) -> int:
     """How many frames a file has. `UnreadableError` where it is damaged."""
     with opened(data, name) as file:
-        return _count(file, kind, name)
+        return len(_frame_numbers(file, kind, name))
 
 
-def _count(file: Any, kind: str, name: str) -> int:
+def _frame_numbers(file: Any, kind: str, name: str) -> range:
+    """The numbers of the frames, without a PNG's picture for programs that show no animation."""
     try:
-        return int(file.properties(index=...).n_images or 1)
+        count = int(file.properties(index=...).n_images or 1)
+        hidden = kind == "png" and count > 1 and file.metadata(index=0).get("default_image")
+        return range(1 if hidden else 0, count)
     except DECODE_ERRORS as error:
         raise UnreadableError(f"{name}: damaged {kind} file: {_brief(error)}") from error
 

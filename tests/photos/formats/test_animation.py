@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
@@ -86,3 +87,20 @@ def test_stills_are_not_touched_by_the_option():
         document = read(buffer.getvalue(), frames=frames)
         assert not document.partial
         assert document.pages[0].metadata.duration is None
+
+
+def test_the_picture_for_programs_that_show_no_animation_is_no_frame(tmp_path):
+    buffer = io.BytesIO()
+    images = [Image.fromarray(frame) for frame in FRAMES]
+    images[0].save(
+        buffer, "PNG", save_all=True, default_image=True, append_images=images[1:], duration=[80, 120]
+    )
+    document = read(buffer.getvalue(), frames="each")
+    assert [page.metadata.duration for page in document.pages] == [80, 120]
+    assert np.array_equal(np.rint(document.pages[0].pixels * 255), FRAMES[1])
+    assert np.array_equal(np.rint(read(buffer.getvalue(), frames="first").pages[0].pixels * 255), FRAMES[1])
+
+
+def test_a_jpeg_xl_animation_is_refused_by_name():
+    with pytest.raises(UnsupportedError, match="animation of 3 frames"):
+        read(bytes(imagecodecs.jpegxl_encode(np.stack(FRAMES), lossless=True)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from restorecli.errors import PhotoError
+from restorecli.errors import PhotoError, UnreadableError
 from restorecli.photo import Depth
 from restorecli.photos.read import read, size
 
@@ -65,3 +65,11 @@ def test_pam_with_alpha():
 def test_damaged_files_are_refused_by_name(data):
     with pytest.raises(PhotoError, match="odd"):
         read(data, name="odd.ppm")
+
+
+def test_the_digits_of_a_plain_pbm_may_be_close_together():
+    data = b"P1\n# a comment\n8 2\n1 0 1 0 1 0 1 0\n0101#\n0101\n"
+    page = read(data).pages[0]
+    assert np.array_equal(page.pixels[:, :, 0], 1 - np.array([[1, 0] * 4, [0, 1] * 4]))
+    with pytest.raises(UnreadableError):
+        read(data[:-4])

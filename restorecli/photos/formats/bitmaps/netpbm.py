@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import re
 
 import numpy as np
 from netpbmfile import NetpbmFile
 
 from restorecli.errors import UnreadableError, UnsupportedError
 from restorecli.photos.formats.extent import Extent
-from restorecli.photos.raster import DECODE_ERRORS, Raster, from_interleaved
+from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples, from_interleaved
 
 _BLACK_IS_1 = ("P1", "P4")
+_COMMENT = re.compile(rb"#[^\n\r]*")
+_PLAIN_PBM = re.compile(rb"\s*P1\s+(\d+)\s+(\d+)\s+([01\s]+)")
 
 
 def _opened(data: bytes, name: str) -> NetpbmFile:
@@ -44,7 +47,7 @@ def decode(data: bytes, name: str) -> list[Raster]:
     """
     file = _opened(data, name)
     try:
-        samples = file.asarray()
+        samples = _ascii_bits(data) if file.magicnumber == "P1" else file.asarray()
     except DECODE_ERRORS as error:
         raise UnreadableError(f"{name}: damaged Netpbm file: cut short, or wrong samples") from error
     samples = samples.reshape(-1, file.height, file.width, file.depth)[0]
@@ -57,3 +60,13 @@ def decode(data: bytes, name: str) -> list[Raster]:
     peak = max(1, int(file.maxval))
     native = samples.astype(samples.dtype.newbyteorder("="))
     return [from_interleaved(np.minimum(native, peak), float(peak))]
+
+
+def _ascii_bits(data: bytes) -> Samples:
+    """The pixels of a plain PBM, H×W of bool; pbm(5) lets its digits stand with or without space between."""
+    found = _PLAIN_PBM.match(_COMMENT.sub(b"", data))
+    if found is None:
+        raise ValueError("no samples")
+    width, height = int(found[1]), int(found[2])
+    digits = b"".join(found[3].split())[: width * height]
+    return (np.frombuffer(digits, np.uint8) == ord("1")).reshape(height, width)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import imagecodecs
 import numpy as np
 
-from restorecli.errors import UnreadableError
+from restorecli.errors import UnreadableError, UnsupportedError
 from restorecli.photos.formats.boxed.boxes import boxes
 from restorecli.photos.raster import DECODE_ERRORS, Raster, from_interleaved
 
@@ -17,10 +17,15 @@ def decode(data: bytes, name: str) -> list[Raster]:
 
     Raises:
         UnreadableError: the file is damaged or cut short.
+        UnsupportedError: it is an animation.
     """
     try:
         # Kept as stored: a JPEG XL's orientation stands in its codestream, which libjxl applies by itself.
         samples = np.asarray(imagecodecs.jpegxl_decode(data))
+        if samples.ndim > 3:
+            raise UnsupportedError(
+                f"{name}: a JPEG XL animation of {len(samples)} frames", "extract one first"
+            )
         peak = 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype).max)
         raster = from_interleaved(samples, peak)
     except DECODE_ERRORS as error:
