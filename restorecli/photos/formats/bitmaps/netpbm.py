@@ -69,4 +69,5 @@ def _ascii_bits(data: bytes) -> Samples:
         raise ValueError("no samples")
     width, height = int(found[1]), int(found[2])
     digits = b"".join(found[3].split())[: width * height]
-    return (np.frombuffer(digits, np.uint8) == ord("1")).reshape(height, width)
+    bits: Samples = np.frombuffer(digits, np.uint8) == ord("1")
+    return bits.reshape(height, width)
