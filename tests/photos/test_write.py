@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
@@ -119,6 +120,19 @@ def test_float_tiff_keeps_what_lies_beyond_white(tmp_path):
     info = write([original], tmp_path / "a.tiff")
     assert info.format == "tiff"
     assert tifffile.imread(tmp_path / "a.tiff").ravel().tolist() == [-1, 0.5, 9]
+
+
+@pytest.mark.parametrize("depth", list(Depth))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_tiff_has_the_byte_order_of_its_exif_block(tmp_path, depth, channels):
+    block = b"MM\0*\0\0\0\x08" + struct.pack(">HHHIII", 1, 0x0110, 2, 5, 26, 0) + b"Model\0"
+    samples = photo(channels, metadata=Metadata(exif=block))
+    write([samples], tmp_path / "a.tiff", format="tiff", depth=depth)
+    assert (tmp_path / "a.tiff").read_bytes()[:2] == b"MM"
+    found = tifffile.imread(tmp_path / "a.tiff").reshape(samples.pixels.shape)
+    peak = {Depth.UINT8: 255, Depth.UINT16: 65535}.get(depth)
+    expected = samples.pixels if peak is None else rounded(samples.pixels, peak)
+    assert np.array_equal(found, expected)
 
 
 def test_jpeg_is_close_and_flattens_transparency_with_a_warning(tmp_path):

@@ -92,7 +92,8 @@ def _write_page(writer: tifffile.TiffWriter, page: Page, big_endian: bool) -> No
         data = _strips(page.samples, rows, big_endian=big_endian)
     else:  # floats have a predictor of their own
         data = page.samples.reshape(shape)
-    options |= {"shape": shape, "dtype": page.samples.dtype}
+    if page.samples.dtype.kind == "u":
+        options |= {"shape": shape, "dtype": page.samples.dtype}
     options["extratags"] = [(tag, kind, len(data), data, True) for tag, kind, data in blocks if data]
     writer.write(
         data,
