@@ -45,6 +45,8 @@ _HARMLESS = (
 _NO_END = "Premature end of JPEG file"
 _UNKNOWN_SAMPLING = "Could not determine subsampling"
 _END = b"\xff\xd9"
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
+_PADDING = 64  # bytes behind the end that nobody misses
 # Where the k-th coefficient of the file lies in the 8×8 block, row by row (ITU-T T.81, figure A.6):
 # diagonal by diagonal, downwards on the odd ones.
 _ZIGZAG = np.array(
@@ -65,6 +67,7 @@ class Header:
     xmp: bytes | None = None
     resources: bytes = b""
     comments: list[str] = field(default_factory=list)
+    has_further_pictures: bool = False
     left_out: list[str] = field(default_factory=list)  # segments that are not understood
     dpi: tuple[float, float] | None = None
     tables: dict[int, NDArray[np.uint16]] = field(default_factory=dict)
@@ -156,6 +159,7 @@ def _application_segment(header: Header, marker: int, body: bytes) -> None:
     elif marker == 0xE1 and body.startswith(_LONG_XMP):
         _warn(header, "the extended part of the XMP metadata was left out")
     elif marker == 0xE2 and body.startswith(b"MPF\x00"):
+        header.has_further_pictures = True
         _warn(header, "the file holds further pictures (a gain map, a depth map or a second view): left out")
     elif marker == 0xED and (resources := iptc.resources_of_segment(body)):
         header.resources += resources
@@ -195,7 +199,22 @@ def decode(data: bytes, name: str) -> list[Raster]:
     raster.text = tuple(("Comment", comment) for comment in header.comments)
     raster.quantisation = header.quantisation
     raster.warnings += header.warnings
+    behind = len(data) - _end(data)
+    if behind > _PADDING and data[-behind:].strip(b"\0") and not header.has_further_pictures:
+        raster.warnings.append(f"{behind} bytes of other data behind the picture were left out")
     return [raster]
+
+
+def _end(data: bytes) -> int:
+    """Where the picture ends: behind its end marker, or at the end of the data."""
+    at = 2
+    while found := _MARKER.search(data, at):
+        at = found.end()
+        if found[0] == _END:
+            return at
+        if found[0][1] not in _STANDALONE:
+            at += int.from_bytes(data[at : at + 2], "big")
+    return len(data)
 
 
 def _decode(data: bytes, header: Header, name: str) -> Raster:

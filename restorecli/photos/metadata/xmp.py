@@ -50,6 +50,7 @@ _MARKS: tuple[tuple[bytes, bytes, str], ...] = (
     (b"http://ns.google.com/photos/1.0/image/", rb"\w+", "a second picture"),
     (b"http://ns.google.com/photos/1.0/audio/", rb"\w+", "sound"),
     (b"http://ns.google.com/photos/dd/1.0/device/", rb"\w+", "a depth map"),
+    (b"http://ns.adobe.com/xmp/note/", rb"HasExtendedXMP", "an extended XMP packet"),
     (b"http://ns.xiaomi.com/photos/1.0/camera/", rb"XMPMeta", "further pictures or a video"),
     (b"http://ns.oplus.com/photos/1.0/camera/", rb"MotionPhoto\w*|OLivePhoto\w*", "a motion photo's video"),
 )
@@ -121,12 +122,16 @@ def for_size(packet: bytes, before: tuple[int, int], after: tuple[int, int]) -> 
     def subject(match: re.Match[bytes]) -> bytes:
         return _with_items(match[0], lambda values: scaled_place(values, across, down))
 
+    def boundary(match: re.Match[bytes]) -> bytes:
+        return _scaled_boundary(match[0], across, down)
+
     packet = _PANORAMA.sub(panorama, packet)
     packet = _WIDTH.sub(rb"\g<1>%d" % after[0], packet)
     packet = _HEIGHT.sub(rb"\g<1>%d" % after[1], packet)
     if before == after:
         return packet
-    for pattern, change in ((_AREA, scaled), (_DIMENSIONS, scaled), (_SUBJECT, subject)):
+    changes = ((_AREA, scaled), (_DIMENSIONS, scaled), (_BOUNDARY, boundary), (_SUBJECT, subject))
+    for pattern, change in changes:
         packet = pattern.sub(_tolerant(change), packet)
     return packet
 
@@ -215,3 +220,21 @@ def _turned_boundary(structure: bytes, orientation: int, size: tuple[int, int]) 
     if radius and not pixels and orientation >= 5:  # a share of the width, which is another one now
         structure = _replaced(structure, {b"rbRx": radius[0] * size[0] / size[1]})
     return structure
+
+
+def _scaled_boundary(structure: bytes, across: float, down: float) -> bytes:
+    """The same, in pixels, in a picture enlarged by two factors."""
+    if not re.search(rb"rbUnit" + _IS + rb"pixel", structure, re.IGNORECASE):
+        return structure
+    for names, factor in (((b"rbX", b"rbW", b"rbRx"), across), ((b"rbY", b"rbH"), down)):
+        for name in names:
+            structure = _multiplied(structure, name, factor)
+    return structure
+
+
+def _multiplied(structure: bytes, name: bytes, factor: float) -> bytes:
+    """Every field of a name, of which a polygon has several, by a factor and in whole pixels."""
+    return _field(name).sub(
+        lambda match: match[1] + _text(round(float(match[2]) * factor)),
+        structure,
+    )

@@ -122,3 +122,11 @@ def test_what_cameras_and_programs_noted_in_segments_of_their_own_is_warned_of_o
     warnings = read(whole[:2] + notes + whole[2:]).pages[0].warnings
     assert warnings == ("data of the camera or of another program was left out: APP1 FLIR, APP9 FLIR",)
     assert read(whole).pages[0].warnings == ()
+
+
+def test_data_behind_the_picture_are_warned_of(tmp_path):
+    whole = jpeg(progressive=True)
+    assert read(whole + bytes(500)).pages[0].warnings == ()
+    trailer = b"SEFH" + bytes(range(1, 200))
+    warnings = read(whole + trailer).pages[0].warnings
+    assert warnings == (f"{len(trailer)} bytes of other data behind the picture were left out",)

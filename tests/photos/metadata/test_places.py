@@ -119,6 +119,18 @@ def test_an_iptc_boundary_of_any_shape_is_turned():
     assert [field(done, name) for name in ("rbX", "rbY", "rbW", "rbH")] == pytest.approx([0.2, 0.6, 0.1, 0.3])
 
 
+def test_an_iptc_boundary_in_pixels_grows_with_the_picture():
+    box = b"<Iptc4xmpExt:RegionBoundary Iptc4xmpExt:rbX='10' Iptc4xmpExt:rbY='4' Iptc4xmpExt:rbW='6' Iptc4xmpExt:rbH='2' Iptc4xmpExt:rbUnit='pixel'/>"  # noqa: E501
+    done = xmp.for_size(box, (30, 20), (60, 60))
+    assert [field(done, name) for name in ("rbX", "rbY", "rbW", "rbH")] == [20, 12, 12, 6]
+    relative = box.replace(b"pixel", b"relative")
+    assert xmp.for_size(relative, (30, 20), (60, 60)) == relative
+    corner = b"<rdf:li i:rbX='%d' i:rbY='3'/>"
+    polygon = b"<i:RegionBoundary i:rbUnit='pixel'>" + corner % 5 + corner % 9 + b"</i:RegionBoundary>"
+    expected = polygon.replace(b"'5'", b"'10'").replace(b"'9'", b"'18'").replace(b"'3'", b"'9'")
+    assert xmp.for_size(polygon, (30, 20), (60, 60)) == expected
+
+
 def test_marks_of_a_video_and_a_gain_map_go_with_them(tmp_path):
     packet = (
         b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
