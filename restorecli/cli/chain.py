@@ -86,8 +86,9 @@ def _words(part: str, number: int) -> list[str]:
         lexer.escape = ""  # paths have backslashes
     try:
         return list(lexer)
-    except ValueError:
-        raise UsageError(f"step {number} of the run: a quote is not closed: {part}", EXAMPLE) from None
+    except ValueError as error:
+        wrong = "a quote is not closed" if "quot" in str(error) else "nothing stands behind the last \\"
+        raise UsageError(f"step {number} of the run: {wrong}: {part}", EXAMPLE) from None
 
 
 def _step(words: Sequence[str], number: int, sources: Sources) -> Step:

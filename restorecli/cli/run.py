@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from restorecli.cli.chain import ChainOptions, read_chain
+from restorecli.cli.chain import EXAMPLE, ChainOptions, read_chain
 from restorecli.cli.loading_line import loading
 from restorecli.cli.signature import with_options
 from restorecli.commands.auto import NOT_FOR_ALL
-from restorecli.commands.description import RunDescription
+from restorecli.commands.description import RunDescription, Step
 from restorecli.commands.options import SharedOptions
 from restorecli.configuration.keys import RUN, STEPS
 from restorecli.configuration.sources import Sources, sources_for
@@ -32,13 +32,26 @@ def run(chain: ChainOptions, shared: SharedOptions) -> None:
     sources = sources_for([chain.steps, *(shared.inputs or [])], shared.preset, shared.config)
     steps, shared = _sorted_out(chain.steps, shared, sources)
     if not shared.inputs and not shared.files_from:
+        if steps == chain.steps and Path(steps).exists():
+            raise UsageError(f"{steps} is no step but a file or folder: the steps are missing", EXAMPLE)
         raise UsageError("no files or folders are named", "name them behind the steps")
-    description = RunDescription(read_chain(steps, sources), shared)
+    description = RunDescription(_read(steps, chain.steps, sources), shared)
     found = begin(description)
     with loading(quiet=shared.quiet):
         from restorecli.cli.cluster.where import carry_out  # imports torch
 
     carry_out(description, found)
+
+
+def _read(steps: str, typed: str, sources: Sources) -> tuple[Step, ...]:
+    """Return the steps; what is wrong with those of a preset or a file is said with their place."""
+    try:
+        return read_chain(steps, sources)
+    except UsageError as error:
+        entry = sources.of(RUN).get(STEPS)
+        if entry is None or steps == typed:
+            raise
+        raise UsageError(f"{entry.place}: {error.message}", error.hint) from None
 
 
 def _sorted_out(first: str, shared: SharedOptions, sources: Sources) -> tuple[str, SharedOptions]:

@@ -83,7 +83,7 @@ def beside(inputs: Sequence[str]) -> Path | None:
         inputs: folders, files and globs; what does not exist counts for nothing.
 
     Raises:
-        UsageError: photos of several folders have several.
+        UsageError: photos of several folders have several, or what is called so is no file.
     """
     found: dict[str, Path] = {}
     for text in inputs:
@@ -96,6 +96,8 @@ def beside(inputs: Sequence[str]) -> Path | None:
         file = folder / NAME
         if file.is_file():
             found.setdefault(str(file.resolve()), file)
+        elif file.is_symlink() or file.exists():
+            raise UsageError(f"{file}: it is no file of defaults", "move it away, or add --config none")
     if len(found) > 1:
         names = " and ".join(str(path) for path in found.values())
         raise UsageError(f"the photos have several files of defaults: {names}", "choose one with --config")
@@ -146,7 +148,9 @@ def parse(text: str, name: str, *, came_with_photos: bool = False, lined: bool =
     try:
         whole = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(f"{name}: {_lowered(str(error))}", "texts stand in quotes: noise = 'real'") from None
+        quotes = "invalid value" in str(error).lower()
+        hint = "texts stand in quotes: noise = 'real'" if quotes else "write each table and each key once"
+        raise UsageError(f"{name}: {_lowered(str(error))}", hint) from None
     reader = _Reader(text.splitlines() if lined else [], name, came_with_photos)
     presets = reader.checked(whole.pop(PRESETS, {}), [PRESETS])
     made = {preset: reader.preset(preset, body) for preset, body in presets.items()}

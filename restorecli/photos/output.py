@@ -87,8 +87,12 @@ def understood(output: str | None, format: str) -> Named:
     """Return what ``output`` means, together with ``format``.
 
     Raises:
-        UsageError: it is a template that is wrong, or whose suffix is of another format.
+        UsageError: it is empty, or a template that is wrong, or whose suffix is of another format.
     """
+    if output == "":
+        raise UsageError("-o is empty", "name a folder; . is the one you are in")
+    if output is not None and output.startswith("~/"):
+        output = str(Path(output).expanduser())  # in quotes, as templates are, the shell leaves it
     if output is None or not is_template(output):
         return Named(output, None, format)
     template = read_template(output)

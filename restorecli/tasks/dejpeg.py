@@ -102,6 +102,8 @@ class Dejpeg:
             return Need(channels, self.quality, details={"quality": self.quality, "quality_source": "given"})
         if photo.format == "raw":
             return Need(channels, leave="it comes from camera RAW, not from a JPEG")
+        if photo.quantisation is not None and photo.quantisation.undone:
+            return Need(channels, leave="its artifacts are out already")
         estimate = _estimate(photo)
         if estimate is None:
             return Need(channels, leave="its pixels show no JPEG compression")

@@ -83,6 +83,7 @@ WRONG = {
     "denoise | dejpeg --tile 64": "step 2 (dejpeg): --tile applies to the whole run",
     "denoise photos/": "step 1 (denoise): photos/ is no option",
     "denoise 'sigma": "step 1 of the run: a quote is not closed",
+    "denoise \\": "step 1 of the run: nothing stands behind the last \\",
     "dejpeg | demosaic": "step 2: demosaic makes pictures of camera RAW, and can only come first",
 }
 
@@ -93,6 +94,24 @@ def test_what_is_wrong_with_a_step_is_said_with_its_place(steps: str, restore: R
     assert done.code == 2
     assert WRONG[steps] in done.err
     assert "hint: " in done.err
+
+
+def test_a_folder_in_the_place_of_the_steps_is_told_from_a_step(restore: Run, tmp_path: Path) -> None:
+    done = restore("run", tmp_path)
+    assert done.code == 2
+    assert "is no step but a file or folder: the steps are missing" in done.err
+    assert "no files or folders are named" in restore("run", "dejpeg").err
+
+
+def test_artifacts_are_taken_out_once(restore: Run, tmp_path: Path) -> None:
+    with Image.open(SAMPLES / "parrots.png") as opened:
+        opened.crop((100, 0, 196, 96)).save(tmp_path / "a.jpg", quality=20)
+    arguments = (tmp_path / "a.jpg", "-d", "cpu", "--fp32")
+    once, twice = tmp_path / "once.png", tmp_path / "twice.png"
+    assert restore("run", "dejpeg", *arguments, "-o", once).code == 0
+    done = restore("run", "dejpeg | dejpeg", *arguments, "-o", twice)
+    assert done.code == 0 and "its artifacts are out already" in done.err
+    assert np.array_equal(np.asarray(Image.open(once)), np.asarray(Image.open(twice)))
 
 
 def test_a_misspelt_step_or_option_is_answered_by_the_near_one(restore: Run) -> None:

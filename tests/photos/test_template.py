@@ -93,6 +93,15 @@ WRONG = {
 }
 
 
+def test_an_empty_name_is_refused_and_the_home_is_known(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make("a.png")
+    with pytest.raises(UsageError, match="-o is empty"):
+        check_output(find_inputs(["a.png"]), "")
+    monkeypatch.setenv("HOME", str(here / "home"))
+    monkeypatch.setenv("USERPROFILE", str(here / "home"))
+    assert plan(["a.png"], "~/out/{name}.{ext}").photos[0].target == here / "home" / "out" / "a.png"
+
+
 @pytest.mark.parametrize("output", WRONG)
 def test_a_wrong_template_is_refused_before_any_work(here: Path, output: str) -> None:
     make("a.png")

@@ -76,8 +76,9 @@ def converted(parameter: Any, context: Any, entry: Entry) -> Any:
     is_switch = bool(getattr(parameter, "is_flag", False))
     if is_switch or isinstance(value, bool):
         if not (is_switch and isinstance(value, bool)):
-            wanted = "true or false" if is_switch else "not true or false"
-            raise UsageError(f"{told(entry)} must be {wanted}", "without quotes" if is_switch else "")
+            if is_switch:
+                raise UsageError(f"{told(entry)} must be true or false", "without quotes")
+            raise UsageError(f"{told(entry)}: it is no switch", "give a number, or a text in quotes")
         return value
     text = f"{value:g}" if isinstance(value, float) else str(value)
     try:
@@ -88,4 +89,5 @@ def converted(parameter: Any, context: Any, entry: Entry) -> Any:
 
 def told(entry: Entry) -> str:
     """Return a value with its key and place, for messages."""
-    return f"{entry.place}: {entry.key} = {entry.value!r}"
+    value = repr(entry.value) if isinstance(entry.value, str) else str(entry.value)
+    return f"{entry.place}: {entry.key} = {value.lower() if isinstance(entry.value, bool) else value}"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +18,7 @@ from restorecli.commands.table import COMMANDS
 from restorecli.configuration.files import user_file
 from restorecli.configuration.keys import RUN, keys_of
 from restorecli.configuration.sources import sources_for
-from restorecli.errors import unknown_value
+from restorecli.errors import UsageError, unknown_value
 from restorecli.report.columns import Column, lines, terminal_width
 
 app = typer.Typer(help="Show defaults of your own: restore.toml and presets.", no_args_is_help=True)
@@ -71,6 +74,7 @@ def presets(
 
     Example: restore config presets
     """
+    _check_places(photos or [])
     known = sources_for(photos or []).presets.values()
     if as_json:
         described = [
@@ -103,6 +107,17 @@ def path() -> None:
     sys.stdout.write(f"{user_file()}\n")
 
 
+def _check_places(photos: Sequence[str]) -> None:
+    """Refuse photos that are not there: what lies beside them would be missed.
+
+    Raises:
+        UsageError: naming the first.
+    """
+    for name in photos:
+        if name != "-" and not glob.has_magic(name) and "://" not in name and not Path(name).exists():
+            raise UsageError(f"{name}: there is no such file or folder", "check the spelling")
+
+
 def _rows(root: Any, command: str, arguments: list[str]) -> list[tuple[str, Any, str]]:
     """Return option, value and origin of all that a file could set.
 
@@ -115,6 +130,7 @@ def _rows(root: Any, command: str, arguments: list[str]) -> list[tuple[str, Any,
     except PARSER_ERROR as error:
         raise from_parser(error, arguments) from None
     given = dict(context.params)
+    _check_places(given.get("inputs") or [])
     sources = sources_for(places(given), given.get("preset"), given.get("config"))
     whole = configured(command, context, given, sources)
     rows = []

@@ -77,7 +77,7 @@ WRONG = {
     "[denoise]\nstrength = 7\n": "line 2: strength = 7 is not between 0 and 2",
     "[denoise]\nstrength = 'lots'\n": "line 2: strength = 'lots' is not a number",
     "[denoise]\nnoise = 'rel'\n": "line 2: noise = 'rel': there is no such choice",
-    "[denoise]\nsigma = true\n": "line 2: sigma = True must be not true or false",
+    "[denoise]\nsigma = true\n": "line 2: sigma = true: it is no switch",
     "[all]\nstrip = 1\n": "line 2: strip = 1 must be true or false",
     "[all]\njpeg-quality = 200\n": "line 2: jpeg-quality = 200 is ",
     "[all]\nformat = 'jpgg'\n": "line 2: format = 'jpgg'",
@@ -95,6 +95,33 @@ def test_a_wrong_value_is_refused_with_file_line_and_key(text: str, photos: Path
     assert WRONG[text] in done.err
     assert "Traceback" not in done.err
     assert not (photos.parent / "photos_denoise").exists()
+
+
+def test_what_is_called_so_and_is_no_file_is_refused(photos: Path, restore: Run) -> None:
+    (photos / "restore.toml").mkdir()
+    done = restore("denoise", photos, "-n")
+    assert done.code == 2 and "restore.toml: it is no file of defaults" in done.err
+    assert restore("denoise", photos, "-n", "--config", "none").code == 0
+    (photos / "restore.toml").rmdir()
+    (photos / "restore.toml").symlink_to("nowhere")
+    assert "it is no file of defaults" in restore("denoise", photos, "-n").err
+
+
+def test_wrong_steps_of_a_file_are_named_with_their_place(photos: Path, restore: Run) -> None:
+    defaults(
+        photos, "[run]\nsteps = 'dejpeg | denoize'\n[presets.mine]\nrun = {steps = 'dejpeg | | upscale'}\n"
+    )
+    assert "restore.toml, line 2: step 2 of the run: there is no step denoize" in restore("run", photos).err
+    assert "line 4): step 2 of the run is empty" in restore("run", photos, "--preset", "mine").err
+    typed = restore("run", "denoize", photos).err
+    assert "error: step 1 of the run: there is no step denoize" in typed
+
+
+def test_photos_that_are_not_there_are_named(photos: Path, restore: Run) -> None:
+    for arguments in (("show", "denoise", photos / "nowhere"), ("presets", photos / "nowhere")):
+        done = restore("config", *arguments)
+        assert done.code == 2 and "there is no such file or folder" in done.err
+    assert restore("config", "show", "denoise", photos / "*.png").code == 0
 
 
 def test_other_commands_and_no_file_are_not_concerned(photos: Path, restore: Run) -> None:
