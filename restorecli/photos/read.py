@@ -288,7 +288,9 @@ def photo_of(raster: Raster, kind: str, name: str) -> Photo:
     pixels = coloured.pixels
     if raster.samples.dtype.kind == "f" and not np.isfinite(pixels).all():
         raster.warnings.append("not-a-number and infinite samples were replaced")
-        np.nan_to_num(pixels, copy=False)
+        finite = pixels[np.isfinite(pixels)]
+        high, low = (float(finite.max()), float(finite.min())) if finite.size else (1.0, 0.0)
+        np.nan_to_num(pixels, copy=False, posinf=max(1.0, high), neginf=min(0.0, low))
     carried = metadata.carried(raster, coloured, orientation)
     return Photo(
         pixels=_turned(pixels, orientation),

@@ -289,6 +289,22 @@ def test_pages_of_a_tiff_are_all_read_and_thumbnails_are_not():
     assert [(p.height, p.depth) for p in document.pages] == [(13, Depth.UINT8), (6, Depth.UINT16)]
 
 
+@pytest.mark.parametrize("options", [{"imagej": True}, {}], ids=["ImageJ", "tifffile"])
+def test_a_stack_behind_one_directory_is_refused_and_not_cut_down_to_a_picture(options):
+    for stack, count in ((np.zeros((6, 8, 9), np.uint8), 6), (np.zeros((4, 8, 9, 3), np.uint8), 4)):
+        buffer = io.BytesIO()
+        more = {} if options or count == 6 else {"photometric": "rgb"}
+        tifffile.imwrite(buffer, stack, truncate=True, **options, **more)
+        with pytest.raises(UnsupportedError, match=f"{count} pictures"):
+            read(buffer.getvalue())
+        buffer = io.BytesIO()
+        tifffile.imwrite(buffer, stack, **options, **more)
+        assert len(read(buffer.getvalue()).pages) == count
+        buffer = io.BytesIO()
+        tifffile.imwrite(buffer, stack[0], truncate=True, **options, **more)
+        assert len(read(buffer.getvalue()).pages) == 1
+
+
 def test_cmyk_jpeg_without_profile_uses_the_simple_formula():
     image = Image.fromarray(np.full((8, 8, 4), (0, 128, 255, 51), np.uint8), "CMYK")
     photo = page(saved(image, "JPEG", quality=100))
@@ -398,6 +414,7 @@ def test_wild_float_samples_become_finite():
     photo = page(tiff(samples))
     assert np.isfinite(photo.pixels).all()
     assert any("infinite" in text for text in photo.warnings)
+    assert np.isfinite(photo.pixels).all() and photo.pixels.max() < 100
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path):

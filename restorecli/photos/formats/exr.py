@@ -68,7 +68,8 @@ def decode(data: bytes, name: str) -> list[Raster]:
 
 def _channels(part: Any) -> tuple[Any, list[str], str | None] | None:
     """A part with the names of its colour or gray channels, and of alpha; None where it has none."""
-    names = set(part.channels)
+    # Whole numbers are names of objects and the like, no light.
+    names = {name for name, channel in part.channels.items() if channel.pixels.dtype.kind == "f"}
     for prefix in ("", *sorted({name.rpartition(".")[0] + "." for name in names if "." in name})):
         for wanted in (_COLOURS, _CHROMA, ("Y",)):
             full = [prefix + each for each in wanted]

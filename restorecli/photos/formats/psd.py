@@ -123,12 +123,21 @@ def _planes(data: bytes, header: Header, take: int) -> Samples:
     if header.bits == 1:
         cells = np.frombuffer(plain, np.uint8, size).reshape(take, header.height, row)
         return np.unpackbits(cells, axis=2)[:, :, : header.width]
+    if compression == _ZIP_PREDICTED and header.bits == 32:
+        plain = _whole_floats(plain, take * header.height, row)
     kind = {8: "u1", 16: ">u2", 32: ">f4"}[header.bits]
     planes = np.frombuffer(plain, kind, take * header.height * header.width)
     planes = planes.reshape(take, header.height, header.width)
     if compression == _ZIP_PREDICTED and header.bits < 32:
         return np.cumsum(planes, axis=2, dtype=planes.dtype.newbyteorder("="))
     return planes.astype(planes.dtype.newbyteorder("="))
+
+
+def _whole_floats(plain: bytes, rows: int, row: int) -> bytes:
+    """Rows of byte differences, with the first bytes of all samples before the second ones, as floats."""
+    cells = np.frombuffer(plain, np.uint8, rows * row).reshape(rows, row)
+    planes = np.cumsum(cells, axis=1, dtype=np.uint8).reshape(rows, 4, row // 4)
+    return planes.swapaxes(1, 2).tobytes()
 
 
 def _unpacked_rows(data: bytes, at: int, header: Header, take: int, row: int) -> bytes:

@@ -143,6 +143,7 @@ def decode(stream: BinaryIO, name: str) -> list[Raster]:
             pages = _pictures(file, chain)
             if not pages:
                 raise UnreadableError(f"{name}: damaged TIFF: there is no page")
+            _check_stack(pages[0], chain, name)
             rasters = [_decode_page(page, name) for page in pages]
     except DECODE_ERRORS as error:
         raise UnreadableError(f"{name}: damaged TIFF: {error}") from error
@@ -166,10 +167,23 @@ def check_whole(stream: BinaryIO, name: str) -> None:
         chain = follow(stream)
         stream.seek(0)
         with tifffile.TiffFile(stream) as file:
-            for page in _pictures(file, chain):
+            pages = _pictures(file, chain)
+            for page in pages:
                 check_page(page, name)
+            _check_stack(pages[0], chain, name)
     except DECODE_ERRORS as error:
         raise UnreadableError(f"{name}: damaged TIFF: {error}") from error
+
+
+def _check_stack(page: Any, chain: Chain, name: str) -> None:
+    """See that a stack has a directory for each of its pictures; else all but the first would be lost."""
+    samples = int(page.imagelength) * int(page.imagewidth) * int(page.samplesperpixel)
+    stated = microscopy.pictures_in(str(tag(page, _DESCRIPTION, "")), samples)
+    if stated > chain.count == 1:
+        raise UnsupportedError(
+            f"{name}: a TIFF stack of {stated} pictures behind one directory",
+            "save it as a TIFF of several pages",
+        )
 
 
 def check_page(page: Any, name: str) -> None:

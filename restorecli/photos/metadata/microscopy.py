@@ -5,17 +5,32 @@ Sources: ImageJ's TiffEncoder (calibration in XResolution and YResolution), the 
 
 from __future__ import annotations
 
+import math
 import re
 
 from restorecli.photos.metadata.exif import Block
 
 _DESCRIPTION = 0x010E
+_IMAGES = re.compile(r"^images=(\d{1,9})$", re.MULTILINE)
+_SHAPE = re.compile(r'\{"shape": \[([\d, ]{1,200})\]')
 _OME = re.compile(rb"\b(SizeX|SizeY|PhysicalSizeX|PhysicalSizeY)=\"([^\"]*)\"")
 
 
 def is_measured(description: str) -> bool:
     """Whether a TIFF's resolution tags are pixels per unit of what is seen, by its description."""
     return description.startswith("ImageJ=") or "<OME " in description[:4096]
+
+
+def pictures_in(description: str, samples: int) -> int:
+    """How many pictures of so many samples a TIFF of ImageJ or tifffile says to hold; 1 without a word of it.
+
+    Both write one directory for a whole stack where it would not fit into 4 GiB otherwise, or where asked to.
+    """
+    if description.startswith("ImageJ="):
+        found = _IMAGES.search(description)
+        return int(found[1]) if found else 1
+    shape = _SHAPE.match(description) if '"truncated": true' in description else None
+    return math.prod(int(side) for side in shape[1].split(",")) // max(1, samples) if shape else 1
 
 
 def rescaled(exif: bytes, size: tuple[int, int], across: float, down: float) -> bytes:

@@ -75,6 +75,14 @@ def test_primaries_of_the_file_count_and_those_written_are_named(tmp_path):
     assert np.allclose(found, LIGHT, rtol=5e-3, atol=1e-3)
 
 
+def test_whole_numbers_are_no_light(tmp_path):
+    identities = np.arange(48, dtype=np.uint32).reshape(6, 8)
+    header = {"type": OpenEXR.scanlineimage}
+    OpenEXR.File(header, dict.fromkeys("RGB", identities)).write(str(tmp_path / "a.exr"))
+    with pytest.raises(UnsupportedError):
+        read(tmp_path / "a.exr")
+
+
 def test_what_is_no_picture_and_what_is_damaged(tmp_path):
     path = exr(tmp_path / "z.exr", {"Z": LIGHT[:, :, 0]})
     with pytest.raises(UnsupportedError, match="without colour"):

@@ -42,6 +42,13 @@ def psd(
         packed = [bytes(imagecodecs.packbits_encode(row)) for row in rows]
         form = ">I" if large else ">H"
         data = b"\0\1" + b"".join(struct.pack(form, len(row)) for row in packed) + b"".join(packed)
+    elif packing == "predicted":
+        if bits == 32:  # as in TIFF
+            differences = imagecodecs.floatpred_encode(planes, axis=-1)
+        else:
+            differences = imagecodecs.delta_encode(planes.astype(planes.dtype.newbyteorder("=")), axis=-1)
+            differences = differences.astype(planes.dtype)
+        data = b"\0\3" + zlib.compress(np.ascontiguousarray(differences).tobytes())
     elif packing == "zip":
         data = b"\0\2" + zlib.compress(b"".join(rows))
     else:
@@ -57,7 +64,7 @@ def page(data: bytes):
 
 
 @pytest.mark.parametrize("large", [False, True])
-@pytest.mark.parametrize("packing", ["raw", "rle", "zip"])
+@pytest.mark.parametrize("packing", ["raw", "rle", "zip", "predicted"])
 @pytest.mark.parametrize(("kind", "bits"), [("u1", 8), (">u2", 16), (">f4", 32)])
 @pytest.mark.parametrize(("mode", "channels"), [(GRAY, 1), (RGB, 3)])
 def test_samples_of_every_depth_and_packing(kind, bits, mode, channels, packing, large):
