@@ -7,13 +7,30 @@ an array; `Restorer.restore` says what that means exactly. Errors are those of `
 from __future__ import annotations
 
 import os
-from typing import Any, Literal, TypedDict, Unpack, overload
+from collections.abc import Callable
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypedDict, Unpack, cast, overload
 
 from restorecli.library.pictures import Array, Picture
 from restorecli.library.restorer import Restorer
 
 PathLike = str | os.PathLike[str]
 Auto = Literal["auto"]
+Own = ParamSpec("Own")
+
+
+class Function(Protocol[Own]):
+    """What every function here takes and gives: an array for a path, else what it was given."""
+
+    @overload
+    def __call__(self, image: PathLike, /, *args: Own.args, **options: Own.kwargs) -> Array: ...
+
+    @overload
+    def __call__(self, image: Picture, /, *args: Own.args, **options: Own.kwargs) -> Picture: ...
+
+
+def for_pictures(function: Callable[Concatenate[Any, Own], Any]) -> Function[Own]:
+    """Give a function the types of `Function`; it stays as it is."""
+    return cast(Function[Own], function)
 
 
 class Machine(TypedDict, total=False):
@@ -38,28 +55,10 @@ class Options(Machine, total=False):
     weights: PathLike | None
 
 
-@overload
-def upscale(
-    image: PathLike,
-    scale: float = ...,
-    *,
-    degradation: Literal["bicubic", "real"] | None = ...,
-    **options: Unpack[Options],
-) -> Array: ...
-
-
-@overload
-def upscale(
-    image: Picture,
-    scale: float = ...,
-    *,
-    degradation: Literal["bicubic", "real"] | None = ...,
-    **options: Unpack[Options],
-) -> Picture: ...
-
-
+@for_pictures
 def upscale(
     image: Any,
+    /,
     scale: float = 4,
     *,
     degradation: Literal["bicubic", "real"] | None = None,
@@ -80,30 +79,10 @@ def upscale(
     return restorer(image)
 
 
-@overload
-def denoise(
-    image: PathLike,
-    *,
-    strength: float = ...,
-    noise: Literal["auto", "gaussian", "real"] = ...,
-    sigma: float | Auto = ...,
-    **options: Unpack[Options],
-) -> Array: ...
-
-
-@overload
-def denoise(
-    image: Picture,
-    *,
-    strength: float = ...,
-    noise: Literal["auto", "gaussian", "real"] = ...,
-    sigma: float | Auto = ...,
-    **options: Unpack[Options],
-) -> Picture: ...
-
-
+@for_pictures
 def denoise(
     image: Any,
+    /,
     *,
     strength: float = 1.0,
     noise: Literal["auto", "gaussian", "real"] = "auto",
@@ -126,26 +105,10 @@ def denoise(
     return restorer(image)
 
 
-@overload
-def dejpeg(
-    image: PathLike,
-    *,
-    quality: float | Auto = ...,
-    **options: Unpack[Options],
-) -> Array: ...
-
-
-@overload
-def dejpeg(
-    image: Picture,
-    *,
-    quality: float | Auto = ...,
-    **options: Unpack[Options],
-) -> Picture: ...
-
-
+@for_pictures
 def dejpeg(
     image: Any,
+    /,
     *,
     quality: float | Auto = "auto",
     **options: Unpack[Options],
@@ -164,38 +127,10 @@ def dejpeg(
     return restorer(image)
 
 
-@overload
-def demosaic(
-    image: PathLike,
-    *,
-    pattern: str = ...,
-    white_balance: Literal["camera", "auto", "daylight", "none"] = ...,
-    color_space: Literal["srgb", "display-p3", "prophoto", "camera", "linear"] = ...,
-    highlights: Literal["clip", "blend"] = ...,
-    exposure: float = ...,
-    denoise: float | Literal["auto", "off"] = ...,
-    hot_pixels: bool = ...,
-    **options: Unpack[Options],
-) -> Array: ...
-
-
-@overload
-def demosaic(
-    image: Picture,
-    *,
-    pattern: str = ...,
-    white_balance: Literal["camera", "auto", "daylight", "none"] = ...,
-    color_space: Literal["srgb", "display-p3", "prophoto", "camera", "linear"] = ...,
-    highlights: Literal["clip", "blend"] = ...,
-    exposure: float = ...,
-    denoise: float | Literal["auto", "off"] = ...,
-    hot_pixels: bool = ...,
-    **options: Unpack[Options],
-) -> Picture: ...
-
-
+@for_pictures
 def demosaic(
     image: Any,
+    /,
     *,
     pattern: str = "auto",
     white_balance: Literal["camera", "auto", "daylight", "none"] = "camera",
@@ -236,26 +171,10 @@ def demosaic(
     return restorer(image)
 
 
-@overload
-def auto(
-    image: PathLike,
-    *,
-    upscale: float | Literal["off"] = ...,
-    **options: Unpack[Machine],
-) -> Array: ...
-
-
-@overload
-def auto(
-    image: Picture,
-    *,
-    upscale: float | Literal["off"] = ...,
-    **options: Unpack[Machine],
-) -> Picture: ...
-
-
+@for_pictures
 def auto(
     image: Any,
+    /,
     *,
     upscale: float | Literal["off"] = "off",
     **options: Unpack[Machine],
@@ -274,26 +193,10 @@ def auto(
     return restorer(image)
 
 
-@overload
-def deblur(
-    image: PathLike,
-    *,
-    blur: Literal["motion", "realblur-j", "realblur-r", "defocus"] = ...,
-    **options: Unpack[Options],
-) -> Array: ...
-
-
-@overload
-def deblur(
-    image: Picture,
-    *,
-    blur: Literal["motion", "realblur-j", "realblur-r", "defocus"] = ...,
-    **options: Unpack[Options],
-) -> Picture: ...
-
-
+@for_pictures
 def deblur(
     image: Any,
+    /,
     *,
     blur: Literal["motion", "realblur-j", "realblur-r", "defocus"] = "motion",
     **options: Unpack[Options],
@@ -312,26 +215,10 @@ def deblur(
     return restorer(image)
 
 
-@overload
-def enhance(
-    image: PathLike,
-    *,
-    style: Literal["low-light", "light", "retouch"] = ...,
-    **options: Unpack[Options],
-) -> Array: ...
-
-
-@overload
-def enhance(
-    image: Picture,
-    *,
-    style: Literal["low-light", "light", "retouch"] = ...,
-    **options: Unpack[Options],
-) -> Picture: ...
-
-
+@for_pictures
 def enhance(
     image: Any,
+    /,
     *,
     style: Literal["low-light", "light", "retouch"] = "low-light",
     **options: Unpack[Options],

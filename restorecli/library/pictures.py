@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from restorecli.errors import UnsupportedError
+from restorecli.errors import UnreadableError, UnsupportedError
 from restorecli.photo import Photo
 from restorecli.photos.formats.encode import prepare
 from restorecli.photos.formats.table import kept_format, nearest_depth
@@ -28,6 +28,8 @@ Picture = TypeVar("Picture", Array, "PillowImage", "Tensor")
 ARRAY = "an array"
 _PEAKS = {"uint8": 255.0, "uint16": 65535.0}
 _PILLOW = {"1": "L", "L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA", "I;16": "I;16"}
+_MOSTLY_BEYOND = 1.5
+"""Median of floats from which on they are taken for samples of 0–255: a network would see white alone."""
 _KEPT = ("icc_profile", "dpi", "exif")
 HINT = "give uint8, uint16 or floating-point numbers in 0–1"
 
@@ -92,6 +94,8 @@ def _of_array(
     if kind.name not in _PEAKS and kind.kind != "f":
         raise UnsupportedError(f"{ARRAY} of {kind.name} is no picture", HINT)
     samples = array.astype(np.float32) if kind.kind == "f" else array
+    if kind.kind == "f" and np.median(samples) > _MOSTLY_BEYOND:
+        raise UnsupportedError(f"{ARRAY} of {kind.name} most of which lies above 1", f"divide it: {HINT}")
     raster = from_interleaved(samples, _PEAKS.get(kind.name, 1.0), icc=icc)
     # A TIFF holds every depth, gray and transparency.
     photo = photo_of(raster, "tiff", ARRAY)
@@ -119,13 +123,27 @@ def _of_pillow(image: PillowImage) -> Given:
         made.info.update({name: image.info[name] for name in _KEPT if name in image.info})
         return made
 
-    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+    try:
+        pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+    ) as error:  # it was opened only, and its file is closed or damaged
+        raise UnreadableError(f"an image cannot be read: {error}") from error
     return _of_array(pixels, back, image.copy, icc=image.info.get("icc_profile"))
 
 
 def _of_tensor(tensor: Tensor) -> Given:
     import torch
 
+    shape = "×".join(map(str, tensor.shape))
+    if tensor.ndim not in (2, 3) or (tensor.ndim == 3 and tensor.shape[0] not in (1, 2, 3, 4)):
+        raise UnsupportedError(
+            f"a tensor of {shape} is no picture", "give H×W, C×H×W or N×C×H×W; permute(2, 0, 1) of H×W×C"
+        )
+    if tensor.layout != torch.strided or tensor.is_meta:
+        raise UnsupportedError(f"a tensor of {shape} without its samples", "give a dense one: to_dense()")
     held = tensor.detach().cpu()
     held = held.float() if held.is_floating_point() else held
     array = held.numpy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import numbers
 import os
 import warnings
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from restorecli.commands.description import RunDescription
 from restorecli.commands.options import SharedOptions
 from restorecli.commands.table import command_options
-from restorecli.errors import UnsupportedError
+from restorecli.errors import UnsupportedError, UsageError
 from restorecli.library.pictures import Array, Picture, as_given, given, samples_of
 from restorecli.photo import Photo
 from restorecli.photos.read import read
@@ -112,8 +113,11 @@ class Restorer:
     def __call__(self, image: Picture) -> Picture: ...
 
     def __call__(self, image: Any) -> Any:
-        """Restore a picture: `restore` without what was found."""
-        return self.restore(image).image
+        """Restore a picture: `restore` without what was found; its warnings are `RestoreWarning`."""
+        found = self.restore(image)
+        for text in found.warnings:
+            _warn(text)
+        return found.image
 
     @overload
     def restore(self, image: str | os.PathLike[str]) -> Restored[Array]: ...
@@ -197,18 +201,41 @@ def _shared(values: Mapping[str, Any]) -> SharedOptions:
 
 
 def _like(usual: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values as options have them: text where the usual value is text."""
-    return {
-        name: _as_text(value) if isinstance(usual.get(name), str) else value for name, value in values.items()
-    }
+    """Values as options have them, by what they usually are; others refuse names that are none.
+
+    Raises:
+        UsageError: a value is of another kind.
+    """
+    return {name: _alike(name, usual.get(name), value) for name, value in values.items()}
+
+
+def _alike(name: str, usual: object, value: Any) -> object:
+    if isinstance(usual, bool):
+        return _of_kind(name, value, isinstance(value, bool), "True or False")
+    if isinstance(usual, str):
+        text = str(value) if name == "device" and value is not None else _as_text(value)
+        return _of_kind(name, text, isinstance(text, str), "a text or a number")
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if isinstance(usual, int):
+        whole = _of_kind(name, value, is_number and float(value).is_integer(), "a whole number")
+        return int(whole)
+    if isinstance(usual, float):
+        return float(_of_kind(name, value, is_number, "a number"))
+    return _of_kind(name, value, value is None or isinstance(value, str | os.PathLike), "a text")
+
+
+def _of_kind(name: str, value: Any, fits: bool, wanted: str) -> Any:
+    if not fits:
+        raise UsageError(f"{name}={value!r} is not {wanted}", "the names and values are those of the command")
+    return value
 
 
 def _as_text(value: object) -> object:
     """A number or a switch as the command line has it."""
     if isinstance(value, bool):
         return "on" if value else "off"
-    return f"{value:.12g}" if isinstance(value, (int, float)) else value
+    return f"{float(value):.12g}" if isinstance(value, numbers.Real) else value
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, RestoreWarning, stacklevel=2)
+    warnings.warn(text, RestoreWarning, stacklevel=3)

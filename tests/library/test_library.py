@@ -187,11 +187,64 @@ def test_a_run_of_several_steps(denoiser: restorecli.Restorer) -> None:
         ([1, 2, 3], "list is no picture"),
         (Image.new("CMYK", (4, 4)), "mode CMYK"),
         (torch.zeros(0, 3, 4, 4), "batch of no pictures"),
+        (torch.zeros(1, 1, 3, 4, 4), "a tensor of 1×1×3×4×4 is no picture"),
+        (torch.zeros(48, 64, 3), "a tensor of 48×64×3 is no picture"),
+        (torch.zeros(3, 4, 4).to_sparse(), "without its samples"),
+        (torch.zeros(3, 4, 4, device="meta"), "without its samples"),
+        (NOISY.astype(np.float32), "most of which lies above 1"),
+        (NOISY[None], "an array of 1×48×64×3"),
+        (NOISY[0, 0], "an array of 3 "),
     ],
 )
 def test_what_is_no_picture_is_refused(picture: Any, message: str, denoiser: restorecli.Restorer) -> None:
     with pytest.raises(UnsupportedError, match=message):
         denoiser(picture)
+
+
+def test_a_closed_pillow_image_is_refused(tmp_path: Path, denoiser: restorecli.Restorer) -> None:
+    Image.fromarray(NOISY).save(tmp_path / "a.png")
+    opened = Image.open(tmp_path / "a.png")
+    opened.close()
+    with pytest.raises(UnreadableError, match="an image cannot be read"):
+        denoiser(opened)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        np.asfortranarray(NOISY),
+        np.pad(NOISY, ((0, 0), (0, 0), (2, 2)))[..., 2:5],
+        NOISY[::-1, ::-1, ::-1].copy()[::-1, ::-1, ::-1],
+        np.dstack([NOISY, NOISY]).reshape(48, 64, 2, 3)[:, :, 0],
+    ],
+    ids=["fortran", "strided", "negative strides", "every second"],
+)
+def test_how_an_array_lies_in_memory_makes_no_difference(
+    view: np.ndarray[Any, Any], denoiser: restorecli.Restorer
+) -> None:
+    view.setflags(write=False)
+    assert np.array_equal(view, NOISY)
+    result = denoiser(view)
+    assert np.array_equal(result, denoiser(NOISY))
+    assert result.flags.c_contiguous and result.flags.writeable
+
+
+def test_the_order_of_bytes_comes_back(denoiser: restorecli.Restorer) -> None:
+    deep = NOISY.astype(np.uint16) * 257
+    swapped = denoiser(deep.astype(">u2"))
+    assert swapped.dtype == np.dtype(">u2") and np.array_equal(swapped, denoiser(deep))
+
+
+def test_samples_that_are_no_numbers_are_replaced_and_said(denoiser: restorecli.Restorer) -> None:
+    picture = NOISY.astype(np.float32) / 255
+    picture[3, 3] = np.nan
+    with pytest.warns(restorecli.RestoreWarning, match="not-a-number"):
+        assert np.isfinite(denoiser(picture)).all()
+
+
+def test_gradients_stay_outside(denoiser: restorecli.Restorer) -> None:
+    picture = torch.from_numpy(NOISY).permute(2, 0, 1).float().div(255).requires_grad_()
+    assert not denoiser(picture).requires_grad and picture.grad is None
 
 
 def test_a_missing_file_and_several_pages_are_refused(tmp_path: Path, denoiser: restorecli.Restorer) -> None:
@@ -213,6 +266,15 @@ def test_a_missing_file_and_several_pages_are_refused(tmp_path: Path, denoiser: 
         ("denoise", {"model": "nobody"}, UsageError),
         ("auto", {"model": "nlsn"}, UsageError),
         ("upscale", {"scale": 1}, UsageError),
+        ("upscale", {"scale": "2"}, UsageError),
+        ("upscale", {"scale": float("nan")}, UsageError),
+        ("denoise", {"sigma": None}, UsageError),
+        ("denoise", {"strength": "0.5"}, UsageError),
+        ("denoise", {"strength": True}, UsageError),
+        ("denoise", {"seed": "x"}, UsageError),
+        ("denoise", {"seed": 1.5}, UsageError),
+        ("denoise", {"model": 3}, UsageError),
+        ("denoise", {"self_ensemble": "yes"}, UsageError),
     ],
 )
 def test_bad_options_are_errors_of_the_package(command: str, options: dict[str, Any], error: type) -> None:
@@ -224,6 +286,14 @@ def test_numbers_and_switches_are_taken_as_such(tmp_path: Path) -> None:
     made = restorecli.Restorer("denoise", sigma=25, tile=64, **ON)
     assert made.description.recorded()["sigma"] == "25" and made.description.shared.tile == "64"
     assert np.array_equal(made(NOISY), restorecli.denoise(NOISY, sigma=25.0, tile=64, **ON))
+
+
+def test_numbers_of_numpy_and_devices_of_torch_are_taken() -> None:
+    options = {"sigma": np.float32(25), "tile": np.int64(64), "seed": np.int8(3), "strength": np.float64(0.5)}
+    made = restorecli.Restorer("denoise", **options, device=torch.device("cpu"), precision="fp32")
+    shared = made.description.shared
+    assert (shared.tile, shared.seed, shared.device) == ("64", 3, "cpu")
+    assert made.description.recorded()["sigma"] == "25"
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
