@@ -75,7 +75,8 @@ def encode(page: Page, stream: BinaryIO) -> None:
     assert raw is not None
     height, width, _ = page.samples.shape
     block = None if page.exif is None else _oriented(page.exif, raw.orientation)
-    with tiff_write.writing(stream, block, big_endian=bool(block and block[:1] == b"M")) as writer:
+    big_endian = bool(block and block[:1] == b"M")
+    with tiff_write.writing(stream, block, page.warnings, big_endian=big_endian) as writer:
         writer.write(
             page.samples,
             photometric=_LINEAR_RAW,

@@ -36,24 +36,31 @@ def encode(pages: Sequence[Page], stream: BinaryIO) -> None:
     if exif and big:
         pages[0].warnings.append("a BigTIFF does not get the EXIF data: left out")
         exif = None
-    with writing(stream, exif, big_endian=big_endian, big=big) as writer:
+    with writing(stream, exif, pages[0].warnings, big_endian=big_endian, big=big) as writer:
         for page in pages:
             _write_page(writer, page, big_endian)
 
 
 @contextlib.contextmanager
 def writing(
-    stream: BinaryIO, exif: bytes | None, *, big_endian: bool, big: bool = False
+    stream: BinaryIO, exif: bytes | None, warnings: list[str], *, big_endian: bool, big: bool = False
 ) -> Iterator[tifffile.TiffWriter]:
-    """Write a TIFF file, whose first page has the tags of an EXIF block of the same byte order."""
-    if exif:
-        tiff_tags.begin(stream, exif)
+    """Write a TIFF file, whose first page has the tags of an EXIF block; a broken block is warned of."""
+    try:
+        if exif:
+            tiff_tags.begin(stream, exif, big_endian=big_endian)
+    except ValueError as error:
+        warnings.append(f"the EXIF data could not be written: {error}")
+        exif = None
     order: Any = ">" if big_endian else "<"
     append: Any = "force" if exif else False
     with tifffile.TiffWriter(stream, bigtiff=big, byteorder=order, append=append) as writer:
         yield writer
-    if exif:
-        tiff_tags.adopt(stream, exif)
+    try:
+        if exif:
+            tiff_tags.adopt(stream, exif)
+    except ValueError as error:
+        warnings.append(f"the EXIF data could not be written: {error}")
 
 
 def strip(samples: Samples, *, big_endian: bool) -> bytes:

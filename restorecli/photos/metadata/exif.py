@@ -5,6 +5,7 @@ A block is a small TIFF file: header, IFD0, and the directories and values that 
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from restorecli.photos.metadata.regions import scaled_place, turned_place
 ORIENTATION = 0x0112
 SOFTWARE = 0x0131
 _EXIF_IFD = 0x8769
+_POINTERS = frozenset((_EXIF_IFD, 0x8825, 0xA005))  # and GPS, interoperability
+_MOST_DIRECTORIES = 8  # in one block; more is damage
 _THUMBNAIL_AT, _THUMBNAIL_LENGTH = 0x0201, 0x0202
 _PLACES = frozenset((0x9214, 0xA214))  # SubjectArea, SubjectLocation
 _FOCAL_PLANE = (0xA20E, 0xA20F)  # pixels of the picture per unit of the sensor, across and down
@@ -124,6 +127,17 @@ class Block:
         else:
             struct.pack_into(self.order + ("H" if entry.type == 3 else "I"), self.data, entry.value_at, value)
 
+    def keep_sound(self, ifd: int) -> None:
+        """Take entries that `entries` leaves out from the directory at `ifd`; nothing else moves.
+
+        What lies outside the block now would be other data in the file that the block is written into.
+        """
+        sound = b"".join(self.data[entry.at : entry.at + 12] for entry in self.entries(ifd))
+        if len(sound) // 12 < self._number("H", ifd):
+            table = struct.pack(self.order + "H", len(sound) // 12) + sound
+            table += struct.pack(self.order + "I", self.next_ifd(ifd))
+            self.data[ifd : ifd + len(table)] = table
+
     def rewrite_first(self, changes: dict[int, tuple[int, int, bytes] | None]) -> None:
         """Put a new IFD0 behind everything else.
 
@@ -168,6 +182,9 @@ def upright(exif: bytes, size: tuple[int, int] | None = None, turn: int = 1) -> 
         ValueError: the block is broken.
     """
     block = Block(exif)
+    for inner in _inner_directories(block):
+        with contextlib.suppress(ValueError):
+            block.keep_sound(inner)
     entry = block.find(block.first, ORIENTATION)
     if entry is not None:
         block.put_integer(entry, 1)
@@ -294,6 +311,16 @@ def resolution(exif: bytes) -> tuple[float, float] | None:
     except (KeyError, ValueError, ZeroDivisionError, struct.error):
         return None
     return (values[0], values[1]) if unit in (2, 3) and min(values) > 0 else None
+
+
+def _inner_directories(block: Block) -> list[int]:
+    """Where the directories inside IFD0 and inside those lie, as far as they can be found."""
+    found = [block.first]
+    for ifd in found:
+        with contextlib.suppress(ValueError):
+            inner = (block.integer(entry) for entry in block.entries(ifd) if entry.tag in _POINTERS)
+            found += [at for at in inner if at not in found][: _MOST_DIRECTORIES - len(found)]
+    return found[1:]
 
 
 def _directories(block: Block) -> Iterator[int]:

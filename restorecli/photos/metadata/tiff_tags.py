@@ -181,13 +181,16 @@ def extract(stream: BinaryIO, wanted: Callable[[int, int], bool] = _any) -> tupl
     return head + _moved(source, kept, 8, wanted), without_notes
 
 
-def begin(stream: BinaryIO, block: bytes) -> None:
+def begin(stream: BinaryIO, block: bytes, *, big_endian: bool) -> None:
     """Begin a TIFF file with an EXIF block, so that all offsets in it stay true, those in maker notes too.
 
-    The file has no page yet; `adopt` makes the tags those of the first one. `ValueError` for a broken block.
+    The file has no page yet; `adopt` makes the tags those of the first one.
+
+    Raises:
+        ValueError: the block is broken, or of the other byte order.
     """
-    if block[:4] not in _MARKS[:2] or len(block) < 8:
-        raise ValueError("not an EXIF block")
+    if block[:4] != (b"MM\0*" if big_endian else b"II*\0") or len(block) < 8:
+        raise ValueError("not an EXIF block of the file's byte order")
     stream.write(block[:4] + bytes(4) + block[8:] + bytes(len(block) % 2))
     stream.seek(0)
 

@@ -337,6 +337,22 @@ def test_a_malformed_entry_does_not_hide_the_rest(tmp_path, bad):
         assert (seen[0x010F], seen[0x0110]) == ("MAKER", "MODEL")
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("name", ["jpg", "tiff", "png", "avif"])
+def test_a_value_that_is_cut_off_does_not_become_other_bytes_of_the_result(tmp_path, name, order):
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    first = struct.pack(order + "HHHIII", 1, 0x8769, 4, 1, 26, 0)
+    iso = struct.pack(order + "HHIHH", 0x8827, 3, 1, 100, 0)
+    inner = struct.pack(order + "H", 2) + iso + struct.pack(order + "HHIII", 0x9003, 2, 20, 56, 0)
+    block = mark + struct.pack(order + "I", 8) + first + inner + b"2020:01:02"  # 20 bytes are announced
+    whole = jpeg_with(Image.Exif())
+    app1 = b"\xff\xe1" + struct.pack(">H", len(block) + 8) + b"Exif\0\0" + block
+    write(read(whole[:2] + app1 + whole[2:]), tmp_path / "a", format=name, provenance={"software": "restore"})
+    with Image.open(tmp_path / "a") as image:
+        seen = image.getexif().get_ifd(0x8769)
+    assert seen[0x8827] == 100 and 0x9003 not in seen
+
+
 def note_block(note: bytes) -> bytes:
     inner_at, note_at = 26, 26 + 18
     first = struct.pack("<HHHIII", 1, 0x8769, 4, 1, inner_at, 0)
