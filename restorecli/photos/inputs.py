@@ -185,23 +185,19 @@ def _walk(root: Path, recursive: bool, top: Path, how: How) -> Iterator[Found]:
 def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
     """The files and the folders in a folder, each sorted, without hidden ones. `OSError` where it is shut."""
     files, folders = [], []
-    for entry in sorted(folder.iterdir(), key=lambda entry: (entry.name.casefold(), entry.name)):
+    with os.scandir(folder) as entries:
+        seen = sorted(entries, key=lambda entry: (entry.name.casefold(), entry.name))
+    for entry in seen:
         if entry.name.startswith("."):
             continue
-        mode = _mode(entry)
-        if stat.S_ISDIR(mode):
-            folders.append(entry)
-        elif stat.S_ISREG(mode):
-            files.append(entry)
+        try:
+            if entry.is_dir():
+                folders.append(folder / entry.name)
+            elif entry.is_file():
+                files.append(folder / entry.name)
+        except OSError:  # a link that leads to itself
+            continue
     return files, folders
-
-
-def _mode(path: Path) -> int:
-    """What kind of file a path leads to; 0 where it leads nowhere."""
-    try:
-        return path.stat().st_mode
-    except (OSError, ValueError):
-        return 0
 
 
 def _from_pattern(text: str, recursive: bool) -> list[Found]:

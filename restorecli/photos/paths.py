@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from restorecli.errors import UsageError
@@ -43,37 +44,51 @@ class Apart(Generic[P]):
         """Take a path apart."""
         folder, name = None, ""
         if path is not None:
-            folder, name = _shared(path.parent), path.parts[-1] if path.parts else ""
+            folder, name = _folder_of(path), path.parts[-1] if path.parts else ""
         object.__setattr__(holder, self._folder, folder)  # dataclasses that are frozen set fields like this
         object.__setattr__(holder, self._name, name)
 
 
 _LISTINGS = 8
 _MOST_SHARED = 100_000
-_folders: dict[AnyPath, AnyPath] = {}
+_folders: dict[str, AnyPath] = {}
 
 
-def _shared(folder: AnyPath) -> AnyPath:
-    """Return one object for all equal folders."""
-    if len(_folders) > _MOST_SHARED:
-        _folders.clear()
-    return _folders.setdefault(folder, folder)
+def _folder_of(path: AnyPath) -> AnyPath:
+    """Return one object for the folder of all paths in it."""
+    text = folder_text(path)
+    known = _folders.get(text)
+    if known is None:
+        if len(_folders) > _MOST_SHARED:
+            _folders.clear()
+        known = _folders[text] = path.parent
+    return known
+
+
+def folder_text(path: AnyPath) -> str:
+    """Return the folder of a path as text, which tables find much faster than a path."""
+    text = str(path)
+    end = text.rfind(os.sep if isinstance(path, Path) else "/")
+    return text[:end] if end > 0 else str(path.parent)
 
 
 class Survey:
     """What a plan asks of the file system: where folders really are is asked once for each."""
 
     def __init__(self) -> None:
-        self._real: dict[AnyPath, str] = {}
-        self._absent: dict[AnyPath, bool] = {}
+        self._real: dict[str, str] = {}
+        self._absent: dict[str, bool] = {}
         self._listed: dict[StorePath, dict[str, Entry]] = {}
+        self._asked: tuple[AnyPath | None, os.stat_result | None] = None, None
 
     def folder(self, folder: AnyPath) -> str:
         """Return where a folder is, links followed; it need not exist."""
+        return str(folder) if isinstance(folder, StorePath) else self._place(str(folder))
+
+    def _place(self, folder: str) -> str:
         known = self._real.get(folder)
         if known is None:
-            known = str(folder) if isinstance(folder, StorePath) else os.path.realpath(folder)
-            self._real[folder] = known
+            known = self._real[folder] = os.path.realpath(folder)
         return known
 
     def real(self, path: AnyPath) -> Real:
@@ -84,14 +99,21 @@ class Survey:
     def real_of(self, path: AnyPath, is_link: bool) -> Real:
         """The same where it is known whether the file itself is a link."""
         name = path.parts[-1] if path.parts else ""
-        if isinstance(path, StorePath) or not (is_link or name in ("", "..", os.sep)):
-            return self.folder(path.parent), name
+        if isinstance(path, StorePath):
+            return str(path.parent), name
+        if not (is_link or name in ("", "..", os.sep)):
+            return self._place(folder_text(path)), name
         folder, name = os.path.split(os.path.realpath(path))
         return folder, name
 
     def lstat(self, path: AnyPath) -> os.stat_result | None:
         """Return what the system says of a name, links not followed; None where there is none."""
-        if isinstance(path, StorePath) or self._is_absent(path.parent):
+        if self._asked[0] is not path:
+            self._asked = path, self._lstat(path)
+        return self._asked[1]
+
+    def _lstat(self, path: AnyPath) -> os.stat_result | None:
+        if isinstance(path, StorePath) or self._is_absent(folder_text(path)):
             return None
         try:
             return os.lstat(path)
@@ -109,9 +131,12 @@ class Survey:
         if isinstance(path, StorePath):
             entry = self._children(path.parent).get(path.name)
             return None if entry is None or entry.is_folder else entry.stamp
+        state = self.lstat(path)
+        if state is None:
+            return None
         try:
-            state = path.stat()
-        except (OSError, ValueError):
+            state = path.stat() if stat.S_ISLNK(state.st_mode) else state
+        except OSError:
             return None
         return state.st_size, state.st_mtime_ns
 
@@ -140,7 +165,7 @@ class Survey:
             return state is not None and stat.S_ISDIR(state.st_mode)
         return path.is_dir()
 
-    def _is_absent(self, folder: AnyPath) -> bool:
+    def _is_absent(self, folder: str) -> bool:
         known = self._absent.get(folder)
         if known is None:
             known = self._absent[folder] = not os.path.lexists(folder)

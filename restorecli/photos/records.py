@@ -18,10 +18,10 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from restorecli.photos.paths import Real, Survey
+from restorecli.photos.paths import Real, Survey, folder_text
 from restorecli.photos.stores import store
 from restorecli.photos.stores.lines import FILE_NAME, Line, Lines, Seen, read_lines
-from restorecli.photos.stores.path import AnyPath, StorePath, is_store
+from restorecli.photos.stores.path import AnyPath, StorePath, is_store, path_of
 
 
 @dataclass(frozen=True)
@@ -180,33 +180,40 @@ class Records:
         self.warnings: list[str] = []  # what of the files could not be read
         self.seen: dict[AnyPath, Seen] = {}  # how far each folder's records were read
         self._survey = survey or Survey()
-        self._folders: dict[AnyPath, Lines] = {}
-        self._by_input: tuple[AnyPath | None, dict[str, Line]] = None, {}
+        self._folders: dict[str, Lines] = {}
+        self._by_input: tuple[str | None, dict[str, Line]] = None, {}
         self._between: dict[tuple[str, str], str] = {}
+        self._digested: tuple[Mapping[str, str] | None, str] = None, ""
 
-    def _of_folder(self, folder: AnyPath) -> Lines:
-        if folder not in self._folders:
-            lines, warning, seen = read_lines(folder)
-            self.seen.setdefault(folder, seen)
-            if warning and warning not in self.warnings:
-                self.warnings.append(warning)
-            while self._folders and sum(map(len, self._folders.values())) + len(lines) > _MOST_LINES:
-                self._folders.pop(next(iter(self._folders)))
-            self._folders[folder] = lines
-        return self._folders[folder]
+    def _of_folder(self, folder: str) -> Lines:
+        known = self._folders.get(folder)
+        return self._read(folder) if known is None else known
+
+    def _read(self, folder: str) -> Lines:
+        path = path_of(folder)
+        lines, warning, seen = read_lines(path)
+        self.seen.setdefault(path, seen)
+        if warning and warning not in self.warnings:
+            self.warnings.append(warning)
+        while self._folders and sum(map(len, self._folders.values())) + len(lines) > _MOST_LINES:
+            self._folders.pop(next(iter(self._folders)))
+        self._folders[folder] = lines
+        return lines
 
     def _lines(self, target: AnyPath) -> list[Line]:
-        found = self._of_folder(target.parent).get(target.name, [])
+        lines = self._of_folder(folder_text(target))
+        found = lines.get(target.name, []) if lines else []
         return found if isinstance(found, list) else [found]
 
     def kind_of(self, source: AnyPath, folder: AnyPath, stamp: tuple[int, int] | None = None) -> str | None:
         """What kind of file `source` was when a result in `folder` was made of it; None if it has changed."""
-        if not self._of_folder(folder):
+        place = str(folder)
+        lines = self._of_folder(place)
+        if not lines:
             return None
-        if self._by_input[0] != folder:
-            lines = self._of_folder(folder).values()
-            last = (found[-1] if isinstance(found, list) else found for found in lines)
-            self._by_input = folder, {line.input: line for line in last}
+        if self._by_input[0] != place:
+            last = (found[-1] if isinstance(found, list) else found for found in lines.values())
+            self._by_input = place, {line.input: line for line in last}
         line = self._by_input[1].get(self._relative(source, folder))
         if line is None or not line.input_kind:
             return None
@@ -228,9 +235,15 @@ class Records:
             return Standing.FOREIGN
         line = matching[-1]
         here = self._relative(source, target.parent)
-        same = line.settings_hash == digest(settings) and line.input == here
+        same = line.settings_hash == self._digest(settings) and line.input == here
         same = same and _is_input(source, stamp or self._survey.stamp(source), line)
         return Standing.DONE if same else Standing.OUTDATED
+
+    def _digest(self, settings: Mapping[str, str]) -> str:
+        """`digest` of the settings of a run, which are the same for all of its photos."""
+        if self._digested[0] is not settings:
+            self._digested = settings, digest(settings)
+        return self._digested[1]
 
     def knows(self, target: AnyPath) -> bool:
         """Whether a result of this name was once recorded, whatever the file is now."""

@@ -35,10 +35,11 @@ def wishes_for(
             wishes.append(Wish(item, folder, path.stem, path.suffix, name, kind, fixed=True))
             continue
         name = formats.kept_format(kind) if format == "keep" else format
-        stem = "stdin" if item.is_stdin else stem_of(item.path)
+        path = item.path
+        stem = "stdin" if item.is_stdin else stem_of(path)
         if output is None and item.how != "folder":
             stem = f"{stem}_{task_suffix}"
-        wishes.append(Wish(item, folder, stem, own_suffix(item, name), name, kind))
+        wishes.append(Wish(item, folder, stem, own_suffix(path, name), name, kind))
     return wishes
 
 
@@ -89,7 +90,7 @@ def kind_of_file(item: Found, folder: AnyPath, records: Records) -> str:
     except OSError:
         return ""
     # TIFF inside, but camera files by name; what they are is found out when they are read.
-    return "raw" if kind in ("", "tiff") and item.path.suffix.lower() in kinds.RAW_SUFFIXES else kind
+    return "raw" if kind in ("", "tiff") and path.suffix.lower() in kinds.RAW_SUFFIXES else kind
 
 
 def stem_of(path: AnyPath) -> str:
@@ -97,9 +98,9 @@ def stem_of(path: AnyPath) -> str:
     return path.stem if path.suffix.lower() in kinds.IMAGE_SUFFIXES else path.name
 
 
-def own_suffix(item: Found, name: str) -> str:
+def own_suffix(path: AnyPath, name: str) -> str:
     """The input's own spelling of the suffix (.TIF, .tif) where the format stays the same."""
-    own = item.path.suffix
+    own = path.suffix
     return own if formats.format_of_suffix(own) == name else formats.FORMATS[name].suffix
 
 
@@ -111,7 +112,7 @@ def by_template(
     for number, item in enumerate(found, 1):
         kind = kind_of_file(item, path_of(template.begin or ""), records)
         name = formats.kept_format(kind) if format == "keep" else format
-        suffix = own_suffix(item, name)
+        suffix = own_suffix(item.path, name)
         values: dict[str, str | int] = {
             "name": "stdin" if item.is_stdin else stem_of(item.path),
             "task": task_suffix,
