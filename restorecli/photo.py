@@ -195,6 +195,9 @@ class Spooled(Protocol):
     def strips(self) -> Iterator[bytes]:
         """Yield the strips as they are to stand in the result's file."""
 
+    def close(self) -> None:
+        """Let go of the file: another run may go on with it."""
+
     def remove(self) -> None:
         """Delete the file: the result is written."""
 

@@ -218,8 +218,28 @@ def _encoded(
     result: Result, target: AnyPath | BinaryIO, format: str, encoding: Encoding, record: Record | None
 ) -> WrittenInfo:
     document = result.document
-    spooled = [page.rounded.spooled for page in document.pages if page.rounded is not None]
-    info = write(
+    rounded = (page.rounded for page in document.pages)
+    spooled = [each.spooled for each in rounded if each is not None and each.spooled is not None]
+    try:
+        info = _written(result, document, target, format, encoding, record)
+    except BaseException:
+        for spool in spooled:
+            spool.close()
+        raise
+    for spool in spooled:
+        spool.remove()
+    return replace(info, warnings=tuple(dict.fromkeys((*document.warnings, *info.warnings))))
+
+
+def _written(
+    result: Result,
+    document: Document,
+    target: AnyPath | BinaryIO,
+    format: str,
+    encoding: Encoding,
+    record: Record | None,
+) -> WrittenInfo:
+    return write(
         document,
         target,
         format=format,
@@ -230,10 +250,6 @@ def _encoded(
         record=record,
         modified_ns=_modified(document, encoding),
     )
-    for spool in spooled:
-        if spool is not None:
-            spool.remove()
-    return replace(info, warnings=tuple(dict.fromkeys((*document.warnings, *info.warnings))))
 
 
 def _provenance(pages: Sequence[Passed], details: Details) -> dict[str, str]:

@@ -33,6 +33,9 @@ class Rounding(Protocol):
     def put_samples(self, top: int, samples: NDArray[Any]) -> None:
         """Take a band, rows×W×C, that is rounded already."""
 
+    def give_up(self) -> None:
+        """The result is not finished: let go of what another run may go on with."""
+
     def photo(self, like: Photo, warnings: tuple[str, ...]) -> Photo:
         """Return the whole result, with the metadata of ``like``."""
 
@@ -119,6 +122,10 @@ class RowsOfResult:
         finished = partly(band, finished, self._share)
         self._warnings |= dict.fromkeys(finished.warnings)
         self._rounding.put(self._top, finished)
+
+    def give_up(self) -> None:
+        """See `Rounding.give_up`."""
+        self._rounding.give_up()
 
     def photo(self) -> Photo:
         """Return the whole result."""

@@ -111,7 +111,11 @@ class Running:
         if done < photo.height * network.scale:
             image = giants.Seen(photo, self.task, need, network)
             take = giants.letting_go(photo, rows, network.scale)
-            result = yield Request(self._loaded.prepared, image, take, rows.peak, done)
+            try:
+                result = yield Request(self._loaded.prepared, image, take, rows.peak, done)
+            except BaseException:
+                rows.give_up()
+                raise
             self.tiles += result.tiles
             self.seconds += result.seconds
             self.warnings += result.warnings

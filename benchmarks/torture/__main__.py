@@ -6,13 +6,14 @@ import argparse
 import sys
 import time
 
-from benchmarks.torture import fuzz, kill, scale, scenes
+from benchmarks.torture import fuzz, giants, kill, scale, scenes
 
 # name → (driver, count of the long form, of the short one)
 DRIVERS = {
     "files": (fuzz.files, 10_000, 320),
     "weights": (fuzz.weights, 1_000, 45),
     "kill": (kill.kills, 200, 4),
+    "giants": (giants.giants, 20, 1),
     "scenes": (scenes.scenes, 99, 99),
     "scale": (scale.scale, 400, 9),
 }
@@ -23,7 +24,7 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("names", nargs="*", metavar="NAME", help=", ".join(DRIVERS))
     options.add_argument("--short", action="store_true", help="the form that the tests have")
-    options.add_argument("--count", type=int, help="files, kills, scenes or megapixels")
+    options.add_argument("--count", type=int, help="files, kills, giants of a kind, scenes or megapixels")
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args()
     failed = False

@@ -12,6 +12,8 @@ from math import lcm, sqrt
 
 THINNEST = 64
 """No tile of a plan by cost is thinner, unless the image is: its neighbours' context would be most of it."""
+SOFT = 6
+"""Pixels that a ramp between neighbours takes at least, where they share so many."""
 AS_GOOD = 1.03
 """A plan may cost so much more than the cheapest where it has fewer tiles: attention sees more in each."""
 
@@ -228,15 +230,17 @@ def first_needed(axis: Axis, done: float) -> int:
 def ramps(axis: Axis, scale: int = 1) -> tuple[tuple[float, float], ...]:
     """Return (centre, width) of the ramp between each pair of neighbours, in output pixels.
 
-    The ramp lies in the middle quarter of the narrowest overlap. What is left of an overlap on either side,
-    three eighths of it, is context: seen by the network, its output not used. A network whose
+    The ramp lies in the middle of the narrowest overlap and takes a quarter of it, but `SOFT` pixels of a
+    narrow one: where neighbours differ, as attention makes them, less shows as a line in skies. What is left
+    of an overlap on either side is context: seen by the network, its output not used. A network whose
     receptive field reaches no further than that gives the same picture tiled and whole.
     """
     if len(axis.starts) < 2:
         return ()
     stride = min(b - a for a, b in zip(axis.starts, axis.starts[1:], strict=False))
+    overlap = min(axis.overlaps)
     # All ramps of an axis are equally wide and no wider than a stride, so they cannot cross each other.
-    width = min(min(axis.overlaps) / 4, stride) * scale
+    width = min(max(overlap / 4, min(overlap, SOFT)), stride) * scale
     ends = (start + axis.tile for start in axis.starts)
     return tuple(
         ((start + end) / 2 * scale, width) for start, end in zip(axis.starts[1:], ends, strict=False)

@@ -166,7 +166,7 @@ def _between(origin: str, folder: str) -> str:
     return "" if way == "." else way
 
 
-_MOST_LINES = 100_000  # held at a time, of several folders
+_MOST_LINES = 30_000  # held at a time, of several folders
 
 
 class Records:

@@ -55,6 +55,9 @@ class Rounding:
         warnings = tuple(f"{name}: {text}" for text in coloured.warnings)
         self._rounded = Rounded(name, depth, coloured.profile, cicp, warnings)
 
+    def give_up(self) -> None:
+        """The picture is not finished: nothing is held that others could want."""
+
     def photo(self, like: Photo, warnings: tuple[str, ...]) -> Photo:
         """The whole picture, with the metadata of ``like``."""
         return replace(like, pixels=self._samples, warnings=warnings, rounded=self._rounded)

@@ -21,6 +21,8 @@ import psutil
 
 PREFIX = ".restore-"
 SUFFIX = ".part"
+STRIPS, PROGRESS = ".restore-strips", ".restore-progress"
+"""What the names of the files end in that hold a large result while it is made, see `giants.spool`."""
 CLAIMS = ".claims"
 """What the names of files end in that say what a run is about to make, see `cluster.claims`."""
 _NAME = re.compile(r"\.restore-(\d+)(?:-([0-9a-f]{8}))?-[^-]*\.(?:part|claims)")
@@ -48,14 +50,26 @@ def remove_leftovers(folders: Iterable[Path]) -> list[Path]:
     for folder in folders:
         with contextlib.suppress(OSError):
             for entry in list(os.scandir(folder)):
-                match = _NAME.fullmatch(entry.name)
-                if match is None or not entry.is_file(follow_symlinks=False):
-                    continue
-                if _is_dead(int(match[1]), match[2], entry.stat(follow_symlinks=False).st_mtime):
+                if entry.is_file(follow_symlinks=False) and _is_left_over(entry):
                     with contextlib.suppress(OSError):
                         Path(entry.path).unlink()
                         removed.append(Path(entry.path))
     return removed
+
+
+def _is_left_over(entry: os.DirEntry[str]) -> bool:
+    match = _NAME.fullmatch(entry.name)
+    if match is not None:
+        return _is_dead(int(match[1]), match[2], entry.stat(follow_symlinks=False).st_mtime)
+    for suffix in (
+        STRIPS,
+        PROGRESS,
+    ):  # of a result that came after them: its run ended before it removed them
+        if entry.name.endswith(suffix):
+            with contextlib.suppress(OSError):
+                result = Path(entry.path.removesuffix(suffix)).stat()
+                return result.st_ctime_ns > entry.stat(follow_symlinks=False).st_mtime_ns
+    return False
 
 
 def _is_dead(process: int, host: str | None, changed: float) -> bool:

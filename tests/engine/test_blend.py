@@ -25,10 +25,11 @@ def test_weights_are_never_negative_and_sum_to_one(length, tile, overlap, scale)
     assert (total - 1).abs().max() < 1e-9
 
 
-def test_context_at_a_tiles_inner_edge_weighs_nothing():
-    axis = plan_axis(100, 60, 16)
+@pytest.mark.parametrize(("overlap", "context"), [(8, 1), (16, 5), (24, 9), (32, 12)])
+def test_context_at_a_tiles_inner_edge_weighs_nothing(overlap: int, context: int):
+    axis = plan_axis(120 - overlap, 60, overlap)
+    assert set(axis.overlaps) == {overlap}
     first, last = axis_weights(axis, 1)
-    context = min(axis.overlaps) * 3 // 8
     assert not first[-context:].any() and not last[:context].any()
     assert first[:context].min() == 1 and last[-context:].min() == 1
 

@@ -50,7 +50,7 @@ def test_identity_gives_the_input_back(size, tile, overlap, multiple, batch, sca
 def test_a_tiled_convolutional_network_equals_the_whole(tile: int, batch: int):
     network, image = Convs(depth=3), torch.rand(1, 3, 70, 53)
     whole = restore(network, image, tile=0)
-    tiled = restore(network, image, tile=tile, overlap=8, batch=batch)  # 8·3/8 = 3 pixels of context
+    tiled = restore(network, image, tile=tile, overlap=12, batch=batch)  # (12 − 6) / 2 = 3 pixels of context
     assert tiled.tiles >= 4
     assert (tiled.output - whole.output).abs().max() <= 1e-5
     assert (restore(network, image, tile=tile, overlap=2).output - whole.output).abs().max() > 1e-4
@@ -198,7 +198,7 @@ def test_out_of_memory_for_the_smallest_tile_is_an_error():
 
 
 def test_the_whole_image_is_cut_where_memory_is_short_on_a_cpu(monkeypatch: pytest.MonkeyPatch):
-    prepared = ready(Convs(), tile=0)
+    prepared = ready(Convs(), tile=0, overlap=12)
     image = torch.rand(1, 3, 150, 100)
     whole = run(prepared, image).output
     assert prepared.curve is not None

@@ -15,18 +15,22 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
+from restorecli.errors import WriteError
 from restorecli.photo import Depth, Photo
+from restorecli.photos import temporary
 from restorecli.photos.formats import png_write, tiff_write
 from restorecli.photos.formats.page import SAMPLE_TYPES, quantized
 from restorecli.photos.formats.table import FORMATS
+from restorecli.photos.giants.owned import own
 from restorecli.photos.metadata import colours
 from restorecli.photos.raster import Samples
 from restorecli.photos.rounding import Rounding
+from restorecli.photos.temporary import PROGRESS, STRIPS
 
-STRIPS, PROGRESS = ".restore-strips", ".restore-progress"
 STREAMED = ("tiff", "png")
 """Formats that can be written strip by strip."""
 _MULTIPLE = 24
@@ -64,27 +68,39 @@ class Shape:
 class Spool:
     """The strips of one result.
 
+    Where another process makes the same result, the files have names of this one's own, and do not outlive
+    it.
+
     Args:
         target: the result's file.
         shape: of the result.
         run: everything that the result depends on; strips of another run are dropped.
+
+    Raises:
+        WriteError: the folder or the disk refuses.
     """
 
     def __init__(self, target: Path, shape: Shape, run: Mapping[str, str]) -> None:
         self.shape = shape
-        self._strips = target.with_name(target.name + STRIPS)
-        self._progress = target.with_name(target.name + PROGRESS)
+        self._target = target
         described = json.dumps([repr(shape), sorted(run.items())])
-        self._head = {"restore": 1, "run": hashlib.blake2b(described.encode(), digest_size=16).hexdigest()}
-        target.parent.mkdir(parents=True, exist_ok=True)
-        found = self._found()
-        self.done_rows = min(shape.height, len(found) * shape.rows)
-        self._check = found[-1][1] if found else 1
-        with self._strips.open("ab") as stream:
-            stream.truncate(sum(length for length, _ in found))
-        lines = [self._head, *({"bytes": length, "check": check} for length, check in found)]
-        self._progress.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+        head = {"restore": 1, "run": hashlib.blake2b(described.encode(), digest_size=16).hexdigest()}
+        with self._failures_named():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._strips, self._progress, self._lines = _opened(target)
+            self._found = self._left(f"{json.dumps(head)}\n".encode())
+            with self._strips.open("ab") as stream:
+                stream.truncate(sum(length for length, _ in self._found))
+        self.done_rows = min(shape.height, len(self._found) * shape.rows)
         self._rest: Samples | None = None
+
+    @contextlib.contextmanager
+    def _failures_named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            text = f"{self._target}: cannot be written: {error.strerror or error}"
+            raise WriteError(text, "the same command goes on with it where it was") from error
 
     @property
     def rows(self) -> int:
@@ -99,26 +115,38 @@ class Spool:
     @property
     def check(self) -> int:
         """Adler-32 of what all strips of a PNG inflate to."""
-        return self._check
+        return self._found[-1][1] if self._found else 1
 
-    def _found(self) -> list[tuple[int, int]]:
-        """Return length, and check sum up to there, of the strips that such a run has left whole."""
-        try:
-            lines = self._progress.read_text(encoding="utf-8").split("\n")
-            if json.loads(lines[0]) != self._head:
-                return []
-            # What follows the last line break is a line that was cut short.
-            read = (json.loads(line) for line in lines[1:-1])
-            found = [(int(line["bytes"]), int(line["check"])) for line in read]
-            size = self._strips.stat().st_size
-        except (OSError, ValueError, LookupError, TypeError):
-            return []
-        while sum(length for length, _ in found) > size:
-            found.pop()
+    def _left(self, head: bytes) -> list[tuple[int, int]]:
+        """Return length, and check sum up to there, of the strips that such a run has left whole.
+
+        The file of progress holds no more than them afterwards.
+        """
+        found: list[tuple[int, int]] = []
+        held = self._strips.stat().st_size if self._strips.exists() else 0
+        good = 0
+        rows = self._lines.read().splitlines(keepends=True)
+        if rows and rows[0] == head:
+            good = len(head)
+            for row in rows[1:]:
+                strip = _said(row)
+                if strip is None or strip[0] > held:
+                    break
+                found.append(strip)
+                held -= strip[0]
+                good += len(row)
+        self._lines.truncate(good)
+        if not good:
+            self._lines.write(head)
+            self._lines.flush()
         return found
 
     def add(self, samples: Samples) -> None:
-        """Take the next rows, rows×W×C; whole strips of them are encoded and kept."""
+        """Take the next rows, rows×W×C; whole strips of them are encoded and kept.
+
+        Raises:
+            WriteError: the disk refuses.
+        """
         rows = samples if self._rest is None else np.concatenate([self._rest, samples])
         last = self.done_rows + len(rows) >= self.shape.height
         step, at = self.shape.rows, 0
@@ -128,30 +156,60 @@ class Spool:
         self._rest = rows[at:].copy() if at < len(rows) else None
 
     def _keep(self, samples: Samples) -> None:
+        check = self.check
         if self.shape.format == "png":
             filtered, encoded = png_write.strip(samples)
-            self._check = zlib.adler32(filtered.data, self._check)
+            check = zlib.adler32(filtered.data, check)
         else:
             encoded = tiff_write.strip(samples, big_endian=self.shape.big_endian)
-        with self._strips.open("ab") as stream:
-            stream.write(encoded)
-            stream.flush()
-            os.fsync(stream.fileno())
-        with self._progress.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps({"bytes": len(encoded), "check": self._check}) + "\n")
+        with self._failures_named():
+            with self._strips.open("ab") as stream:
+                stream.write(encoded)
+                stream.flush()
+                os.fsync(stream.fileno())
+            self._lines.write(json.dumps({"bytes": len(encoded), "check": check}).encode() + b"\n")
+            self._lines.flush()
+        self._found.append((len(encoded), check))
         self.done_rows = min(self.shape.height, self.done_rows + self.shape.rows)
 
     def strips(self) -> Iterator[bytes]:
         """Yield the strips, one at a time."""
         with self._strips.open("rb") as stream:
-            for length, _ in self._found():
+            for length, _ in self._found:
                 yield stream.read(length)
+
+    def close(self) -> None:
+        """Let go of the files: another run may go on with them."""
+        if self._progress.name.endswith(PROGRESS):
+            self._lines.close()
+        else:
+            self.remove()
 
     def remove(self) -> None:
         """Delete both files."""
-        for path in (self._progress, self._strips):
+        for path in (self._strips, self._progress):  # the latter last: who has it has both
             with contextlib.suppress(OSError):
                 path.unlink()
+        self._lines.close()
+
+
+def _opened(target: Path) -> tuple[Path, Path, BinaryIO]:
+    """Return the places of a result's strips and progress, and the latter opened, which is this process's."""
+    progress = target.with_name(target.name + PROGRESS)
+    lines = own(progress)
+    if lines is not None:
+        return target.with_name(target.name + STRIPS), progress, lines
+    progress = temporary.beside(target)
+    return temporary.beside(target), progress, progress.open("a+b")
+
+
+def _said(row: bytes) -> tuple[int, int] | None:
+    """Return what a line of progress says; None for one that was cut short."""
+    try:
+        line = json.loads(row)
+        return (int(line["bytes"]), int(line["check"])) if row.endswith(b"\n") else None
+    except (ValueError, LookupError, TypeError):
+        return None
 
 
 class SpoolRounding(Rounding):
@@ -179,6 +237,10 @@ class SpoolRounding(Rounding):
         coloured = colours.from_working(rows, FORMATS[name].metadata, depth)
         self._note(coloured)
         self._spool.add(quantized(coloured.pixels, depth))
+
+    def give_up(self) -> None:
+        """Let go of the strips, for a later run to go on with."""
+        self._spool.close()
 
     def photo(self, like: Photo, warnings: tuple[str, ...]) -> Photo:
         """The whole picture's shape, with the metadata of ``like``; its samples are in the spool."""
