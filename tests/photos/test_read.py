@@ -305,6 +305,15 @@ def test_a_stack_behind_one_directory_is_refused_and_not_cut_down_to_a_picture(o
         assert len(read(buffer.getvalue()).pages) == 1
 
 
+def test_a_compression_that_is_not_known_is_unsupported_and_not_damage():
+    data = bytearray(tiff(RGB8))
+    at = data.index(struct.pack("<HHI", 259, 3, 1)) + 8
+    for code in (34676, 34661, 65535):  # SGI's LogLuv, JBIG, none
+        data[at : at + 2] = struct.pack("<H", code)
+        with pytest.raises(UnsupportedError, match=str(code)):
+            read(bytes(data))
+
+
 def test_cmyk_jpeg_without_profile_uses_the_simple_formula():
     image = Image.fromarray(np.full((8, 8, 4), (0, 128, 255, 51), np.uint8), "CMYK")
     photo = page(saved(image, "JPEG", quality=100))

@@ -65,7 +65,7 @@ def decode(data: bytes, kind: str, name: str, frames: str = "") -> list[Raster]:
         count = len(numbers)
         if count > 1 and not frames:
             raise _refused(count, name)
-        wanted = numbers if frames == "each" else numbers[:1]
+        wanted = numbers if frames == "each" else range(1)  # or the picture of those that show no animation
         try:
             rasters = [_frame_with_metadata(file, index, count > 1 and frames == "each") for index in wanted]
         except DECODE_ERRORS as error:

@@ -27,6 +27,7 @@ _REDUCED, _MASK = 1, 4
 _GRAY_WHITE_0, _GRAY, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
 
 _NO_NOTES = "the camera's maker notes point to places in the file, which its result has not: left out"
+_READABLE = tifffile.TIFF.DECOMPRESSORS
 _MOST_MISSING = 1000  # strips or tiles; a few that are missing are black
 
 
@@ -194,6 +195,8 @@ def check_page(page: Any, name: str) -> None:
             raise UnreadableError(f"{name}: damaged TIFF: the file is cut short")
     if _parts(page) - len(page.dataoffsets) > _MOST_MISSING:  # each would be looked for, one by one
         raise UnreadableError(f"{name}: damaged TIFF: most of its picture is not there")
+    if page.compression not in _READABLE:
+        raise UnsupportedError(f"{name}: a TIFF of compression {int(page.compression)}")
     if page.imagedepth != 1:
         raise UnsupportedError(f"{name}: a TIFF volume of {page.imagedepth} slices")
 
