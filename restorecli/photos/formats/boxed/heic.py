@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from restorecli.errors import UnreadableError, UnsupportedError
-from restorecli.photos.formats.boxed.boxes import colours, primary_properties
+from restorecli.photos.formats.boxed.boxes import colours, mastering, primary_properties
 from restorecli.photos.formats.extent import Extent
 from restorecli.photos.raster import DECODE_ERRORS, Raster, from_interleaved
 
@@ -71,6 +71,7 @@ def decode(data: bytes, name: str) -> list[Raster]:
     raster.icc = image.info.get("icc_profile") or profile
     if raster.icc is None and cicp is not None:
         raster.cicp = cicp._replace(full_range=True)
+    raster.mastering = tuple(mastering(properties))
     if len(file) > 1:
         raster.warnings.append(f"the file holds {len(file)} pictures: only the main one was taken")
     if image.info.get("aux") or image.info.get("depth_images"):

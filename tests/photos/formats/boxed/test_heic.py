@@ -1,7 +1,8 @@
-"""HEIC by the extra: two small files written by another program, of the picture in base.png."""
+"""HEIC by the extra: three small files written by another program, of the picture in base.png."""
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from restorecli.errors import UnsupportedError
 from restorecli.imaging import hdr, icc
 from restorecli.photo import Depth
+from restorecli.photos.formats.boxed.avif_metadata import with_metadata
 from restorecli.photos.metadata.hdr import signal
 from restorecli.photos.read import read, size
 
@@ -42,6 +44,22 @@ def test_a_10_bit_picture_in_pq(base):
     assert np.quantile(np.abs(signal(photo.pixels, photo.metadata) * 255 - base), 0.99) < 3
     brightest = hdr.pq_to_light(np.float32([base.max() / 255]))[0]
     assert photo.metadata.hdr_peak == pytest.approx(brightest, rel=0.1)
+
+
+def test_the_mastering_display_of_an_hdr_picture_is_read():
+    display = (
+        ("mDCV", struct.pack(">8H2I", 35400, 14600, 8500, 39850, 6550, 2300, 15635, 16450, 10_000_000, 50)),
+        ("cLLI", struct.pack(">II", 10_000_000, 4_000_000)),
+    )
+    data = with_metadata((FILES / "pq_10_bit.heic").read_bytes(), None, None, display)
+    assert read(data).pages[0].metadata.mastering == display
+
+
+def test_gray_with_alpha_stays_gray(base):
+    photo = read(FILES / "gray_alpha.heic").pages[0]
+    assert photo.pixels.shape == (48, 64, 1) and photo.alpha is not None
+    assert np.abs(photo.pixels[:, :, 0] * 255 - base[:, :, 1]).max() < 6
+    assert np.abs(photo.alpha - np.linspace(0, 1, 64)).max() < 0.03
 
 
 def test_without_the_extra_the_way_to_it_is_said(monkeypatch):
