@@ -36,5 +36,7 @@ def decode(data: bytes, name: str) -> list[Raster]:
     cicp = cicp or av1.colours_of(primary_item(data))
     if profile is None and raster.icc is None:
         raster.cicp = cicp._replace(full_range=True) if cicp is not None else None  # the decoder stretched it
+    if not any(kind in (b"irot", b"imir") for kind, _ in properties):
+        raster.orientation = 1  # what EXIF or XMP say does not count (ISO/IEC 23008-12, 6.5.10)
     raster.mastering = tuple(mastering(properties))
     return [raster]

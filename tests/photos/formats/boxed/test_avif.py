@@ -58,6 +58,12 @@ def test_an_hdr_photo_keeps_its_metadata_from_png_to_avif_and_back(tmp_path):
     assert b"Maker" in read(tmp_path / "b.png").pages[0].metadata.exif
 
 
+def test_an_orientation_that_only_xmp_states_does_not_turn_an_avif():
+    turned = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r:D xmlns:tiff="t" tiff:Orientation="6"/></x:xmpmeta>'
+    page = read(with_metadata(bare(3), None, turned)).pages[0]
+    assert (page.width, page.height) == (40, 24)
+
+
 def test_a_layout_that_is_not_handled_costs_the_metadata_and_not_the_picture(tmp_path, monkeypatch):
     def refused(*given: object) -> bytes:
         raise ValueError("items in several pieces")
