@@ -60,7 +60,8 @@ def _of_vips(image: Any) -> Mean:
     return mean_of(values if values.ndim == 3 else values[..., None])
 
 
-def _opened_by_openimageio(path: Path) -> Values:
+def _opened_by_openimageio(path: Path, names: frozenset[str] = frozenset()) -> Values:
+    """Return the channels; ``names`` are those that there may be, all where it is empty."""
     import OpenImageIO
 
     config = OpenImageIO.ImageSpec()
@@ -68,6 +69,8 @@ def _opened_by_openimageio(path: Path) -> Values:
     opened = OpenImageIO.ImageInput.open(str(path), config)
     if opened is None:
         raise ValueError(OpenImageIO.geterror())
+    if names and not names.issuperset(opened.spec().channelnames):
+        raise ValueError("channels that are no colours, or alpha, which is taken out by the tool only")
     values: Values = opened.read_image("float").reshape(-1, opened.spec().nchannels)
     return values
 
@@ -79,10 +82,7 @@ def _openimageio(path: Path) -> Mean:
 def _light(path: Path) -> Mean:
     if path.suffix.lower() not in (".exr", ".hdr", ".pic"):
         raise ValueError("no light")
-    values = _opened_by_openimageio(path)
-    if values.shape[1] not in (1, 3):
-        raise ValueError("its alpha is taken out by the tool only")
-    return mean_of(curve(values))
+    return mean_of(curve(_opened_by_openimageio(path, frozenset("RGBY"))))
 
 
 def _pillow_managed(path: Path) -> Mean:
@@ -95,6 +95,8 @@ def _pillow_managed(path: Path) -> Mean:
         profile, gamma = image.info.get("icc_profile"), image.info.get("gamma")
         if image.mode in ("P", "LA", "RGBA", "PA"):
             image = image.convert("RGB" if image.mode != "LA" else "L")
+        if image.mode == "L" and profile and profile[16:20] == b"RGB ":
+            image = image.convert("RGB")
         if image.mode == "LAB":
             source: Any = ImageCms.createProfile("LAB")
         elif profile:
@@ -140,6 +142,59 @@ def _by_code_points(path: Path) -> Mean:
     return mean_of(curve(np.clip(light @ matrix.T, 0, 1)))
 
 
+def _hdr(path: Path) -> Mean:
+    """Full-range PQ or HLG of PNG and AVIF: light by colour-science, then the manual's tone curve."""
+    import colour
+    import imagecodecs
+
+    found = _code_points_in(path)
+    if found is None or found[1] not in (16, 18):
+        raise ValueError("no HDR")
+    data = path.read_bytes()
+    samples = imagecodecs.png_decode(data) if data[1:4] == b"PNG" else imagecodecs.avif_decode(data)
+    samples = np.atleast_3d(samples)
+    samples = samples[..., : samples.shape[2] - (samples.shape[2] in (2, 4))]
+    peak = {1: 255, 2: 65535 if data[1:4] == b"PNG" else 1023}[samples.itemsize]
+    signal = np.broadcast_to(samples / peak, (*samples.shape[:2], 3))
+    models, spaces = colour.models, colour.models.RGB_COLOURSPACES
+    light = models.eotf_ST2084(signal) if found[1] == 16 else models.eotf_BT2100_HLG(signal, L_B=0, L_W=1000)
+    source = spaces[{1: "sRGB", 9: "ITU-R BT.2020", 12: "Display P3"}[found[0]]]
+    for name in ("sRGB", "Display P3", "ITU-R BT.2020"):  # the curve is for the smallest that holds all
+        there = light / 203 @ colour.matrix_RGB_to_RGB(source, spaces[name], None).T
+        if there.min() >= -1e-3:
+            break
+    there = np.maximum(there, 0)
+    white = max(1.0, float(there.max()))
+    mapped = there * (1 + there / white**2) / (1 + there)
+    return mean_of(
+        curve(np.clip(mapped @ colour.matrix_RGB_to_RGB(spaces[name], spaces["sRGB"], None).T, 0, 1))
+    )
+
+
+def _lab(path: Path) -> Mean:
+    """CIELAB of 8 and 16 bits as TIFF 6.0 codes it, for D50, by colour-science."""
+    import colour
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        page = file.pages.first
+        samples = page.asarray()
+        if int(page.photometric) != 8 or samples.dtype.kind != "u":
+            raise ValueError("no CIELAB")
+    bits = 8 * samples.itemsize
+    signed = samples.astype(f"i{samples.itemsize}").astype(np.float64) / 2 ** (bits - 8)
+    lab = np.dstack([samples[..., 0] * (100 / (2**bits - 1)), signed[..., 1:3]])
+    d50 = np.array([0.3457, 0.3585])
+    bradford = "Bradford"
+    return mean_of(
+        np.clip(
+            colour.XYZ_to_sRGB(colour.Lab_to_XYZ(lab, d50), d50, chromatic_adaptation_transform=bradford),
+            0,
+            1,
+        )
+    )
+
+
 def _by_gamma(image: Any, gamma: float) -> Mean:
     peak = 65535 if image.mode.startswith("I") else 255
     values = np.asarray(image if peak > 255 else image.convert("RGB"), np.float64) / peak
@@ -181,5 +236,7 @@ MANAGED: dict[str, Callable[[Path], Mean]] = {
     "pyvips": _vips_managed,
     "code points by colour-science": _by_code_points,
     "light by OpenImageIO": _light,
+    "HDR by colour-science": _hdr,
+    "CIELAB by colour-science": _lab,
     "LibRaw": _libraw,
 }
