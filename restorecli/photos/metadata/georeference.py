@@ -5,9 +5,11 @@ Source: OGC GeoTIFF 1.1 (ModelPixelScale, ModelTiepoint, ModelTransformation, GT
 
 from __future__ import annotations
 
+import io
 import struct
 
-from restorecli.photos.metadata.exif import Block, Entry
+from restorecli.photos.metadata import tiff_tags
+from restorecli.photos.metadata.exif import SIZES, Block, Entry
 
 _SCALE, _TIE_POINTS, _MATRIX, _KEYS, _RPC = 33550, 33922, 34264, 34735, 50844
 # With the doubles and texts that keys refer to, and what GDAL notes of values and of missing ones.
@@ -21,6 +23,27 @@ def is_in(exif: bytes) -> bool:
     block = Block(exif)
     tags = {entry.tag for entry in block.entries(block.first)}
     return bool(tags & {_SCALE, _TIE_POINTS, _MATRIX, _RPC})
+
+
+def joined(exif: bytes | None, tiff: bytes) -> bytes | None:
+    """An EXIF block with the georeference of a TIFF without pixels, as JPEG 2000 files hold it (GeoJP2).
+
+    Raises:
+        ValueError: one of the two is broken.
+    """
+    added, _ = tiff_tags.extract(io.BytesIO(tiff), lambda tag, level: tag in TAGS)
+    if added is None or exif is None:
+        return added or exif
+    source, block = Block(added), Block(exif)
+    changes: dict[int, tuple[int, int, bytes] | None] = {}
+    for entry in source.entries(source.first):
+        value = bytes(source.data[entry.value_at : entry.value_at + entry.size])
+        if source.order != block.order:
+            step = SIZES[entry.type]
+            value = b"".join(value[at : at + step][::-1] for at in range(0, len(value), step))
+        changes[entry.tag] = entry.type, entry.count, value
+    block.rewrite_first(changes)
+    return bytes(block.data)
 
 
 def rescaled(exif: bytes, across: float, down: float) -> bytes:

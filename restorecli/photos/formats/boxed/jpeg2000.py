@@ -15,15 +15,17 @@ from restorecli.photos.formats.boxed import codestream
 from restorecli.photos.formats.boxed.boxes import box, boxes, find
 from restorecli.photos.formats.extent import Extent
 from restorecli.photos.formats.page import Page
-from restorecli.photos.metadata import iptc
+from restorecli.photos.metadata import georeference, iptc
 from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples, from_interleaved
 
 _CMYK, _SRGB, _GRAY, _SYCC, _LAB, _ESRGB, _ESYCC = 12, 16, 17, 18, 14, 20, 24
+_HEAD = 4096  # bytes of a box that are looked at to tell what it is
 _NO_COLOUR = 0xFFFF
 _D65, _NAME_OF_D65 = (0.3127, 0.329), 0x00443635
 _XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _IPTC = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
 _RESOURCES = bytes.fromhex("2c4c0100850440b9a03e562148d6dfeb")  # Photoshop's
+_GEOTIFF = bytes.fromhex("b14bf8bd083d4b43a5ae8cd7d5a6ce03")  # GeoJP2's
 _EXIF = b"JpgTiffExif->JP2"
 
 
@@ -58,6 +60,8 @@ class Header:
     xmp: bytes | None = None
     iptc: bytes | None = None
     resources: bytes | None = None
+    geotiff: bytes | None = None
+    warnings: list[str] = field(default_factory=list)
     dpi: tuple[float, float] | None = None
 
 
@@ -109,6 +113,10 @@ def _read_boxes(header: Header, data: bytes) -> None:
             _read_uuid(header, data[at : at + 16], data[at + 16 : stop])
         elif kind == b"xml " and b"adobe:ns:meta" in data[at:stop]:
             header.xmp = header.xmp or data[at:stop]
+        elif kind == b"asoc" and b"gml" in data[at : min(stop, at + _HEAD)].lower():
+            header.warnings.append("the georeference in GML was left out")
+        elif kind in (b"xml ", b"asoc"):
+            header.warnings.append("data of another program in XML was left out")
 
 
 def _read_uuid(header: Header, name: bytes, body: bytes) -> None:
@@ -118,6 +126,8 @@ def _read_uuid(header: Header, name: bytes, body: bytes) -> None:
         header.exif = body.removeprefix(b"Exif\0\0")
     elif name == _IPTC:
         header.iptc = body
+    elif name == _GEOTIFF:
+        header.geotiff = body
     elif name == _RESOURCES:
         header.iptc = header.iptc or iptc.from_resources(body)
         header.resources = iptc.kept_resources(body)
@@ -163,6 +173,12 @@ def decode(data: bytes, name: str) -> list[Raster]:
     raster = _interpret(samples[:, :, None] if samples.ndim == 2 else samples, header, name)
     raster.icc, raster.exif, raster.xmp = header.icc, header.exif, header.xmp
     raster.iptc, raster.resources, raster.dpi = header.iptc, header.resources, header.dpi
+    raster.warnings += dict.fromkeys(header.warnings)
+    if header.geotiff is not None:
+        try:
+            raster.exif = georeference.joined(header.exif, header.geotiff)
+        except ValueError:
+            raster.warnings.append("the georeference is broken and was left out")
     return [raster]
 
 

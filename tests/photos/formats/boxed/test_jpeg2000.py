@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 import struct
+from dataclasses import replace
 
 import colour
 import imagecodecs
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from restorecli.errors import UnreadableError, UnsupportedError
 from restorecli.photo import Depth
 from restorecli.photos.read import read, size
+from restorecli.photos.write import write
 
 RNG = np.random.default_rng(8)
 HEIGHT, WIDTH = 24, 32
@@ -206,3 +209,31 @@ def test_what_openjpeg_cannot_put_together_is_unsupported_and_not_damaged(capfd)
     with pytest.raises(UnsupportedError, match="subsampled"):
         read(bytes(odd))
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("described", [False, True])
+def test_a_georeference_goes_into_a_tiff_and_is_warned_of_elsewhere(tmp_path, order, described):
+    buffer = io.BytesIO()
+    scale, tie = (10.0, 7.0, 0.0), (0.0, 0.0, 0.0, 4e5, 5e6, 0.0)
+    tags = [(33550, 12, 3, scale, True), (33922, 12, 6, tie, True), (34735, 3, 4, (1, 1, 0, 0), True)]
+    tifffile.imwrite(buffer, np.zeros((1, 1), np.uint8), byteorder=order, extratags=tags, metadata=None)
+    geotiff = bytes.fromhex("b14bf8bd083d4b43a5ae8cd7d5a6ce03") + buffer.getvalue()
+    exif = b"JpgTiffExif->JP2II*\0\x08\0\0\0" + struct.pack("<HHHIII", 1, 0x010F, 2, 6, 26, 0) + b"Maker\0"
+    data = jp2(RGB, 16) + box(b"uuid", geotiff) + (box(b"uuid", exif) if described else b"")
+    page = read(data).pages[0]
+    enlarged = replace(page, pixels=np.repeat(np.repeat(page.pixels, 2, 0), 2, 1))
+    assert write([enlarged], tmp_path / "a.tiff", format="tiff").warnings == ()
+    with tifffile.TiffFile(tmp_path / "a.tiff") as file:
+        found = file.pages.first.tags
+        assert found[33550].value == (5.0, 3.5, 0.0) and found[33922].value == tie
+        assert found[34735].value == (1, 1, 0, 0)
+        assert not described or found[271].value == "Maker"
+    assert any("GeoTIFF" in text for text in write([page], tmp_path / "a.png").warnings)
+
+
+def test_xml_of_other_programs_is_warned_of():
+    gml = box(b"asoc", box(b"lbl ", b"gml.data") + box(b"xml ", b"<gml:FeatureCollection/>"))
+    assert read(jp2(RGB, 16, behind=gml)).pages[0].warnings == ("the georeference in GML was left out",)
+    other = read(jp2(RGB, 16, behind=box(b"xml ", b"<a/>") * 2)).pages[0].warnings
+    assert other == ("data of another program in XML was left out",)
