@@ -10,7 +10,7 @@ from torch import Tensor
 from restorecli.errors import UnsupportedError
 from restorecli.networks.network import Network
 from restorecli.photo import Photo
-from restorecli.rows import MakeRounding, RowsOfResult, may_round
+from restorecli.rows import MakeRounding, RowsOfResult, row_jobs, sides_of_result
 from restorecli.tasks.base import Job, Need, Task
 
 HELP = "restore a copy cut into parts, or use a machine with more memory"
@@ -63,9 +63,12 @@ def rows_of_result(
     corner = _prepared(task, photo, need, network, (0, side[0], 0, side[1]))
     if len(corner.inputs) != 1 or corner.inputs[0].shape[-2:] != side:
         raise UnsupportedError("a photo of this size cannot be restored by these weights", HELP)
-    if make is None or not may_round(task, replace(corner, photo=photo)):
+    job = replace(corner, photo=photo, inputs=())
+    possible = make is not None and row_jobs(task, replace(corner, photo=photo))
+    rounding = make(photo, *sides_of_result(job, network)) if make is not None and possible else None
+    if rounding is None:
         raise UnsupportedError("a photo of this size cannot be restored row by row to this format", HELP)
-    return RowsOfResult(task, replace(corner, photo=photo, inputs=()), share, make, network)
+    return RowsOfResult(task, job, share, rounding, network)
 
 
 def letting_go(photo: Photo, rows: RowsOfResult, scale: int) -> Callable[[int, Tensor], None]:

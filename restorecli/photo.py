@@ -208,16 +208,20 @@ class Rounded:
 
     Attributes:
         format, depth: that it was rounded for.
+        alpha: whether the last channel of the pixels is alpha.
         profile: ICC profile to embed.
         cicp: primaries and transfer by ITU-T H.273, to be written beside it.
+        chromaticities: x and y of white, red, green and blue of samples that are light.
         warnings: what the file could not keep of the colours.
         spooled: where the samples are, for a result that is not held: its pixels then only have its shape.
     """
 
     format: str
     depth: Depth
+    alpha: bool = False
     profile: bytes | None = None
     cicp: tuple[int, int] | None = None
+    chromaticities: tuple[float, ...] | None = None
     warnings: tuple[str, ...] = ()
     spooled: Spooled | None = None
 
@@ -236,7 +240,7 @@ class Photo:
         warnings: what could not be kept or had to be assumed, one sentence each.
         quantisation: a JPEG file's tables; None for other formats.
         raw: set for camera RAW that is not developed yet, whose pixels are then as `Raw` says.
-        rounded: set for a result whose pixels are unsigned integers, the samples of the file it will be.
+        rounded: set for a result whose pixels are the samples of the file it will be, alpha among them.
         parts: set for a photo that is too large to be held: ``pixels`` then only has its shape.
     """
 

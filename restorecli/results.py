@@ -12,7 +12,7 @@ import torch
 from restorecli.engine.blend import allocate
 from restorecli.errors import UnsupportedError
 from restorecli.photo import Depth, Document, Photo
-from restorecli.photos.formats.table import RAW_ONLY, is_kept_as, kept_format, nearest_depth
+from restorecli.photos.formats.table import FORMATS, RAW_ONLY, is_kept_as, kept_format, nearest_depth
 from restorecli.photos.giants.spool import STREAMED, Shape, Spool, SpoolRounding
 from restorecli.photos.planned import PlannedPhoto
 from restorecli.photos.records import Record
@@ -21,6 +21,8 @@ from restorecli.photos.stores.path import AnyPath
 from restorecli.photos.write import WrittenInfo, remove, write, write_copy
 from restorecli.rows import MakeRounding
 from restorecli.stages import Details, Passed
+
+_KINDS = {Depth.UINT8: torch.uint8, Depth.UINT16: torch.uint16, Depth.FLOAT32: torch.float32}
 
 
 @dataclass(frozen=True)
@@ -50,19 +52,23 @@ def rounding_for(
     """Return what rounds the result of ``page`` for its file while it is made.
 
     Returns:
-        None where something is transparent, or the samples stay floating-point numbers.
+        None where there is nothing to be rounded: camera RAW stays as it is.
     """
     wanted = encoding.depth or page.depth
     name = kept_format(page.format, wanted) if planned.format == "keep" else planned.format
-    depth = nearest_depth(wanted, name)
-    if page.alpha is not None or name in RAW_ONLY or depth is Depth.FLOAT32:
+    depth = nearest_depth(wanted, name, page.metadata.hdr_peak is not None)
+    if name in RAW_ONLY:
         return None
     if page.parts is not None:
         return _spooling(planned, encoding, name, depth, fingerprint)
-    kind = torch.uint8 if depth is Depth.UINT8 else torch.uint16
 
-    def make(photo: Photo, height: int, width: int) -> Rounding:
-        return Rounding(name, depth, allocate((height, width, photo.pixels.shape[2]), kind).numpy())
+    def make(photo: Photo, height: int, width: int) -> Rounding | None:
+        alpha = photo.alpha is not None
+        if alpha and not FORMATS[name].alpha and height != photo.height:
+            return None  # colours come before the alpha by which they are to be put on white
+        held = alpha and FORMATS[name].alpha
+        shape = (height, width, photo.pixels.shape[2] + held)
+        return Rounding(name, depth, allocate(shape, _KINDS[depth]).numpy(), alpha=held)
 
     return make
 
@@ -71,7 +77,7 @@ def _spooling(
     planned: PlannedPhoto, encoding: Encoding, name: str, depth: Depth, fingerprint: str
 ) -> MakeRounding | None:
     target = planned.target
-    if not isinstance(target, Path) or name not in STREAMED:
+    if not isinstance(target, Path) or name not in STREAMED or depth is Depth.FLOAT32:
         return None
     run = {**encoding.settings, "input": fingerprint}
 

@@ -22,8 +22,8 @@ from restorecli.engine.run import run as run_engine
 from restorecli.errors import UnsupportedError
 from restorecli.loading import Loaded
 from restorecli.photo import Photo
-from restorecli.rows import MakeRounding, RowsOfResult, may_round
-from restorecli.tasks.base import Need, Task, partly
+from restorecli.rows import MakeRounding, RowsOfResult, row_jobs, sides_of_result
+from restorecli.tasks.base import Job, Need, Task, partly
 from restorecli.tasks.estimate.taken_out import taken_out
 from restorecli.trial import samples
 
@@ -86,18 +86,35 @@ class Running:
             return (yield from self._by_parts(photo, need, share, rounding))
         job = self.task.prepare(photo, need, self._loaded.network)
         self.covers = job.covers
-        rows = None
-        if rounding is not None and may_round(self.task, job):
-            rows = RowsOfResult(self.task, job, share, rounding, self._loaded.network)
+        if rounding is not None:
+            rounded = yield from self._by_rows(photo, job, share, rounding)
+            if rounded is not None:
+                return rounded
         outputs = []
         for tensor in job.inputs:
-            take, peak = (None, None) if rows is None else (rows.take, rows.peak)
-            result = yield Request(self._loaded.prepared, tensor, take, peak)
-            outputs.append(result.output)
-            self.tiles += result.tiles
-            self.seconds += result.seconds
-            self.warnings += result.warnings
-        return partly(photo, self.task.finish(job, outputs), share) if rows is None else rows.photo()
+            outputs.append((yield from self._run(Request(self._loaded.prepared, tensor))))
+        return partly(photo, self.task.finish(job, outputs), share)
+
+    def _run(self, request: Request) -> Asking[Tensor]:
+        result = yield request
+        self.tiles += result.tiles
+        self.seconds += result.seconds
+        self.warnings += result.warnings
+        return result.output
+
+    def _by_rows(self, photo: Photo, job: Job, share: float, make: MakeRounding) -> Asking[Photo | None]:
+        """Do a job whose rows are rounded as they come; None where that cannot be."""
+        network = self._loaded.network
+        jobs = row_jobs(self.task, job)
+        rounding = make(photo, *sides_of_result(job, network)) if jobs else None
+        if rounding is None:
+            return None
+        first = RowsOfResult(self.task, jobs[0], share, rounding, network)
+        yield from self._run(Request(self._loaded.prepared, jobs[0].inputs[0], first.take, first.peak))
+        for one in jobs[1:]:
+            rows = RowsOfResult(self.task, one, share, rounding, network, alpha=True)
+            yield from self._run(Request(self._loaded.prepared, one.inputs[0], rows.take, rows.peak))
+        return first.photo()
 
     def _by_parts(
         self, photo: Photo, need: Need, share: float, rounding: MakeRounding | None
@@ -112,13 +129,10 @@ class Running:
             image = giants.Seen(photo, self.task, need, network)
             take = giants.letting_go(photo, rows, network.scale)
             try:
-                result = yield Request(self._loaded.prepared, image, take, rows.peak, done)
+                yield from self._run(Request(self._loaded.prepared, image, take, rows.peak, done))
             except BaseException:
                 rows.give_up()
                 raise
-            self.tiles += result.tiles
-            self.seconds += result.seconds
-            self.warnings += result.warnings
         return rows.photo()
 
 

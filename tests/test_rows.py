@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageCms
+from PIL import ImageCms
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -22,7 +22,7 @@ from restorecli.loading import Loaded
 from restorecli.models.choose import ModelRequest
 from restorecli.models.resolved import Resolved
 from restorecli.networks.network import Network
-from restorecli.photo import Depth, Metadata, Photo
+from restorecli.photo import Depth, FloatArray, Metadata, Photo
 from restorecli.photos.inputs import Found
 from restorecli.photos.planned import PlannedPhoto
 from restorecli.photos.write import write
@@ -31,6 +31,7 @@ from restorecli.stages import Stage, pass_through
 from restorecli.tasks.base import Task
 from restorecli.tasks.brighten import Brighten, Darkness
 from restorecli.tasks.dejpeg import Dejpeg
+from restorecli.tasks.denoise import Denoise
 from restorecli.tasks.same_size import SameSize
 from restorecli.tasks.upscale import Upscale
 
@@ -143,22 +144,81 @@ def depth_type(depth: Depth) -> type:
     return np.uint8 if depth is Depth.UINT8 else np.uint16
 
 
-def test_what_is_transparent_or_floating_is_not_rounded_early(tmp_path: Path) -> None:
-    planned = PlannedPhoto(Found(tmp_path / "a.png", tmp_path), tmp_path / "b.png", "tiff")
-    opaque = photo(3, False, None)
-    assert rounding_for(opaque, planned, Encoding()) is not None
-    assert rounding_for(replace(opaque, alpha=opaque.pixels[:, :, 0]), planned, Encoding()) is None
-    assert rounding_for(opaque, planned, Encoding(depth=Depth.FLOAT32)) is None
+def varying() -> FloatArray:
+    alpha = np.random.default_rng(4).random((61, 47), dtype=np.float32)
+    alpha[10:30, 5:30] = 0  # hidden colours, over several tiles
+    alpha[40:, :20] = 1
+    return alpha
 
 
-def test_jpeg_results_are_the_same_too(tmp_path: Path) -> None:
-    source = photo(3, False, None)
-    planned = PlannedPhoto(Found(tmp_path / "a.jpg", tmp_path), tmp_path / "b.jpg", "jpg")
-    stages = (Stage(SameSize("x"), ModelRequest("denoise")),)
-    shown = []
+ALPHAS = {"varying": varying(), "constant": np.full((61, 47), 0.3, np.float32)}
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize(
+    ("format", "depth"), [("png", Depth.UINT8), ("tiff", Depth.UINT16), ("jpg", Depth.UINT8)]
+)
+@pytest.mark.parametrize(("kind", "channels"), [("varying", 3), ("constant", 3), ("varying", 1)])
+def test_transparent_rows_give_the_same_file(
+    tmp_path: Path, name: str, format: str, depth: Depth, kind: str, channels: int
+) -> None:
+    task, scale = TASKS[name]
+    source = replace(photo(channels, False, None), depth=depth, alpha=ALPHAS[kind])
+    first, second = both_ways(
+        source, task, network(1 if name == "luma" else 3, scale, 4), tmp_path / f"b.{format}", format
+    )
+    assert first == second
+
+
+def test_colours_enlarged_before_their_alpha_are_put_on_white_at_the_end(tmp_path: Path) -> None:
+    source = replace(photo(3, False, None), alpha=ALPHAS["varying"])
+    planned = PlannedPhoto(Found(tmp_path / "a.png", tmp_path), tmp_path / "b.jpg", "jpg")
+    make = rounding_for(source, planned, Encoding())
+    assert make is not None
+    assert make(source, 122, 94) is None and make(source, 61, 47) is not None
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("format", ["tiff", "exr"])
+@pytest.mark.parametrize(("channels", "beyond"), [(3, False), (1, False), (3, True)])
+@pytest.mark.parametrize("alpha", [None, ALPHAS["varying"]])
+def test_floating_rows_give_the_same_file(
+    tmp_path: Path, name: str, format: str, channels: int, beyond: bool, alpha: FloatArray | None
+) -> None:
+    task, scale = TASKS[name]
+    source = replace(photo(channels, beyond, None), depth=Depth.FLOAT32, alpha=alpha)
+    made = network(1 if name == "luma" else 3, scale, 4)
+    first, second = both_ways(source, task, made, tmp_path / f"b.{format}", format)
+    assert first == second
+
+
+@pytest.mark.parametrize("share", [0.3, 1.6])
+def test_a_part_of_the_change_gives_the_same_file(tmp_path: Path, share: float) -> None:
+    source = replace(photo(3, False, None), alpha=ALPHAS["varying"])
+    given = source.pixels.copy()
+    first, second = both_ways(
+        source, Denoise(15.0, strength=share), network(3, 1, 4), tmp_path / "b.png", "png"
+    )
+    assert first == second
+    assert np.array_equal(source.pixels, given)
+
+
+def test_hdr_rows_keep_the_depth_of_an_avif(tmp_path: Path) -> None:
+    kept = Metadata(cicp=(9, 16, 0, True), hdr_peak=20.0, working="rec2020")
+    source = replace(photo(3, False, None), depth=Depth.UINT16, metadata=kept)
+    first, second = both_ways(source, SameSize("x"), network(3, 1, 4), tmp_path / "b.avif", "avif")
+    assert first == second
+
+
+def both_ways(
+    source: Photo, task: Task, made: Network, target: Path, format: str
+) -> list[tuple[bytes, tuple[str, ...]]]:
+    """Write a result that was rounded at the end, and one that was rounded row by row."""
+    planned = PlannedPhoto(Found(target.parent / "a.png", target.parent), target, format)
+    results = []
     for rounding in (None, rounding_for(source, planned, Encoding())):
-        passed = pass_through(source, stages, One(network(3, 1, 0)), rounding=rounding)
-        write([passed.photo], tmp_path / "b.jpg", format="jpg")
-        with Image.open(tmp_path / "b.jpg") as image:
-            shown.append(np.asarray(image))
-    assert np.array_equal(*shown)
+        stages = (Stage(task, ModelRequest("denoise")),)
+        passed = pass_through(source, stages, One(made), rounding=rounding)
+        info = write([passed.photo], target, format=format)
+        results.append((target.read_bytes(), (*passed.photo.warnings, *info.warnings)))
+    return results

@@ -16,7 +16,15 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 
 @pytest.mark.parametrize(
     ("name", "count"),
-    [("files", 96), ("weights", 18), ("kill", 2), ("giants", 1), ("scenes", 17), ("scale", 9)],
+    [
+        ("files", 96),
+        ("weights", 18),
+        ("kill", 2),
+        ("giants", 1),
+        ("scenes", 17),
+        ("scale", 9),
+        ("memory", 4),
+    ],
 )
 def test_nothing_ends_a_run_and_nothing_is_lost(name: str, count: int) -> None:
     """In a process of its own: it forks, and this one may have threads."""

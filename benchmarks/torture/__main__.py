@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 
-from benchmarks.torture import fuzz, giants, kill, scale, scenes
+from benchmarks.torture import fuzz, giants, kill, memory, scale, scenes
 
 # name → (driver, count of the long form, of the short one)
 DRIVERS = {
@@ -16,6 +16,7 @@ DRIVERS = {
     "giants": (giants.giants, 20, 1),
     "scenes": (scenes.scenes, 99, 99),
     "scale": (scale.scale, 400, 9),
+    "memory": (memory.memory, 25, 4),
 }
 
 

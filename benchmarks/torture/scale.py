@@ -73,14 +73,13 @@ def scale(count: int, seed: int) -> tuple[str, bool]:
             for task in MOST:
                 if task != "denoise" and megapixels > 100:
                     continue
-                per_pixel, outcome = measure(path, task, sides)
-                good = outcome == "done" and per_pixel <= MOST[task]
-                well &= good
-                lines.append(f"{megapixels} MP {task}: {per_pixel:.1f} bytes a pixel, {outcome}")
+                per_pixel, came = measure(path, task, sides)
+                well &= came == "done" and per_pixel <= MOST[task]
+                lines.append(f"{megapixels} MP {task}: {per_pixel:.1f} bytes a pixel, {came}")
             if megapixels == 49:
-                outcome = in_container(path)
-                well &= outcome.partition(" ")[0] in ("done", "too_large", "out_of_memory")
-                lines.append(f"49 MP in 1.2 GiB: {outcome}")
+                came = in_container(path)
+                well &= came.partition(" ")[0] in ("done", "too_large", "out_of_memory")
+                lines.append(f"49 MP in 1.2 GiB: {came}")
             path.unlink()
     return "scale: " + "; ".join(lines), well
 
@@ -97,19 +96,18 @@ def measure(path: Path, task: str, sides: tuple[int, int]) -> tuple[float, str]:
     told = path.with_suffix(".told")
 
     def work() -> None:
-        restored = _setup(task)
+        restored = setup(task)
         Path("/proc/self/clear_refs").write_text("5")
-        before = _high_water()
-        event = _run(path, task, restored)
-        outcome = "done" if isinstance(event, FileDone) else event.code
-        told.write_text(f"{_high_water() - before} {outcome}")
+        before = high_water()
+        event = run(path, task, restored)
+        told.write_text(f"{high_water() - before} {outcome(event)}")
 
     ended = Child(work).wait(3600)
     if not told.exists():
         return 0.0, f"ended by {ended.code}"
-    taken, outcome = told.read_text().split()
+    taken, came = told.read_text().split()
     told.unlink()
-    return max(0, int(taken) - FIXED) / (sides[0] * sides[1]), outcome
+    return max(0, int(taken) - FIXED) / (sides[0] * sides[1]), came
 
 
 def in_container(path: Path) -> str:
@@ -125,18 +123,18 @@ def in_container(path: Path) -> str:
             (group / "cgroup.procs").write_text(str(os.getpid()))
         else:
             _tell_limit()
-        event = _run(path, "denoise", _setup("denoise"))
-        told.write_text("done" if isinstance(event, FileDone) else event.code)
+        event = run(path, "denoise", setup("denoise"))
+        told.write_text(outcome(event))
 
     ended = Child(work).wait(3600)
     if group is not None:
         group.rmdir()
-    outcome = told.read_text() if told.exists() else f"killed ({ended.code})"
+    came = told.read_text() if told.exists() else f"killed ({ended.code})"
     told.unlink(missing_ok=True)
     if group is not None:
-        return outcome
+        return came
     size = f"limit told, {ended.peak / 2**30:.2f} GiB at most"
-    return f"{outcome} ({size})" if ended.peak <= CONTAINER else f"killed ({size})"
+    return f"{came} ({size})" if ended.peak <= CONTAINER else f"killed ({size})"
 
 
 def _group() -> Path | None:
@@ -167,7 +165,8 @@ def _tell_limit() -> None:
             setattr(module, name, told[name])
 
 
-def _setup(task: str) -> Setup:
+def setup(task: str) -> Setup:
+    """Return a task with a network of one value."""
     grown = 2 if task == "upscale-x2" else 1
     network = Cheap(grown)
     prepared = prepare(network, RunSettings(device="cpu", precision="fp32", tile=256, overlap=16))
@@ -176,7 +175,8 @@ def _setup(task: str) -> Setup:
     return Setup((stage,), Only(loaded))
 
 
-def _run(path: Path, task: str, setup: Setup) -> FileDone | FileFailed:
+def run(path: Path, task: str, setup: Setup) -> FileDone | FileFailed:
+    """Restore a photo; return what came of it. Its result is removed."""
     out = path.with_suffix(".out")
     plan = plan_names(find_inputs([str(path)]), output=str(out), task_suffix=task, settings={})
     event = process(replace(plan.photos[0]), setup, JsonLines(open(os.devnull, "w")), Event())  # noqa: SIM115, PTH123
@@ -188,7 +188,13 @@ def _run(path: Path, task: str, setup: Setup) -> FileDone | FileFailed:
     return event
 
 
-def _high_water() -> int:
+def outcome(event: FileDone | FileFailed) -> str:
+    """Return "done", or the code of what failed."""
+    return "done" if isinstance(event, FileDone) else event.code
+
+
+def high_water() -> int:
+    """Return the most bytes that this process has held."""
     return _status("VmHWM")
 
 

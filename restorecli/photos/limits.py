@@ -13,8 +13,16 @@ SHARE_OF_MEMORY = 0.8
 
 
 def reading_bytes(extents: Sequence[Extent], length: int) -> int:
-    """The memory that a file of `length` bytes with pages of these sizes takes to be read."""
-    return length + sum(page.decoded_bytes + page.float_bytes for page in extents)
+    """The memory that a file of `length` bytes with pages of these sizes takes to be read.
+
+    Pages that are decoded before are held in float32 meanwhile; one that is to be turned is held twice.
+    """
+    floats = sum(page.float_bytes for page in extents)
+    decoding = (
+        page.decoded_bytes + page.pixels * page.beside + (page.float_bytes if page.orientation > 1 else 0)
+        for page in extents
+    )
+    return length + floats + sum(decoding)
 
 
 def check_extents(extents: Sequence[Extent], length: int, name: str, max_pixels: int = MOST_PIXELS) -> None:

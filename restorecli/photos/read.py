@@ -223,6 +223,7 @@ def _extents(stream: BinaryIO, kind: str, name: str) -> list[Extent]:
 def _extent(data: bytes, kind: str, name: str) -> Extent:
     own = _EXTENTS.get(kind)
     size, block = own(data, name) if own else others.extent(data, kind, name)
+    size = replace(size, beside=_BESIDE.get(kind, 0))
     try:
         return replace(size, orientation=exif.orientation(block) if block else 1)
     except ValueError:
@@ -257,6 +258,10 @@ _EXTENTS: dict[str, Callable[[bytes, str], tuple[Extent, bytes | None]]] = {
     "pnm": netpbm.extent,
     "psd": psd.extent,
 }
+
+
+_BESIDE = {"exr": 8, "jpeg2000": 4, "qoi": 6, "webp": 16}
+"""Bytes a pixel that decoders were seen to take beside what they return (`docs/reliability.md`)."""
 
 
 def _photos(rasters: list[Raster], kind: str, name: str) -> Iterator[Photo]:

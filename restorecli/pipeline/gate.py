@@ -8,7 +8,7 @@ from collections.abc import Callable
 from restorecli.engine.run import Cancelled
 from restorecli.errors import TooLargeError
 
-SHARE = 0.9  # of what is free when nothing is held
+SHARE = 0.95  # of what is free when nothing is held
 
 
 class Gate:

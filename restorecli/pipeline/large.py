@@ -13,7 +13,7 @@ from restorecli.photos.formats.extent import Extent
 from restorecli.photos.giants.picture import KINDS, open_giant
 from restorecli.photos.giants.source import HeldWhole
 from restorecli.photos.planned import PlannedPhoto
-from restorecli.pipeline.needs import growth, needed_bytes
+from restorecli.pipeline.needs import Going, growth, needed_bytes
 from restorecli.stages import Stage
 from restorecli.tasks.base import ByRows
 
@@ -25,7 +25,7 @@ _FIXED = 256 << 20  # tiles of a few kinds, blocks of the file, buffers of encod
 
 
 def open_large(
-    planned: PlannedPhoto, extents: Sequence[Extent], length: int, stages: Sequence[Stage], name: str
+    planned: PlannedPhoto, extents: Sequence[Extent], length: int, going: Going, name: str
 ) -> tuple[Document | None, str]:
     """Open a photo that is to be restored without being held.
 
@@ -33,7 +33,7 @@ def open_large(
         planned: the photo.
         extents: of its pages.
         length: of its file, in bytes.
-        stages: what it goes through.
+        going: where it goes.
         name: how messages call it.
 
     Returns:
@@ -43,9 +43,9 @@ def open_large(
         UnreadableError: the file is damaged.
     """
     small = sum(page.pixels for page in extents) < LARGE
-    if small and needed_bytes(extents, length, stages) <= SHARE * total_bytes():
+    if small and needed_bytes(extents, length, going) <= SHARE * total_bytes():
         return None, ""
-    usual = [stage for stage in stages if not stage.only_raw]
+    usual = [stage for stage in going.stages if not stage.only_raw]
     path = planned.found.path
     if not (isinstance(path, Path) and isinstance(planned.target, Path)) or planned.found.is_stream:
         return None, "it does not go from a file into a file"

@@ -21,12 +21,12 @@ from restorecli.engine.run import RunResult
 from restorecli.errors import OutOfMemoryError, PhotoError, RestoreError, TooLargeError, UnreadableError
 from restorecli.photo import Photo
 from restorecli.photos.planned import PlannedPhoto
-from restorecli.photos.read import measure, read, read_stream
+from restorecli.photos.read import identify, read, read_stream
 from restorecli.photos.stores import store
 from restorecli.photos.stores.path import StorePath
 from restorecli.pipeline.gate import Gate
 from restorecli.pipeline.large import explained, large_bytes, open_large
-from restorecli.pipeline.needs import free_bytes, needed_bytes
+from restorecli.pipeline.needs import Going, free_bytes, needed_bytes
 from restorecli.pipeline.together import taken_together
 from restorecli.report.events import FileDone, FileFailed, FileSkipped, Reporter
 from restorecli.report.stopwatch import Stopwatch
@@ -124,8 +124,9 @@ def process(planned: PlannedPhoto, setup: Setup, report: Reporter, cancelled: Fl
     if known is not None:
         return known
     try:
-        source = read_photo(planned, setup)
-        return write_photo(restore_photo(planned, source, setup, report, cancelled), setup)
+        # Nothing here may hold what was read while its result is written.
+        restored = restore_photo(planned, read_photo(planned, setup), setup, report, cancelled)
+        return write_photo(restored, setup)
     except Exception as error:
         event = failure(planned, error)
         if event is None:
@@ -157,13 +158,15 @@ def read_photo(planned: PlannedPhoto, setup: Setup, admit: Admit = alone) -> Sou
         data = _streamed(planned, setup, name)
         path = planned.found.path
         source = path if data is None and isinstance(path, Path) else data or b""
-        extents, length = measure(source, name=name)
-        large, reason = open_large(planned, extents, length, setup.stages, name)
+        kind, extents, length = identify(source, name)
+        streamed = not isinstance(planned.target, Path)
+        going = Going(setup.stages, kind, planned.format, setup.encoding.depth, streamed)
+        large, reason = open_large(planned, extents, length, going, name)
         if large is not None:
             admit(large_bytes(extents[0], setup.stages), name)
             return Source(large)
         try:
-            admit(needed_bytes(extents, length, setup.stages), name)
+            admit(needed_bytes(extents, length, going), name)
             with setup.watch.of("decode"):
                 return Source(read(source, name=name, frames=setup.frames), data)
         except TooLargeError as error:

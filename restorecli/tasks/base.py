@@ -99,18 +99,33 @@ class Task(Protocol):
 class ByRows(Protocol):
     """A task whose results can be finished in bands of rows, so that they need not be held in float32."""
 
-    def by_rows(self, job: Job) -> bool:
-        """Whether `Task.finish` of a job of some rows alone gives these rows of the whole."""
+    def row_jobs(self, job: Job) -> tuple[Job, ...]:
+        """Return jobs of one input each of which `Task.finish` gives some rows without the others.
+
+        The first gives the photo; where it leaves out the alpha, a second gives that, as a gray photo. Empty
+        where the photo is to be finished as a whole.
+        """
 
     def only_clips(self, job: Job) -> bool:
         """Whether such a `Task.finish` only clips an output that has the photo's channels to 0–1."""
 
 
+def one_of_rows(job: Job) -> tuple[Job, ...]:
+    """Return ``job`` for `ByRows.row_jobs` if it has one input."""
+    return (job,) if len(job.inputs) == 1 else ()
+
+
 def partly(before: Photo, after: Photo, share: float) -> Photo:
-    """Return ``after`` with ``share`` (0–1) of what it changes in ``before``, a photo of the same size."""
+    """Return ``after`` with ``share`` (0–1) of what it changes in ``before``, a photo of the same size.
+
+    The pixels of ``after`` are used up.
+    """
     if share == 1:
         return after
-    pixels: FloatArray = before.pixels + np.float32(share) * (after.pixels - before.pixels)
+    pixels = after.pixels
+    pixels -= before.pixels
+    pixels *= np.float32(share)
+    pixels += before.pixels
     return replace(after, pixels=pixels)
 
 

@@ -15,6 +15,8 @@ from restorecli.networks.network import Network
 from restorecli.photo import FloatArray
 from restorecli.tasks.base import to_pixels, to_tensor
 
+_AT_ONCE = 64  # rows that are filled: their places take several times the bytes of their pixels
+
 
 def fit(pixels: FloatArray, network: Network, maps: Mapping[str, float] | None = None) -> tuple[Tensor, ...]:
     """Turn pixels into inputs of a network, whatever its channels.
@@ -89,7 +91,10 @@ def bleed_colour(pixels: FloatArray, alpha: FloatArray) -> FloatArray:
     hidden = alpha <= 0
     if not hidden.any() or hidden.all():
         return pixels
-    rows, columns = distance_transform_edt(hidden, return_distances=False, return_indices=True)
+    nearest = distance_transform_edt(hidden, return_distances=False, return_indices=True)
     filled = pixels.copy()
-    filled[hidden] = pixels[rows[hidden], columns[hidden]]
+    for top in range(0, len(pixels), _AT_ONCE):
+        rows = slice(top, top + _AT_ONCE)
+        down, across = nearest[:, rows][:, hidden[rows]]
+        filled[rows][hidden[rows]] = pixels[down, across]
     return filled

@@ -16,7 +16,7 @@ from torch import Tensor
 from restorecli.imaging.colour import luma
 from restorecli.networks.network import Network
 from restorecli.photo import FloatArray, Photo
-from restorecli.tasks.base import Job, Need, Weighed
+from restorecli.tasks.base import Job, Need, Weighed, one_of_rows
 from restorecli.tasks.channels import fit, is_beyond, merge
 from restorecli.tasks.estimate.jpeg import (
     CHROMINANCE,
@@ -121,9 +121,9 @@ class Dejpeg:
             weigh = partial(weighed, lost=loss, right=RIGHT_HALVED if _has_halved_chroma(photo) else RIGHT)
         return Need(channels, quality, "", notes, details, weigh=weigh)
 
-    def by_rows(self, job: Job) -> bool:
-        """Whether rows can be finished apart: where nothing is transparent."""
-        return job.photo.alpha is None
+    def row_jobs(self, job: Job) -> tuple[Job, ...]:
+        """Every row of the result can be finished by itself."""
+        return one_of_rows(job)
 
     def only_clips(self, job: Job) -> bool:
         """Whether the network's output is the result: not its luma alone, and no value lay beyond 0–1."""

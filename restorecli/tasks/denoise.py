@@ -9,7 +9,7 @@ from torch import Tensor
 
 from restorecli.networks.network import Network
 from restorecli.photo import Photo
-from restorecli.tasks.base import Job, Need, Weighed
+from restorecli.tasks.base import Job, Need, Weighed, one_of_rows
 from restorecli.tasks.channels import is_beyond
 from restorecli.tasks.estimate.jpeg import quality_from_tables
 from restorecli.tasks.estimate.noise import NoiseEstimate, noise_sigma
@@ -124,9 +124,9 @@ class Denoise:
             return "it shows no white noise; that of a camera, or texture, is left: --noise real takes it out"
         return "it has no more noise than a clean photo"
 
-    def by_rows(self, job: Job) -> bool:
-        """Whether rows can be finished apart: where nothing is transparent."""
-        return job.photo.alpha is None
+    def row_jobs(self, job: Job) -> tuple[Job, ...]:
+        """Every row of the result can be finished by itself."""
+        return one_of_rows(job)
 
     def only_clips(self, job: Job) -> bool:
         """Whether the network's output is the result: where no value lay beyond 0–1."""

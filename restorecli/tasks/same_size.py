@@ -11,7 +11,7 @@ from torch import Tensor
 from restorecli.errors import WeightsError
 from restorecli.networks.network import Network
 from restorecli.photo import FloatArray, Photo
-from restorecli.tasks.base import Job, Need
+from restorecli.tasks.base import Job, Need, one_of_rows
 from restorecli.tasks.channels import bleed_colour, fit, is_beyond, merge
 
 BEYOND = "values outside 0–1 were kept as they are; the network restored the rest"
@@ -32,9 +32,9 @@ class SameSize:
         """Ask for gray weights for gray photos."""
         return Need(channels=1 if photo.is_gray else 3)
 
-    def by_rows(self, job: Job) -> bool:
-        """Whether rows can be finished apart: where nothing is transparent."""
-        return job.photo.alpha is None
+    def row_jobs(self, job: Job) -> tuple[Job, ...]:
+        """Every row of the result can be finished by itself."""
+        return one_of_rows(job)
 
     def only_clips(self, job: Job) -> bool:
         """Whether the network's output is the result: where no value lay beyond 0–1."""

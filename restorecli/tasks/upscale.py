@@ -12,7 +12,7 @@ from torch import Tensor
 from restorecli.imaging.resample import resize
 from restorecli.networks.network import Network
 from restorecli.photo import FloatArray, Photo
-from restorecli.tasks.base import Job, Need
+from restorecli.tasks.base import Job, Need, one_of_rows
 from restorecli.tasks.channels import bleed_colour, fit, is_beyond, merge
 
 BEYOND = "values outside 0–1 were enlarged by bicubic interpolation, the rest by the network"
@@ -40,9 +40,17 @@ class Upscale:
         """Ask for nothing special; no network has gray weights of its own."""
         return Need(channels=1 if photo.is_gray else 3)
 
-    def by_rows(self, job: Job) -> bool:
-        """Whether rows can be finished apart: where nothing is transparent, beyond 0–1 or resized after."""
-        return self.then == 1 and job.photo.alpha is None and not is_beyond(job.photo.pixels)
+    def row_jobs(self, job: Job) -> tuple[Job, ...]:
+        """Rows are finished apart where nothing is beyond 0–1 or resized later; alpha after colours."""
+        photo, alpha = job.photo, job.photo.alpha
+        if self.then != 1 or is_beyond(photo.pixels):
+            return ()
+        if alpha is None or _is_constant(alpha):
+            return one_of_rows(job)
+        if len(job.inputs) != 2:
+            return ()
+        seen = replace(photo, pixels=alpha[:, :, None], alpha=None)
+        return Job(replace(photo, alpha=None), job.inputs[:1]), Job(seen, job.inputs[1:])
 
     def only_clips(self, job: Job) -> bool:
         """Whether the network's output is the result, as it is wherever rows are finished apart."""

@@ -53,6 +53,6 @@ def test_a_disk_that_fails_while_reading_is_no_fault_of_writing(monkeypatch: pyt
     def broken(*_: object, **__: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(steps, "measure", broken)
+    monkeypatch.setattr(steps, "identify", broken)
     with pytest.raises(steps.UnreadableError, match=r"a\.png: cannot be read: Input/output error"):
         steps.read_photo(PLANNED, steps.Setup((), None))  # type: ignore[arg-type]

@@ -26,7 +26,7 @@ from restorecli.photo import Document, Photo
 from restorecli.photos.read import measure
 from restorecli.pipeline import threads
 from restorecli.pipeline.gate import SHARE
-from restorecli.pipeline.needs import needed_bytes
+from restorecli.pipeline.needs import Going, needed_bytes
 from restorecli.pipeline.together import are_alike, in_groups, most_together, taken_together
 from restorecli.stages import Stage
 from restorecli.tasks.same_size import SameSize
@@ -192,7 +192,7 @@ def test_where_memory_holds_two_photos_nobody_waits_for_a_third(
     write = threads.write_photo
     monkeypatch.setattr(threads, "write_photo", lambda *given: (time.sleep(0.05), write(*given))[1])
     folder = folder_of(tmp_path / "in", [(20, 20)] * 6)
-    needed = needed_bytes(*measure(folder / "00.png"), (STAGE,))
+    needed = needed_bytes(*measure(folder / "00.png"), Going((STAGE,), "png"))
     monkeypatch.setattr(threads, "free_bytes", lambda: int(2.5 * needed / SHARE))
     with FakeGpu():
         common = {"stages": (STAGE,), "networks": OnAGpu(network()), "together": together}

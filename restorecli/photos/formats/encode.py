@@ -17,7 +17,7 @@ from restorecli.photo import Depth, Metadata, Photo, Rounded
 from restorecli.photos.formats import png, png_write
 from restorecli.photos.formats.boxed import jpeg2000
 from restorecli.photos.formats.boxed.avif_metadata import with_metadata
-from restorecli.photos.formats.page import SAMPLE_TYPES, Page, quantized
+from restorecli.photos.formats.page import ON_WHITE, SAMPLE_TYPES, Page, on_white, quantized
 from restorecli.photos.formats.table import FORMATS
 from restorecli.photos.metadata import carried as md
 from restorecli.photos.metadata import colours, exif, georeference, iptc, microscopy
@@ -46,8 +46,8 @@ def prepare(photo: Photo, name: str, depth: Depth, strip: bool, provenance: Mapp
     alpha = photo.alpha
     if alpha is not None and not form.alpha:
         if (alpha < 1).any():
-            warnings.append(f"{name} cannot store transparency: the picture was put on white")
-            colour = colour * alpha[:, :, None] + (1 - alpha[:, :, None])
+            warnings.append(f"{name} {ON_WHITE}")
+            colour = on_white(colour, alpha)
         alpha = None
     height, width, channels = colour.shape
     samples = np.empty((height, width, channels + (alpha is not None)), SAMPLE_TYPES.get(depth, np.float32))
@@ -75,13 +75,15 @@ def _rounded_page(
     cicp = None if rounded.cicp is None else Cicp(*rounded.cicp)
     page = Page(
         photo.pixels,
-        False,
+        rounded.alpha,
         icc=rounded.profile,
         cicp=cicp,
         mastering=photo.metadata.mastering,
+        chromaticities=rounded.chromaticities,
+        duration=photo.metadata.duration,
+        spooled=rounded.spooled,
         warnings=list(rounded.warnings),
     )
-    page.spooled = rounded.spooled
     if not strip:
         _describe(page, photo, name, provenance)
     return page

@@ -27,6 +27,7 @@ class Extent:
         channels: samples of a pixel, those that are left out later too.
         sample_bytes: bytes of a decoded sample.
         hidden: pixels that are decoded besides: masked ones of a sensor, layers, slices.
+        beside: bytes a pixel that the decoder takes beside its samples.
     """
 
     width: int
@@ -35,6 +36,7 @@ class Extent:
     channels: int = 4
     sample_bytes: int = 1
     hidden: int = 0
+    beside: int = 0
 
     @property
     def pixels(self) -> int:

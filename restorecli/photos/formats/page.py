@@ -13,6 +13,7 @@ from restorecli.photos.raster import Samples
 SAMPLE_TYPES = {Depth.UINT8: np.uint8, Depth.UINT16: np.uint16}
 PEAKS = {Depth.UINT8: 255, Depth.UINT16: 65535}
 _BAND = 1 << 22  # samples rounded at once
+ON_WHITE = "cannot store transparency: the picture was put on white"
 
 
 @dataclass
@@ -61,6 +62,11 @@ class Page:
     def plain(self) -> Samples:
         """H×W for gray, else H×W×C."""
         return self.samples[:, :, 0] if self.samples.shape[2] == 1 else self.samples
+
+
+def on_white(colour: FloatArray, alpha: FloatArray) -> FloatArray:
+    """Colours (H×W×C) put on white where ``alpha`` (H×W) is below 1."""
+    return colour * alpha[:, :, None] + (1 - alpha[:, :, None])
 
 
 def quantized(values: FloatArray, depth: Depth, out: Samples | None = None) -> Samples:

@@ -28,6 +28,7 @@ _MOST_BESIDE = 128 << 20  # bytes of all chunks but the pixels
 _MOST_CHUNKS = 4_000_000  # of 4 KiB in the largest files that can be met
 _MASTERING = {b"mDCV": 24, b"cLLI": 8}  # and their lengths (PNG, third edition, 11.3.2.7 and 11.3.2.8)
 _GRAY, _RGB, _PALETTE = 0, 2, 3  # colour types
+_GRAYS, _WITH_ALPHA = (_GRAY, 4), (4, 6)
 _DISPLAY_GAMMA = 1 / 2.2
 _SRGB_CHROMATICITIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 
@@ -214,7 +215,10 @@ def _inflate(header: Header, data: bytes) -> bytes:
 def extent(data: bytes, name: str) -> tuple[Extent, bytes | None]:
     """The size and the EXIF block, from the header. `UnreadableError` where it is damaged."""
     header = read_header(data, name)
-    return Extent(header.width, header.height, 1, 4, 1 + (header.bits > 8)), header.exif
+    # That of a palette, and of one colour, stands in a chunk of its own.
+    alpha = header.colour in _WITH_ALPHA or b"tRNS" in data
+    channels = (1 if header.colour in _GRAYS else 3) + alpha
+    return Extent(header.width, header.height, 1, channels, 1 + (header.bits > 8)), header.exif
 
 
 def decode(data: bytes, name: str) -> list[Raster]:
@@ -305,7 +309,13 @@ def _profile_of_gamma(header: Header, model: str) -> bytes | None:
 
 def chunk(kind: bytes, body: bytes) -> bytes:
     """One PNG chunk with its length and check sum."""
-    return struct.pack(">I4s", len(body), kind) + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
+    return b"".join(chunk_parts(kind, body))
+
+
+def chunk_parts(kind: bytes, body: bytes | memoryview) -> tuple[bytes | memoryview, ...]:
+    """What a chunk is made of, without a copy of its body."""
+    head = struct.pack(">I4s", len(body), kind)
+    return head, body, struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
 
 
 _EMPTY = chunk(b"IDAT", b"")

@@ -24,6 +24,8 @@ CFA, LINEAR_RAW = 32803, 34892
 _DNG_VERSION, _XMP, _ICC, _ORIENTATION = 50706, 700, 34675, 274
 _SUB_IFDS, _IPTC, _MAKE, _RESOURCES, _DESCRIPTION, _WHITE = 330, 33723, 271, 34377, 270, 318
 _REDUCED, _MASK = 1, 4
+_ASSOCIATED = 1  # alpha by which the colours are multiplied
+_DIVIDED = 12  # bytes a pixel: these colours in float32, divided by it
 _GRAY_WHITE_0, _GRAY, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
 
 _NO_NOTES = "the camera's maker notes point to places in the file, which its result has not: left out"
@@ -114,6 +116,7 @@ def _extent(page: Any) -> Extent:
         max(1, samples),
         max(1, -(-int(page.bitspersample) // 8)),
         hidden=width * height * max(0, slices - 1),
+        beside=_DIVIDED if _ASSOCIATED in map(int, page.extrasamples) else 0,
     )
 
 

@@ -24,9 +24,7 @@ from restorecli.photo import Depth, Photo
 from restorecli.photos import temporary
 from restorecli.photos.formats import png_write, tiff_write
 from restorecli.photos.formats.page import SAMPLE_TYPES, quantized
-from restorecli.photos.formats.table import FORMATS
 from restorecli.photos.giants.owned import own
-from restorecli.photos.metadata import colours
 from restorecli.photos.raster import Samples
 from restorecli.photos.rounding import Rounding
 from restorecli.photos.temporary import PROGRESS, STRIPS
@@ -233,10 +231,7 @@ class SpoolRounding(Rounding):
 
     def put(self, top: int, rows: Photo) -> None:
         """Round a band of the picture."""
-        name, depth = self._rounded.format, self._rounded.depth
-        coloured = colours.from_working(rows, FORMATS[name].metadata, depth)
-        self._note(coloured)
-        self._spool.add(quantized(coloured.pixels, depth))
+        self._spool.add(quantized(self._coloured(rows).pixels, self._rounded.depth))
 
     def give_up(self) -> None:
         """Let go of the strips, for a later run to go on with."""

@@ -192,8 +192,13 @@ def _from_print(raster: Raster) -> FloatArray:
     raster.warnings.append(
         "the picture is CMYK without a usable profile: the result is RGB by the simple formula"
     )
-    ink = to_float(raster.samples, raster.peak)
-    return (1 - ink[:, :, :3]) * (1 - ink[:, :, 3:])
+    height, width = raster.samples.shape[:2]
+    rgb = np.empty((height, width, 3), np.float32)
+    rows = max(1, _PIXELS_AT_ONCE // width)
+    for top in range(0, height, rows):
+        ink = to_float(raster.samples[top : top + rows], raster.peak)
+        rgb[top : top + rows] = (1 - ink[:, :, :3]) * (1 - ink[:, :, 3:])
+    return rgb
 
 
 def _lab_to_srgb(lab: Samples, white_xy: tuple[float, float] | None = None) -> FloatArray:
