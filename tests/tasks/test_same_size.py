@@ -194,8 +194,9 @@ def test_strength_zero_leaves_everything_alone() -> None:
 
 def test_a_part_of_a_change_is_between_the_photos() -> None:
     before, after = Photo(picture()), Photo(picture(), warnings=("kept",))
+    middle = (before.pixels + after.pixels) / 2
     half = partly(before, after, 0.5)
-    np.testing.assert_allclose(half.pixels, (before.pixels + after.pixels) / 2, atol=1e-6)
+    np.testing.assert_allclose(half.pixels, middle, atol=1e-6)
     assert half.pixels.dtype == np.float32 and half.warnings == ("kept",)
     assert partly(before, after, 1) is after
 
