@@ -26,6 +26,26 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MOST_INFLATED = 64 << 20  # bytes of all compressed entries together; more is a bomb
 _MOST_BESIDE = 128 << 20  # bytes of all chunks but the pixels
 _MOST_CHUNKS = 4_000_000  # of 4 KiB in the largest files that can be met
+_ANCILLARY = 0x20  # the bit of a chunk's first letter that says so
+_MOST_WARNINGS = 8
+# What tells of the encoding or of how to show the file, not of the picture.
+_OF_THE_ENCODING = frozenset(
+    (
+        b"tRNS",
+        b"bKGD",
+        b"hIST",
+        b"sPLT",
+        b"tIME",
+        b"sBIT",
+        b"fcTL",
+        b"fdAT",
+        b"iDOT",
+        b"vpAg",
+        b"oFFs",
+        b"gIFg",
+        b"gIFx",
+    )
+)
 _MASTERING = {b"mDCV": 24, b"cLLI": 8}  # and their lengths (PNG, third edition, 11.3.2.7 and 11.3.2.8)
 _GRAY, _RGB, _PALETTE = 0, 2, 3  # colour types
 _GRAYS, _WITH_ALPHA = (_GRAY, 4), (4, 6)
@@ -164,6 +184,14 @@ def _read_chunk(header: Header, kind: bytes, body: bytes) -> None:
             header.dpi = (x * 0.0254, y * 0.0254)
     elif kind in (b"tEXt", b"zTXt", b"iTXt"):
         _read_text(header, kind, body)
+    elif kind[0] & _ANCILLARY and kind not in _OF_THE_ENCODING:
+        name = "Content Credentials (caBX)" if kind == b"caBX" else kind.decode("latin-1")
+        _warn(header, f"data of another program was left out: {name}")
+
+
+def _warn(header: Header, text: str) -> None:
+    if text not in header.warnings and len(header.warnings) < _MOST_WARNINGS:
+        header.warnings.append(text)
 
 
 def _read_text(header: Header, kind: bytes, body: bytes) -> None:

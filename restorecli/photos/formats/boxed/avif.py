@@ -7,7 +7,7 @@ import numpy as np
 
 from restorecli.errors import UnreadableError
 from restorecli.photos.formats import others
-from restorecli.photos.formats.boxed import av1
+from restorecli.photos.formats.boxed import av1, boxes
 from restorecli.photos.formats.boxed.boxes import colours, mastering, primary_item, primary_properties
 from restorecli.photos.raster import DECODE_ERRORS, Raster, from_interleaved
 
@@ -39,4 +39,6 @@ def decode(data: bytes, name: str) -> list[Raster]:
     if not any(kind in (b"irot", b"imir") for kind, _ in properties):
         raster.orientation = 1  # what EXIF or XMP say does not count (ISO/IEC 23008-12, 6.5.10)
     raster.mastering = tuple(mastering(properties))
+    if boxes.has_credentials(data):
+        raster.warnings.append(boxes.CREDENTIALS_LEFT_OUT)
     return [raster]

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from restorecli.imaging.cicp import Cicp
 
+_CREDENTIALS = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+CREDENTIALS_LEFT_OUT = "data of another program was left out: Content Credentials"
 _MOST = 10_000  # boxes in one place; more is damage
 
 
@@ -159,6 +161,11 @@ def colours(properties: list[tuple[bytes, bytes]]) -> tuple[Cicp | None, bytes |
         elif body[:4] in (b"prof", b"rICC"):
             profile = profile or body[4:]
     return cicp, profile
+
+
+def has_credentials(data: bytes) -> bool:
+    """Whether a file has Content Credentials (C2PA 2.1, A.5), which tell of its very bytes."""
+    return any(kind == b"uuid" and data[at : at + 16] == _CREDENTIALS for kind, at, _ in boxes(data))
 
 
 def mastering(properties: list[tuple[bytes, bytes]]) -> Iterator[tuple[str, bytes]]:

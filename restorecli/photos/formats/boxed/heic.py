@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from restorecli.errors import UnreadableError, UnsupportedError
+from restorecli.photos.formats.boxed import boxes
 from restorecli.photos.formats.boxed.boxes import colours, mastering, primary_properties
 from restorecli.photos.formats.extent import Extent
 from restorecli.photos.raster import DECODE_ERRORS, Raster, from_interleaved
@@ -72,6 +73,8 @@ def decode(data: bytes, name: str) -> list[Raster]:
     if raster.icc is None and cicp is not None:
         raster.cicp = cicp._replace(full_range=True)
     raster.mastering = tuple(mastering(properties))
+    if boxes.has_credentials(data):
+        raster.warnings.append(boxes.CREDENTIALS_LEFT_OUT)
     if len(file) > 1:
         raster.warnings.append(f"the file holds {len(file)} pictures: only the main one was taken")
     if image.info.get("aux") or image.info.get("depth_images"):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from restorecli.photos.formats import encode, png
 from restorecli.photos.formats.boxed.avif_metadata import with_metadata
-from restorecli.photos.formats.boxed.boxes import places, primary_item, primary_properties
+from restorecli.photos.formats.boxed.boxes import box, places, primary_item, primary_properties
 from restorecli.photos.read import read
 from restorecli.photos.write import write
 
@@ -62,6 +62,19 @@ def test_an_orientation_that_only_xmp_states_does_not_turn_an_avif():
     turned = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r:D xmlns:tiff="t" tiff:Orientation="6"/></x:xmpmeta>'
     page = read(with_metadata(bare(3), None, turned)).pages[0]
     assert (page.width, page.height) == (40, 24)
+
+
+def test_content_credentials_are_warned_of():
+    credentials = box(b"uuid", bytes.fromhex("d8fec3d61b0e483c92975828877ec481") + bytes(40))
+    warnings = read(bare(3) + credentials).pages[0].warnings
+    assert warnings == ("data of another program was left out: Content Credentials",)
+    chunk = png.chunk(b"caBX", b"jumb") + png.chunk(b"tIME", bytes(7))
+    data = b"".join(
+        map(bytes, png.insert_chunks(imagecodecs.png_encode(np.zeros((4, 4), np.uint8)), chunk * 2))
+    )
+    assert read(data).pages[0].warnings == (
+        "data of another program was left out: Content Credentials (caBX)",
+    )
 
 
 def test_a_layout_that_is_not_handled_costs_the_metadata_and_not_the_picture(tmp_path, monkeypatch):
