@@ -29,23 +29,7 @@ _MOST_CHUNKS = 4_000_000  # of 4 KiB in the largest files that can be met
 _ANCILLARY = 0x20  # the bit of a chunk's first letter that says so
 _MOST_WARNINGS = 8
 # What tells of the encoding or of how to show the file, not of the picture.
-_OF_THE_ENCODING = frozenset(
-    (
-        b"tRNS",
-        b"bKGD",
-        b"hIST",
-        b"sPLT",
-        b"tIME",
-        b"sBIT",
-        b"fcTL",
-        b"fdAT",
-        b"iDOT",
-        b"vpAg",
-        b"oFFs",
-        b"gIFg",
-        b"gIFx",
-    )
-)
+_OF_THE_ENCODING = frozenset(b"tRNS bKGD hIST sPLT tIME sBIT fcTL fdAT iDOT vpAg oFFs gIFg gIFx".split())
 _MASTERING = {b"mDCV": 24, b"cLLI": 8}  # and their lengths (PNG, third edition, 11.3.2.7 and 11.3.2.8)
 _GRAY, _RGB, _PALETTE = 0, 2, 3  # colour types
 _GRAYS, _WITH_ALPHA = (_GRAY, 4), (4, 6)
