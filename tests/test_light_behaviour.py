@@ -229,9 +229,9 @@ def test_a_sharp_photo_is_hardly_changed_by_deblurring(entry: ModelEntry, name: 
 @of_task("deblur")
 def test_motion_and_missed_focus_are_taken_out(entry: ModelEntry, name: str) -> None:
     clean = photo(name)
-    for kernel in (motion_kernel(np.random.default_rng(1), 7), disc_kernel(1.5)):
+    for kernel, gain in ((motion_kernel(np.random.default_rng(1), 7), 0.2), (disc_kernel(2.5), 2.0)):
         seen = to_bytes(blurred(clean, kernel))
-        assert psnr(restored(entry, seen), clean, border=8) > psnr(seen, clean, border=8) + 0.5
+        assert psnr(restored(entry, seen), clean, border=8) > psnr(seen, clean, border=8) + gain
 
 
 @pytest.mark.parametrize("name", PHOTOS)

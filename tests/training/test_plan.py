@@ -1,17 +1,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from restorecli.errors import UsageError
 from restorecli.models.registry import package_data
-from restorecli.training import plan
-from restorecli.training.recipe import find_recipe
+from restorecli.training import loop, plan
+from restorecli.training.device.batches import can_stay, device_batches
+from restorecli.training.patches import PatchSampler, load_pair
+from restorecli.training.recipe import Recipe, find_recipe
 from tests.training.test_training import photos as photos
 
+GPU = package_data("recipes") / "plans" / "gpu.toml"
 RECIPE = """name = "a"
 network = "nlsn"
 task = "upscale"
@@ -39,7 +45,7 @@ def write_plan(folder: Path, more: str = "") -> Path:
 
 
 def test_the_plan_for_a_gpu_fits_into_25_minutes_and_starts_from_what_ships_or_is_planned() -> None:
-    planned = plan.read_plan(package_data("recipes") / "plans" / "gpu.toml")
+    planned = plan.read_plan(GPU)
     assert sum(minutes for _, minutes in planned) <= 25
     assert len({recipe.name for recipe, _ in planned}) == len(planned)
     made: set[str] = set()
@@ -48,6 +54,27 @@ def test_the_plan_for_a_gpu_fits_into_25_minutes_and_starts_from_what_ships_or_i
             find_recipe(recipe.init_from)  # shipped weights and their recipe have one name
         made.add(recipe.name)
         assert recipe.name != recipe.init_from
+
+
+@pytest.mark.parametrize("recipe", [recipe for recipe, _ in plan.read_plan(GPU)], ids=lambda r: r.name)
+def test_what_is_planned_for_a_gpu_takes_a_step_with_photos_kept_on_the_device(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    assert can_stay(recipe)
+    first = recipe.init_from.removesuffix("-gpu")  # where the plan makes it, its first table does
+    recipe = replace(recipe, init_from=first, batch=1, patch=16, drawings=0.0, validation_draws=1)
+    clean = np.random.default_rng(0).integers(0, 256, (160, 160, 3), dtype=np.uint8)
+    Image.fromarray(clean).save(tmp_path / "clean.png")
+    sampler = PatchSampler([load_pair(tmp_path / "clean.png", replace(recipe, photo_scale=1.0))], recipe)
+    device = torch.device("cpu")
+    state = loop.start(recipe, tmp_path, device)
+    before = {name: weight.clone() for name, weight in state.network.named_parameters()}
+    loss = loop.stepper(recipe, state, loop.Options())(*next(device_batches(sampler, 0, device)))
+    assert torch.isfinite(loss)
+    moved = [
+        name for name, weight in state.network.named_parameters() if not torch.equal(weight, before[name])
+    ]
+    assert len(moved) > 10
 
 
 def test_a_plan_trains_for_its_minutes_and_once(photos: Path, tmp_path: Path) -> None:
