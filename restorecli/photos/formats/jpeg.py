@@ -17,12 +17,13 @@ import numpy as np
 import simplejpeg  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from restorecli.errors import UnreadableError
+from restorecli.errors import UnreadableError, UnsupportedError
 from restorecli.photo import Quantisation
 from restorecli.photos.formats.extent import Extent
 from restorecli.photos.metadata import iptc
 from restorecli.photos.raster import Raster, from_interleaved
 
+_JPEG_LS = 0xF7  # its frame (ITU-T T.87, C.1.1)
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _XMP = b"http://ns.adobe.com/xap/1.0/\x00"
@@ -89,6 +90,7 @@ def read_header(data: bytes, name: str) -> Header:
 
     Raises:
         UnreadableError: there is no frame in the file.
+        UnsupportedError: it is JPEG-LS.
     """
     header = Header()
     profile_parts: dict[int, bytes] = {}
@@ -101,6 +103,8 @@ def read_header(data: bytes, name: str) -> Header:
             continue
         if marker in (0xD9, 0xDA):
             break
+        if marker == _JPEG_LS:
+            raise UnsupportedError(f"{name}: JPEG-LS", "convert it first")
         (length,) = struct.unpack_from(">H", data, at + 2)
         body = data[at + 4 : at + 2 + length]
         at += 2 + length

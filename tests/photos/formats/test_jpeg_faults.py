@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
 
-from restorecli.errors import UnreadableError
+from restorecli.errors import UnreadableError, UnsupportedError
 from restorecli.imaging import icc
 from restorecli.photos.read import read
 
@@ -130,3 +131,8 @@ def test_data_behind_the_picture_are_warned_of(tmp_path):
     trailer = b"SEFH" + bytes(range(1, 200))
     warnings = read(whole + trailer).pages[0].warnings
     assert warnings == (f"{len(trailer)} bytes of other data behind the picture were left out",)
+
+
+def test_jpeg_ls_is_another_format():
+    with pytest.raises(UnsupportedError, match="JPEG-LS"):
+        read(bytes(imagecodecs.jpegls_encode(RNG.integers(0, 256, (8, 9, 3), dtype=np.uint8))))
