@@ -49,7 +49,7 @@ def _read(steps: str, typed: str, sources: Sources) -> tuple[Step, ...]:
         return read_chain(steps, sources)
     except UsageError as error:
         entry = sources.of(RUN).get(STEPS)
-        if entry is None or steps == typed:
+        if entry is None or steps == typed or entry.place in error.message:
             raise
         raise UsageError(f"{entry.place}: {error.message}", error.hint) from None
 

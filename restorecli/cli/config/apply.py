@@ -78,7 +78,9 @@ def converted(parameter: Any, context: Any, entry: Entry) -> Any:
         if not (is_switch and isinstance(value, bool)):
             if is_switch:
                 raise UsageError(f"{told(entry)} must be true or false", "without quotes")
-            raise UsageError(f"{told(entry)}: it is no switch", "give a number, or a text in quotes")
+            words = parameter.metavar == "on|off"
+            hint = "write 'on' or 'off', in quotes" if words else "give a number, or a text in quotes"
+            raise UsageError(f"{told(entry)}: it is no switch", hint)
         return value
     text = f"{value:g}" if isinstance(value, float) else str(value)
     try:

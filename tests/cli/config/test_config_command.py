@@ -117,6 +117,13 @@ def test_wrong_steps_of_a_file_are_named_with_their_place(photos: Path, restore:
     assert "error: step 1 of the run: there is no step denoize" in typed
 
 
+def test_words_that_are_no_switches_are_asked_for(photos: Path, restore: Run) -> None:
+    defaults(photos, "[demosaic]\nhot-pixels = false\n")
+    done = restore("demosaic", photos)
+    assert done.code == 2
+    assert "line 2: hot-pixels = false: it is no switch" in done.err and "write 'on' or 'off'" in done.err
+
+
 def test_photos_that_are_not_there_are_named(photos: Path, restore: Run) -> None:
     for arguments in (("show", "denoise", photos / "nowhere"), ("presets", photos / "nowhere")):
         done = restore("config", *arguments)
