@@ -35,6 +35,8 @@ _MOVABLE = (
     b"MOT\0",
 )
 _DEEPEST = 3  # directories in directories; more is damage
+_PIXELS = (0x0111, 0x0144)  # where strips and tiles begin
+_FARTHEST = 60_000  # bytes of a block that still fits into a JPEG
 _MARKS = (b"II*\0", b"MM\0*", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
 
 
@@ -153,7 +155,8 @@ def _moved(
 def extract(stream: BinaryIO, wanted: Callable[[int, int], bool] = _any) -> tuple[bytes | None, bool]:
     """The tags of a TIFF file that describe the photo and not its samples, as an EXIF block.
 
-    The tags move by that. Maker notes that hold offsets into the file would no longer be true: left out.
+    The tags move by that. Maker notes that hold offsets into the file would no longer be true: left out, but
+    where all that the directory points to lies before the pixels and can stay in its place.
 
     Args:
         stream: the file.
@@ -176,9 +179,47 @@ def extract(stream: BinaryIO, wanted: Callable[[int, int], bool] = _any) -> tupl
     }
     if not kept:
         return None, False
-    head = (b"II*\0" if source.order == "<" else b"MM\0*") + struct.pack(source.order + "I", 8)
-    wanted, without_notes = _without_fixed_notes(source, kept, wanted)
-    return head + _moved(source, kept, 8, wanted), without_notes
+    note = _fixed_maker_note(source, kept) if wanted(_MAKER_NOTE, 1) else None
+    if note and (block := _as_it_lies(source, entries, kept, note)):
+        return block, False
+
+    def movable(tag: int, level: int) -> bool:
+        return wanted(tag, level) and not (note and tag == _MAKER_NOTE)
+
+    return _head(source.order, 8) + _moved(source, kept, 8, movable), note is not None
+
+
+def _head(order: str, first: int) -> bytes:
+    """The header of an EXIF block with its first directory at ``first``."""
+    return (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", first)
+
+
+def _as_it_lies(
+    source: _Source,
+    entries: dict[int, tuple[int, int, bytes]],
+    kept: dict[int, tuple[int, int, bytes]],
+    note: bytes,
+) -> bytes | None:
+    """A block in which all but the first directory has its place in the file, as in files made by `begin`.
+
+    None where that is not before the pixels, or would be too long for a JPEG.
+    """
+    order = source.order
+    starts = [value for tag in _PIXELS if tag in entries for value in _integers(order, entries[tag])]
+    end = min(starts, default=0)
+    pointers = [number for tag in _SUB_IFDS if tag in kept for number in _integers(order, kept[tag])]
+    if source.big or not 8 < end <= _FARTHEST or not all(8 <= at < end for at in pointers):
+        return None
+    before = source.read(0, end) + bytes(end % 2)
+    if note not in before:
+        return None
+    return _head(order, len(before)) + before[8:] + _packed(order, kept, len(before), 0)
+
+
+def _integers(order: str, entry: tuple[int, int, bytes]) -> tuple[int, ...]:
+    kind, count, value = entry
+    form = {3: "H", 4: "I", 13: "I"}.get(kind)
+    return struct.unpack(f"{order}{count}{form}", value[: _TYPES[kind] * count]) if form else ()
 
 
 def begin(stream: BinaryIO, block: bytes, *, big_endian: bool) -> None:
@@ -221,23 +262,14 @@ def adopt(stream: BinaryIO, block: bytes) -> None:
     stream.write(struct.pack(file.order + "I", base))
 
 
-def _without_fixed_notes(
-    source: _Source, entries: dict[int, tuple[int, int, bytes]], wanted: Callable[[int, int], bool]
-) -> tuple[Callable[[int, int], bool], bool]:
-    """What to keep when directories move, and whether maker notes have to be left out."""
-    if not wanted(_MAKER_NOTE, 1) or not _has_fixed_maker_notes(source, entries):
-        return wanted, False
-    return lambda tag, level: tag != _MAKER_NOTE and wanted(tag, level), True
-
-
-def _has_fixed_maker_notes(source: _Source, entries: dict[int, tuple[int, int, bytes]]) -> bool:
-    """Whether there are maker notes that hold offsets from the start of the file they lie in."""
+def _fixed_maker_note(source: _Source, entries: dict[int, tuple[int, int, bytes]]) -> bytes | None:
+    """Maker notes that hold offsets from the start of the file they lie in; None where there are none."""
     pointer = entries.get(_EXIF_IFD)
     if pointer is None or len(pointer[2]) != 4:
-        return False
+        return None
     try:
         inner, _ = source.entries(struct.unpack(source.order + "I", pointer[2])[0])
     except ValueError:
-        return False
+        return None
     note = inner.get(_MAKER_NOTE)
-    return note is not None and not note[2].startswith(_MOVABLE)
+    return None if note is None or note[2].startswith(_MOVABLE) else note[2]

@@ -380,10 +380,29 @@ def test_maker_notes_do_not_move_in_any_format(tmp_path, note, name):
 
 
 @pytest.mark.parametrize("maker", NOTES)
-def test_maker_notes_come_out_of_a_tiff_only_where_they_can_move(tmp_path, maker):
-    block = exif.for_output(note_block(NOTES[maker]), 8, 8, "x")
-    original = Photo(np.zeros((8, 8, 3), np.float32), metadata=Metadata(exif=block))
-    write([original], tmp_path / "a.tiff", format="tiff")
+@pytest.mark.parametrize("last", ["jpg", "tiff"])
+def test_maker_notes_keep_their_place_from_jpeg_to_tiff_and_on(tmp_path, maker, last):
+    note = NOTES[maker]
+    photo = Photo(np.zeros((8, 8, 3), np.float32), metadata=Metadata(exif=note_block(note)))
+    write([photo], tmp_path / "a.tiff", format="tiff")
+    page = read(tmp_path / "a.tiff").pages[0]
+    assert page.warnings == ()
+    write([page], tmp_path / "b", format=last)
+    data = (tmp_path / "b").read_bytes()
+    start = 0 if last == "tiff" else data.index(b"Exif\0\0") + 6
+    assert maker in ("Nikon", "Olympus") or data[start + 44 : start + 44 + len(note)] == note
+    assert note in data
+
+
+@pytest.mark.parametrize("maker", NOTES)
+def test_maker_notes_far_behind_in_a_tiff_are_kept_only_where_they_can_move(tmp_path, maker):
+    block = note_block(NOTES[maker])
+    far = block[:26] + struct.pack("<HHHIII", 1, 0x927C, 7, len(NOTES[maker]), 70_000, 0)
+    photo = Photo(
+        np.zeros((160, 160, 3), np.float32),
+        metadata=Metadata(exif=far + bytes(70_000 - len(far)) + NOTES[maker]),
+    )
+    write([photo], tmp_path / "a.tiff", format="tiff")
     page = read(tmp_path / "a.tiff").pages[0]
     movable = maker in ("Nikon", "Olympus")
     assert (NOTES[maker] in page.metadata.exif) is movable
