@@ -1,9 +1,10 @@
 """Peak memory of photos that are not held, by their size: ``python -m benchmarks.giants``.
 
-Makes a tiled BigTIFF of each size from one tile that is repeated, restores it in a process of its own, and
-prints the process's largest resident size. By default the network is one multiplication, since the memory of
-tiles is the same for every size; ``--model`` takes one of the catalogue's. The last column is the ratio to
-the peak of the first size. Files go to a temporary folder (``--folder``): twice the largest picture's bytes.
+Makes a tiled BigTIFF, or with ``--png`` a PNG, of each size from one square that is repeated, restores it in
+a process of its own, and prints the process's largest resident size. By default the network is one
+multiplication, since tiles take the same memory for every size; ``--model`` takes one of the catalogue's.
+The last column is the ratio to the peak of the first size. Files go to a temporary folder (``--folder``):
+twice the largest picture's bytes.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import resource
+import struct
 import tempfile
 import time
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Event
@@ -22,6 +25,7 @@ import imagecodecs
 import numpy as np
 import tifffile
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from restorecli.engine.prepare import prepare
@@ -31,6 +35,7 @@ from restorecli.models.choose import ModelRequest
 from restorecli.models.registry import load_registry
 from restorecli.models.resolved import Resolved
 from restorecli.networks.network import Network
+from restorecli.photos.formats import png
 from restorecli.photos.inputs import find_inputs
 from restorecli.photos.naming import plan_names
 from restorecli.pipeline.photo import Setup, process
@@ -80,11 +85,7 @@ class Quiet:
 def make(path: Path, megapixels: int) -> None:
     """Write a square picture of about ``megapixels`` million pixels."""
     side = round((megapixels * 1e6) ** 0.5 / TILE) * TILE
-    y, x = np.mgrid[0:TILE, 0:TILE] / TILE
-    waves = 0.5 + 0.3 * np.sin(2 * np.pi * x)[..., None] * np.cos(2 * np.pi * y)[..., None]
-    noise = np.random.default_rng(0).normal(0, 0.03, (TILE, TILE, 3))
-    tile = np.rint(255 * np.clip(waves + noise, 0, 1)).astype(np.uint8)
-    packed = bytes(imagecodecs.deflate_encode(tile, level=1))
+    packed = bytes(imagecodecs.deflate_encode(square(), level=1))
     with tifffile.TiffWriter(path, bigtiff=True) as writer:
         writer.write(
             (packed for _ in range((side // TILE) ** 2)),
@@ -95,6 +96,28 @@ def make(path: Path, megapixels: int) -> None:
             compression="zlib",
             metadata=None,
         )
+
+
+def make_png(path: Path, megapixels: int) -> None:
+    """Write the same picture as a PNG, a row of squares at a time."""
+    side = round((megapixels * 1e6) ** 0.5 / TILE) * TILE
+    rows = np.tile(square(), (1, side // TILE, 1)).reshape(TILE, -1)
+    filtered = np.hstack([np.zeros((TILE, 1), np.uint8), rows]).tobytes()
+    machine = zlib.compressobj(1)
+    with path.open("wb") as stream:
+        header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+        stream.write(png.SIGNATURE + png.chunk(b"IHDR", header))
+        for _ in range(side // TILE):
+            stream.write(png.chunk(b"IDAT", machine.compress(filtered)))
+        stream.write(png.chunk(b"IDAT", machine.flush()) + png.chunk(b"IEND", b""))
+
+
+def square() -> NDArray[np.uint8]:
+    """Return waves with noise, `TILE`×`TILE`×3."""
+    y, x = np.mgrid[0:TILE, 0:TILE] / TILE
+    waves = 0.5 + 0.3 * np.sin(2 * np.pi * x)[..., None] * np.cos(2 * np.pi * y)[..., None]
+    noise = np.random.default_rng(0).normal(0, 0.03, (TILE, TILE, 3))
+    return np.rint(255 * np.clip(waves + noise, 0, 1)).astype(np.uint8)
 
 
 def restored(source: str, out: str, model: str, results: Any) -> None:
@@ -119,6 +142,7 @@ def main() -> None:
     options.add_argument("--megapixels", type=int, action="append", help="repeatable; default 50, 100, 400")
     options.add_argument("--model", default="", help="a light file of weights that keeps the size")
     options.add_argument("--folder", type=Path)
+    options.add_argument("--png", action="store_true", help="PNG instead of BigTIFF")
     given = options.parse_args()
     context = multiprocessing.get_context("spawn")
     first = 0
@@ -127,8 +151,8 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         for size in given.megapixels or SIZES:
-            source, results = Path(folder, f"{size}.tif"), context.Queue()
-            make(source, size)
+            source, results = Path(folder, f"{size}.png" if given.png else f"{size}.tif"), context.Queue()
+            (make_png if given.png else make)(source, size)
             child = context.Process(
                 target=restored, args=(str(source), str(Path(folder, "out")), given.model, results)
             )

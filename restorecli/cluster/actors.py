@@ -26,7 +26,7 @@ IN_FLIGHT = 2
 """Chunks that a worker is given at a time: one to do, one that waits, so that it is never idle."""
 _LOOK = 0.5  # seconds between looks at what workers have done
 _THREADS = 4  # of an actor: two chunks, of which one waits, and questions about them
-_STARTS = 3  # workers that may die one after the other before any has done anything
+_STARTS = 3  # for each worker, those that may die one after the other before they can do anything
 
 
 @dataclass(frozen=True)
@@ -111,11 +111,20 @@ def fetch(data: list[Any]) -> bytes:
 
 @dataclass(eq=False)
 class _Actor:
-    """A worker and what it was given, the chunk that it does first."""
+    """A worker and what it was given, the chunk that it does first; it answers ``asked`` once begun."""
 
     handle: Any
+    asked: Any
     given: deque[_Given] = field(default_factory=deque)
-    did_something: bool = False
+
+    def has_begun(self) -> bool:
+        """Whether it has ever been ready for chunks."""
+        ray = _ray()
+        try:
+            ray.get(self.asked, timeout=0)
+        except (ray.exceptions.RayError, ray.exceptions.GetTimeoutError):
+            return False
+        return True
 
 
 @dataclass(eq=False)
@@ -146,16 +155,16 @@ class Actors:
         self._order, self._numbers, self._deaths = order, count(), 0
         self.size, self._options = _shares(wanted)
         first = self._start()
-        self.about = self._asked(first)
+        self.about = self._answer(first.asked)
         self._fixed = Fixed(self.about.facts, {})
-        self._actors = [_Actor(first)]
+        self._actors = [first]
 
-    def _start(self) -> Any:
-        return _ray().remote(Worker).options(**self._options).remote(self._order)
+    def _start(self) -> _Actor:
+        handle = _ray().remote(Worker).options(**self._options).remote(self._order)
+        return _Actor(handle, handle.about.remote())
 
-    def _asked(self, handle: Any) -> About:
+    def _answer(self, asked: Any) -> About:
         ray = _ray()
-        asked = handle.about.remote()
         while not ray.wait([asked], timeout=_LOOK)[0]:
             if self._cancelled.is_set():
                 raise KeyboardInterrupt
@@ -175,7 +184,7 @@ class Actors:
     def begin(self, settings: Mapping[str, str]) -> None:
         """Fix how the first worker runs the networks for all, and start the others."""
         self._fixed = Fixed(self.about.facts, settings)
-        self._actors += [_Actor(self._start()) for _ in range(self.size - 1)]
+        self._actors += [self._start() for _ in range(self.size - 1)]
 
     def has_room(self) -> bool:
         """Whether one has fewer chunks than it may have."""
@@ -213,35 +222,34 @@ class Actors:
         except ray.exceptions.RayError:
             return self._replaced(actor)
         actor.given.remove(given)
-        actor.did_something, self._deaths = True, 0
+        self._deaths = 0
         self._pass_on(given, events[given.heard :], tell)
         return [Ended(given.chunk, error=error)]
 
     def _replaced(self, actor: _Actor) -> list[Ended]:
         """Put another actor in a dead one's place, and give back its chunks; it died of the first."""
         first, *others = actor.given
-        self._deaths += 0 if actor.did_something else 1
+        self._deaths += 0 if actor.has_begun() else 1
         with suppress(Exception):  # it may only be out of reach: then two would do one photo
             _ray().kill(actor.handle)
         error = None
         if self._deaths >= _STARTS * self.size:
-            error = DeviceError("workers die before they have done anything", "see Ray's logs")
-        self._actors[self._actors.index(actor)] = _Actor(self._start())
+            error = DeviceError("workers die before they can do anything", "see Ray's logs")
+        self._actors[self._actors.index(actor)] = self._start()
         return [Ended(first.chunk, died=True, error=error), *(Ended(given.chunk) for given in others)]
 
     def _look(self, tell: Tell) -> None:
         """Pass on what is done of chunks that are not finished."""
         ray = _ray()
         asked = [
-            (actor, actor.given[0], actor.handle.since.remote(actor.given[0].number, actor.given[0].heard))
+            (actor.given[0], actor.handle.since.remote(actor.given[0].number, actor.given[0].heard))
             for actor in self._actors
             if actor.given
         ]
-        ray.wait([answer for *_, answer in asked], num_returns=len(asked), timeout=_LOOK)
-        for actor, given, answer in asked:
+        ray.wait([answer for _, answer in asked], num_returns=len(asked), timeout=_LOOK)
+        for given, answer in asked:
             with suppress(ray.exceptions.RayError, ray.exceptions.GetTimeoutError):
                 events = ray.get(answer, timeout=0.01)
-                actor.did_something = actor.did_something or bool(events)
                 self._pass_on(given, events, tell)
 
     def _pass_on(self, given: _Given, events: Sequence[Event], tell: Tell) -> None:

@@ -29,6 +29,15 @@ STORE = {
 }
 RAY = {"RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 LONG = 900  # seconds that a machine with many other jobs may take to start a cluster
+DEADLY = "deadly.png"
+"""A photo of which a worker of `local_ray` dies as soon as it opens it, as for want of memory."""
+_HOOK = f"""
+import os, signal, sys
+def die(event, told):
+    if event == "open" and str(told[0]).endswith("{DEADLY}"):
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(die)
+"""
 RUN = ("upscale", "-x2", "--tile", "64", "--json")
 
 
@@ -171,7 +180,7 @@ def bucket(s3: str, command: Command) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def local_ray(cache_folders: dict[str, str]) -> Iterator[LocalRay]:
+def local_ray(cache_folders: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRay]:
     """A local Ray with two cores."""
     if find_spec("ray") is None:
         pytest.skip("needs the extra test-cluster")
@@ -180,7 +189,9 @@ def local_ray(cache_folders: dict[str, str]) -> Iterator[LocalRay]:
         "log_to_driver=False); print(context.address_info['address'], flush=True); sys.stdin.read()"
     )
     environment = {**os.environ, **cache_folders, **STORE, **RAY, "OMP_NUM_THREADS": "1"}
-    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+    hooks = tmp_path_factory.mktemp("hooks")
+    (hooks / "sitecustomize.py").write_text(_HOOK)
+    environment["PYTHONPATH"] = f"{Path(__file__).parents[2]}{os.pathsep}{hooks}"
     server = subprocess.Popen(
         [sys.executable, "-c", code],
         env=environment,

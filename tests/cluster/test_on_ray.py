@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import LONG, RUN, Command, LocalRay, of, pictures, results
+from tests.cluster.conftest import DEADLY, LONG, RUN, Command, LocalRay, of, pictures, results
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3000)]
 COUNT = 12
@@ -61,6 +61,20 @@ def test_a_worker_that_is_killed_costs_no_photo(
     left = tmp_path / "out"
     command.run(*RUN, photos, "-o", left)  # takes away what a killed process was writing
     assert nothing_half_written(left)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_photo_of_which_workers_die_fails_and_no_other(
+    workers: str, command: Command, clustered: tuple[object, ...], tmp_path: Path
+) -> None:
+    photos = pictures(tmp_path / "in", 4)
+    (photos / "03.png").rename(photos / DEADLY)
+    code, events, said = command.run(*clustered[:-1], workers, photos, "-o", tmp_path / "out")
+    assert code == 1, said
+    assert of(events, "file_done") == [str(photos / f"{number:02}.png") for number in range(3)]
+    (failed,) = [event for event in events if event["event"] == "file_failed"]
+    assert (failed["input"], failed["code"]) == (str(photos / DEADLY), "worker_lost")
+    assert len(results(tmp_path / "out")) == 3 and nothing_half_written(tmp_path / "out")
 
 
 def test_a_driver_that_is_killed_is_continued(
