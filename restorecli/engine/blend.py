@@ -164,6 +164,18 @@ def inside(margin: int, height: int, width: int, deliver: Deliver, *, samples: b
     return take
 
 
+def from_row(first: int, deliver: Deliver, *, samples: bool = False) -> Deliver:
+    """Return what takes rows and delivers those from ``first`` on; ``samples`` as for `inside`."""
+    axis = 0 if samples else 1
+
+    def take(top: int, rows: Tensor) -> None:
+        left_out = max(0, first - top)
+        if left_out < rows.shape[axis]:
+            deliver(top + left_out, rows.narrow(axis, left_out, rows.shape[axis] - left_out))
+
+    return take
+
+
 def rounding(deliver: Deliver, peak: int) -> Deliver:
     """Return what takes rows in float32 and delivers them as samples, see `transfer.to_samples`."""
 

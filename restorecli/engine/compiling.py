@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from restorecli.engine.faults import is_out_of_memory
+from restorecli.engine.faults import is_out_of_memory, may_be_out_of_memory
 
 NOTABLE = 2.0  # seconds a pass must take longer than usual to be said
 
@@ -51,7 +51,7 @@ class Compiled:
         try:
             output = (self._compiled or self._plain)(x)
         except Exception as error:  # compilers fail in many ways, and no photo should fail for it
-            if is_out_of_memory(error):
+            if is_out_of_memory(error) or may_be_out_of_memory(error):
                 raise
             self._compiled = None
             self._report(f"the network runs uncompiled: {type(error).__name__}: {str(error).splitlines()[0]}")

@@ -98,6 +98,7 @@ class Lane:
             None  # input pixels a pass may have, by the memory that was free at the start
         )
         self.fitting: int | None = None  # input pixels a pass is held to since a larger one did not fit
+        self.has_room = True  # to put tiles together, until that has failed
         self._suspect: int | None = None  # a pass of so many failed in a way that may mean memory
         self._network = network
         self._facts = facts
@@ -142,7 +143,9 @@ class Lane:
             return None
         with self._lock:
             try:
-                return self._start(tiles, precision, stay)
+                pending = self._start(tiles, precision, stay)
+                self._suspect = None
+                return pending
             except (RuntimeError, MemoryError) as error:
                 if is_device_lost(error):
                     raise device_lost(self.device, error) from error
@@ -165,7 +168,9 @@ class Lane:
         return True
 
     @torch.inference_mode()
-    def finish(self, tiles: Tensor, pending: Pending | None, precision: str, notes: Notes) -> Tensor:
+    def finish(
+        self, tiles: Tensor, pending: Pending | None, precision: str, notes: Notes, count: int | None = None
+    ) -> Tensor:
         """Wait for a pass, and repeat what failed.
 
         Args:
@@ -173,6 +178,7 @@ class Lane:
             pending: what `launch` returned; None has the tiles run in smaller parts.
             precision: what was given to `launch`.
             notes: gets what went wrong.
+            count: tiles that are wanted; those behind them only fill the batch, and may not be finite.
 
         Returns:
             B×C'×sh×sw float32, finite, 0–1 but not clipped; on the host, or where it was to stay.
@@ -182,14 +188,14 @@ class Lane:
             NonFiniteError: a tile is not finite in float32 either.
         """
         if pending is None:
-            return self._in_parts(tiles, precision, notes)
+            return self._in_parts(tiles[:count], precision, notes)
         try:
             pending.wait()
         except RuntimeError as error:
             if is_device_lost(error):
                 raise device_lost(self.device, error) from error
             raise
-        for index, good in enumerate(pending.finite.tolist()):
+        for index, good in enumerate(pending.finite.tolist()[:count]):
             if not good:
                 pending.outputs[index] = self._exact(tiles[index : index + 1], precision, notes)[0]
         return pending.outputs
@@ -255,6 +261,7 @@ class Lane:
         overlap = min(self._overlap, side // 2)
         grid = plan_grid(height, width, side, overlap, self._facts.side_multiple, self._alignment)
         if side < SMALLEST_TILE or grid.count == 1:
+            self.fitting = None  # no size is small enough now: that tells nothing of what will fit later
             raise OutOfMemoryError(
                 f"a tile of {width}×{height} pixels does not fit in the memory of {self.device}",
                 "close other programs, choose another --device, or use --precision fp16 or bf16",

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import itertools
-import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from restorecli.engine.blend import Bands, Canvas, Deliver, inside, rounding
+from restorecli.engine.blend import Bands, Canvas, Deliver, from_row, inside, rounding
 from restorecli.engine.faults import device_lost, is_device_lost, is_out_of_memory
-from restorecli.engine.lane import Lane, Notes, Pending, Pixels, cut
+from restorecli.engine.lane import Lane, Notes, Pixels
+from restorecli.engine.memory import release
+from restorecli.engine.order import Job, in_order
 from restorecli.engine.prepare import Prepared
 from restorecli.engine.strips import Strips
-from restorecli.engine.tiles import Box, Grid, first_needed
+from restorecli.engine.tiles import Grid, first_needed
 from restorecli.engine.transfer import rounds
 from restorecli.errors import NonFiniteError, OutOfMemoryError
 
 ROWS = 64
 """Rows that are looked at together."""
-
-AHEAD = 3
-"""Batches a device may be ahead of the blending: one computing, one waiting, one being blended."""
-
-
-class Cancelled(KeyboardInterrupt):
-    """The caller's event was set; the image is not finished."""
 
 
 @dataclass(frozen=True)
@@ -55,35 +48,6 @@ class RunResult:
     precision: str
     warnings: tuple[str, ...]
     seconds: float
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What every lane works on: the same image, in numbered batches of ``size`` tiles or less.
-
-    With ``stay`` the outputs are blended on the device.
-    """
-
-    image: Tensor | Pixels
-    border: int
-    grid: Grid
-    batches: list[tuple[Box, ...]]
-    size: int
-    few_shapes: bool
-    stay: bool
-    precision: str
-    notes: Notes
-    stop: threading.Event
-
-    def tiles(self, index: int) -> Tensor:
-        """Return batch ``index``, B×C×h×w float32 in 0–1; the last tile is repeated to fill it."""
-        boxes = self.batches[index]
-        tiles = [cut(self.image, box.top, box.left, self.grid.tile, self.border) for box in boxes]
-        return torch.cat([*tiles, *tiles[-1:] * (self.padded(len(boxes)) - len(boxes))])
-
-    def padded(self, count: int) -> int:
-        """Return the tiles of a pass for ``count``: the next power of two where shapes are to be few."""
-        return min(self.size, 1 << (count - 1).bit_length()) if self.few_shapes else count
 
 
 @torch.no_grad()
@@ -129,49 +93,88 @@ def run(
     whole = isinstance(image, Tensor)
     grid = prepared.grid(height, width) if whole else prepared.low_grid(height, width)
     first = first_needed(grid.rows, done_rows / facts.scale + facts.border) if done_rows else 0
-    boxes = tuple(box for box in grid.boxes if box.row >= first)
-    size = prepared.batch_of(grid)
-    batches = [boxes[start : start + size] for start in range(0, len(boxes), size)]
     take = None
     if deliver is not None:
         margin, (rows, columns) = facts.border * facts.scale, image.shape[-2:]
         sides = rows * facts.scale, columns * facts.scale
         take = inside(margin, *sides, deliver, samples=peak is not None)
-    canvas = _canvas(prepared, grid, take, peak, first)
-    job = _Job(
-        image,
-        facts.border,
-        grid,
-        batches,
-        size,
-        prepared.few_shapes,
-        isinstance(canvas, Strips),
-        prepared.precision,
-        Notes(),
-        cancelled or threading.Event(),
-    )
-    done = grid.count - len(boxes)
-    with _device_errors(prepared), closing(_in_order(prepared.lanes, job)) as results:
-        for index, outputs in results:
-            for box, output in zip(batches[index], outputs, strict=False):  # what fills a batch is dropped
-                canvas.add(box, output)
-                done += 1
-                if progress is not None:
-                    progress(done, grid.count)
-        output = canvas.finish()
+    job = _job(prepared, image, grid, first, cancelled or threading.Event())
+    tiles = sum(map(len, job.batches))
+    with _device_errors(prepared):
+        output = _restored(prepared, job, first, take, peak, progress)
     prepared.learn()
     if deliver is None:
         added = facts.border * facts.scale
         output = output[..., added : output.shape[-2] - added, added : output.shape[-1] - added]
     return RunResult(
         output,
-        len(boxes),
+        tiles,
         grid.tile,
         prepared.overlap,
         job.precision,
         tuple(_warnings(prepared, job)),
         time.perf_counter() - started,
     )
+
+
+def _job(prepared: Prepared, image: Tensor | Pixels, grid: Grid, first: int, stop: threading.Event) -> Job:
+    """Return what is to be done from the row of tiles ``first`` on."""
+    boxes = tuple(box for box in grid.boxes if box.row >= first)
+    size = prepared.batch_of(grid)
+    batches = [boxes[start : start + size] for start in range(0, len(boxes), size)]
+    border, precision = prepared.facts.border, prepared.precision
+    return Job(image, border, grid, batches, size, prepared.few_shapes, precision, Notes(), stop)
+
+
+def _restored(
+    prepared: Prepared,
+    job: Job,
+    first: int,
+    take: Deliver | None,
+    peak: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> Tensor:
+    """Return the output; a device without room to put tiles together leaves that to the host from then on."""
+    lane, scale, grid = prepared.lanes[0], prepared.facts.scale, job.grid
+    canvas = _canvas(prepared, grid, take, peak, first)
+    if isinstance(canvas, Strips):
+        output = _put_together(prepared.lanes, replace(job, stay=True), canvas, progress)
+        if output is not None:
+            return output
+        lane.has_room = False
+        if take is not None:
+            take = from_row(canvas.delivered, take, samples=peak is not None)
+            first = max(first, first_needed(grid.rows, canvas.delivered / scale))
+        job = replace(job, batches=_job(prepared, job.image, grid, first, job.stop).batches)
+        canvas = _canvas(prepared, grid, take, peak, first)
+        release(lane.device)
+    output = _put_together(prepared.lanes, job, canvas, progress)
+    assert output is not None
+    return output
+
+
+def _put_together(
+    lanes: tuple[Lane, ...],
+    job: Job,
+    canvas: Canvas | Bands | Strips,
+    progress: Callable[[int, int], None] | None,
+) -> Tensor | None:
+    """Return what all tiles give; None where memory ran out on the device that puts them together."""
+    done = job.grid.count - sum(map(len, job.batches))
+    try:
+        with closing(in_order(lanes, job)) as results:
+            for index, outputs in results:
+                # Not strict: behind the tiles there may be what fills the batch.
+                for box, output in zip(job.batches[index], outputs, strict=False):
+                    canvas.add(box, output)
+                    done += 1
+                    if progress is not None:
+                        progress(done, job.grid.count)
+            return canvas.finish()
+    except RuntimeError as error:
+        if not (job.stay and is_out_of_memory(error)):
+            raise
+    return None
 
 
 def _is_finite(image: Tensor) -> bool:
@@ -204,7 +207,7 @@ def _canvas(
 ) -> Canvas | Bands | Strips:
     """Return where tiles are put together: on a GPU that works alone, if it has the memory."""
     facts, lane = prepared.facts, prepared.lanes[0]
-    alone = len(prepared.lanes) == 1 and lane.asynchronous
+    alone = len(prepared.lanes) == 1 and lane.asynchronous and lane.has_room
     if take is not None and peak is not None and not (alone and rounds(lane.device, peak)):
         take, peak = rounding(take, peak), None
     if (
@@ -223,7 +226,7 @@ def _canvas(
     return Canvas(grid, facts.out_channels, facts.scale)
 
 
-def _warnings(prepared: Prepared, job: _Job) -> Iterator[str]:
+def _warnings(prepared: Prepared, job: Job) -> Iterator[str]:
     if job.notes.redone:
         count = job.notes.redone
         tiles = "one tile, which was" if count == 1 else f"{count} tiles, which were"
@@ -235,106 +238,3 @@ def _warnings(prepared: Prepared, job: _Job) -> Iterator[str]:
     if job.notes.smallest is not None or job.grid.count > planned.count:
         used = job.notes.smallest or min(job.grid.tile)
         yield f"memory does not suffice for tiles of {max(planned.tile)}; tiles of {used} were used"
-
-
-def _in_order(lanes: tuple[Lane, ...], job: _Job) -> Generator[tuple[int, Tensor], None, None]:
-    """Yield (batch number, outputs) in ascending order, whichever lane finishes first."""
-    if len(lanes) == 1:
-        yield from _work(lanes[0], job, iter(range(len(job.batches))))
-        return
-    waiting: dict[int, tuple[int, Tensor]] = {}
-    with _Workers(lanes, job) as workers:
-        for expected in range(len(job.batches)):
-            while expected not in waiting:
-                index, lane, outputs = workers.next()
-                waiting[index] = lane, outputs
-            lane, outputs = waiting.pop(expected)
-            yield expected, outputs
-            workers.permits[lane].release()
-
-
-def _work(lane: Lane, job: _Job, indices: Iterator[int]) -> Iterator[tuple[int, Tensor]]:
-    """Restore batches in turn; on a GPU the next one is launched before the last one is waited for."""
-    earlier: tuple[int, Tensor, Pending | None] | None = None
-    for index in indices:
-        if job.stop.is_set():
-            raise Cancelled
-        tiles = job.tiles(index)
-        launched = index, tiles, lane.launch(tiles, job.precision, stay=job.stay)
-        if earlier is not None:
-            yield _finish(lane, job, *earlier)
-        earlier = launched
-        if not lane.asynchronous:
-            yield _finish(lane, job, *launched)
-            earlier = None
-    if earlier is not None:
-        yield _finish(lane, job, *earlier)
-
-
-def _finish(lane: Lane, job: _Job, index: int, tiles: Tensor, pending: Pending | None) -> tuple[int, Tensor]:
-    return index, lane.finish(tiles, pending, job.precision, job.notes)
-
-
-class _Workers:
-    """One thread per lane, each taking batches from a list; leaving it waits for all of them."""
-
-    def __init__(self, lanes: tuple[Lane, ...], job: _Job) -> None:
-        self.permits = [threading.Semaphore(AHEAD) for _ in lanes]
-        self._job = job
-        self._left = threading.Event()
-        self._results: queue.SimpleQueue[tuple[int, int, Tensor] | BaseException] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._indices = _shares(lanes, len(job.batches))
-        self._threads = [
-            threading.Thread(target=self._labour, args=(number, lane), name=f"restore-{lane.device}")
-            for number, lane in enumerate(lanes)
-        ]
-
-    def __enter__(self) -> _Workers:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._left.set()
-        for permit in self.permits:
-            permit.release()
-        for thread in self._threads:
-            thread.join()
-
-    def next(self) -> tuple[int, int, Tensor]:
-        """Return (batch number, lane number, outputs) of the batch that is finished next."""
-        result = self._results.get()
-        if isinstance(result, BaseException):
-            raise result
-        return result
-
-    def _labour(self, number: int, lane: Lane) -> None:
-        try:
-            with torch.no_grad():
-                for index, outputs in _work(lane, self._job, self._take(number)):
-                    self._results.put((index, number, outputs))
-        except BaseException as error:  # noqa: BLE001 - handed to the calling thread, which raises it
-            self._results.put(error)
-
-    def _take(self, number: int) -> Iterator[int]:
-        while True:
-            self.permits[number].acquire()
-            if self._left.is_set():
-                return
-            with self._lock:
-                index = next(self._indices[number], None)
-            if index is None:
-                return
-            yield index
-
-
-def _shares(lanes: tuple[Lane, ...], count: int) -> list[Iterator[int]]:
-    """Return where each lane takes its batch numbers from.
-
-    Devices of one kind share one list, so that a busy one does less. Unlike devices round differently: there
-    each has its fixed share, so that the same input gives the same bytes.
-    """
-    if len({lane.name for lane in lanes}) == 1:
-        return [iter(range(count))] * len(lanes)
-    return [itertools.islice(range(count), number, None, len(lanes)) for number in range(len(lanes))]

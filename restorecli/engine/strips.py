@@ -32,6 +32,9 @@ class Strips:
         peak: where given, what is delivered are samples, see `transfer.to_samples`.
         first: the row of tiles that comes first, as for `blend.Bands`.
 
+    Attributes:
+        delivered: the first row that was not delivered yet.
+
     Raises:
         torch.OutOfMemoryError: two strips do not fit.
     """
@@ -60,6 +63,7 @@ class Strips:
             for axis in (grid.rows, grid.columns)
         )
         self._row = first
+        self.delivered = self._starts[first]
         self._arriving: tuple[int, Tensor, Callable[[], None]] | None = None
 
     @staticmethod
@@ -110,6 +114,7 @@ class Strips:
             top, rows, wait = self._arriving
             wait()
             self._deliver(top, rows)
+            self.delivered = top + rows.shape[1 if self._peak is None else 0]
             self._arriving = None
 
     def _keep(self, top: int, rows: Tensor) -> None:

@@ -9,6 +9,8 @@ on the place: it is smoothed over both, as in the bilateral grid of Chen, Paris,
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
@@ -17,7 +19,9 @@ from restorecli.imaging import cfa
 from restorecli.photo import FloatArray, RawNoise
 
 _BLOCK = 12  # pixels: whole periods of every pattern
-_SMOOTH = 3.0  # blocks: standard deviation of what counts as slow
+_SMOOTH = 2.0  # blocks: standard deviation of what counts as near
+_HELD = 0.2  # of the blocks' own weight; less follows chance, more leaves very dark blocks too bright
+_NOTHING = 1e-12  # of samples' weight: where there are none, nothing is lacking
 _UNCLIPPED = 0.8  # of white: above, noise is cut off and its mean is not zero
 _LEAST = 1e-7  # variance of reading: where none is known, all samples count alike
 
@@ -64,15 +68,42 @@ def _of_blocks(plane: FloatArray) -> Blocks:
 
 
 def _smoothed(lacking: Blocks, total: Blocks, height: Blocks) -> Blocks:
-    """Return the mean of what is lacking, over the blocks near each one in the picture and in ``height``."""
-    result = np.zeros_like(lacking)
-    for layer in range(int(np.floor(height.min())), int(np.ceil(height.max())) + 1):
-        share = np.maximum(1 - np.abs(height - layer), 0)
-        if share.any():
-            found = gaussian_filter(lacking * share, _SMOOTH, mode="nearest")
-            count = gaussian_filter(total * share, _SMOOTH, mode="nearest")
-            result += share * found / np.maximum(count, 1e-12)
-    return result
+    """Return what is lacking as a function of place and ``height``: at each place a line between layers.
+
+    The lines' values at the layers, one apart, are those that fit best what the blocks nearby lack (least
+    squares, each block counting by its share of two layers). A mean over the blocks near a layer would draw
+    what very dark blocks have too much and their neighbours too little towards each other. `_HELD` holds the
+    values at that mean where the blocks tell little else.
+    """
+    lowest, highest = int(np.floor(height.min())), int(np.ceil(height.max()))
+    shares = [np.maximum(1 - np.abs(height - layer), 0) for layer in range(lowest, highest + 1)]
+    counts = [_near(total * share) for share in shares]
+    own = [
+        _near(total * share**2) + _HELD * np.maximum(count, _NOTHING)
+        for share, count in zip(shares, counts, strict=True)
+    ]
+    shared = [_near(total * one * next_) for one, next_ in pairwise(shares)]
+    wanted = [(1 + _HELD) * _near(lacking * share) for share in shares]
+    values = _solved(own, shared, wanted)
+    return sum((share * value for share, value in zip(shares, values, strict=True)), np.zeros_like(height))
+
+
+def _near(blocks: Blocks) -> Blocks:
+    found: Blocks = gaussian_filter(blocks, _SMOOTH, mode="nearest")
+    return found
+
+
+def _solved(diagonal: list[Blocks], beside: list[Blocks], right: list[Blocks]) -> list[Blocks]:
+    """Solve a symmetric, positive definite, tridiagonal system per block, by elimination."""
+    diagonal, right = [*diagonal], [*right]
+    for index, off in enumerate(beside):
+        factor = off / diagonal[index]
+        diagonal[index + 1] = diagonal[index + 1] - factor * off
+        right[index + 1] = right[index + 1] - factor * right[index]
+    values = [right[-1] / diagonal[-1]]
+    for index in range(len(beside) - 1, -1, -1):
+        values.insert(0, (right[index] - beside[index] * values[0]) / diagonal[index])
+    return values
 
 
 def _add_enlarged(plane: FloatArray, slow: Blocks) -> None:

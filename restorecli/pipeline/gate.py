@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from restorecli.engine.run import Cancelled
+from restorecli.engine.order import Cancelled
 from restorecli.errors import TooLargeError
 
 SHARE = 0.95  # of what is free when nothing is held

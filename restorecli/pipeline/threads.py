@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from math import inf
 from threading import Event as Flag
 
-from restorecli.engine.run import Cancelled
+from restorecli.engine.order import Cancelled
 from restorecli.errors import RestoreError, TimedOutError
 from restorecli.host import total_bytes
 from restorecli.photo import Document

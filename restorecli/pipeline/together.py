@@ -18,8 +18,9 @@ from torch import Tensor
 
 from restorecli.engine.lane import Notes, cut
 from restorecli.engine.memory import BATCH_PIXELS, LARGEST_BATCH
+from restorecli.engine.order import Cancelled
 from restorecli.engine.prepare import Prepared
-from restorecli.engine.run import Cancelled, RunResult
+from restorecli.engine.run import RunResult
 from restorecli.engine.tiles import Grid
 from restorecli.engine.transfer import download, rounds, to_samples
 from restorecli.errors import RestoreError

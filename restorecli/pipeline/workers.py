@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from threading import Event as Flag
 from typing import Any, Generic, TypeVar
 
-from restorecli.engine.run import Cancelled
+from restorecli.engine.order import Cancelled
 from restorecli.errors import TimedOutError
 
 T = TypeVar("T")

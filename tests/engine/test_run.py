@@ -7,8 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from restorecli.engine.lane import reflected
+from restorecli.engine.order import Cancelled
 from restorecli.engine.prepare import Prepared, prepare
-from restorecli.engine.run import Cancelled, RunResult, run
+from restorecli.engine.run import RunResult, run
 from restorecli.engine.settings import RunSettings
 from restorecli.errors import NonFiniteError, OutOfMemoryError, WeightsError
 from tests.engine.samples import Convs, Greedy, Identity, Overflowing

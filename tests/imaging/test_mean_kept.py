@@ -55,6 +55,20 @@ def test_what_lacks_at_one_level_is_not_put_into_another() -> None:
     np.testing.assert_allclose(result[:, 132:], bright, rtol=0.01)
 
 
+def test_what_dark_parts_have_too_much_is_given_back_to_brighter_ones_beside_them() -> None:
+    """Both are far below a single sample's noise: a mean over what is near in place and level mixes them."""
+    rng = np.random.default_rng(5)
+    squares = np.add(*np.mgrid[:768, :768] // 48) % 2
+    truth = np.repeat(np.where(squares, 0.008, 0.002)[..., None], 3, axis=2).astype(np.float32)
+    noise = RawNoise((1e-4,) * 3, (2e-5,) * 3)
+    clean = cfa.sample(truth, "RGGB")
+    mosaic = clean + np.sqrt(1e-4 * clean + 2e-5) * rng.standard_normal(clean.shape)
+    result = (0.005 + 0.6 * (truth - 0.005)).astype(np.float32)  # 60 % too bright, 15 % too dark
+    mean_kept(result, mosaic.astype(np.float32), "RGGB", noise)
+    assert result[squares == 0].mean() == pytest.approx(0.002, rel=0.3)  # 47 % with means alone
+    assert result[squares == 1].mean() == pytest.approx(0.008, rel=0.08)
+
+
 def test_a_result_that_is_right_stays_and_burnt_out_parts_are_not_darkened() -> None:
     rows, columns = np.mgrid[:100, :130]
     truth = np.stack([0.2 + rows / 1000, 0.3 + columns / 1000, 0.1 + rows / 2000], 2).astype(np.float32)

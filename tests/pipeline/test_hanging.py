@@ -8,7 +8,7 @@ from threading import Event as Flag
 
 import pytest
 
-from restorecli.engine.run import Cancelled
+from restorecli.engine.order import Cancelled
 from restorecli.errors import TimedOutError, TooLargeError
 from restorecli.pipeline.gate import SHARE, Gate
 from restorecli.pipeline.workers import Job, Workers

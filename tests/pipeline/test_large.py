@@ -14,8 +14,8 @@ import torch
 from PIL import Image, ImageCms
 from torch import Tensor, nn
 
+from restorecli.engine.order import Cancelled
 from restorecli.engine.prepare import prepare
-from restorecli.engine.run import Cancelled
 from restorecli.engine.settings import RunSettings
 from restorecli.imaging import icc
 from restorecli.loading import Loaded

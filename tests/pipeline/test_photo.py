@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restorecli.engine.run import Cancelled
+from restorecli.engine.order import Cancelled
 from restorecli.errors import CollisionError, DeviceError, NonFiniteError
 from restorecli.photos.inputs import Found, find_inputs
 from restorecli.photos.naming import plan_names

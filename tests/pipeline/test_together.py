@@ -18,8 +18,8 @@ from torch.nn import functional
 from benchmarks.fake_gpu import POSSIBLE, FakeGpu
 from restorecli.engine import graphs
 from restorecli.engine.lane import Lane
+from restorecli.engine.order import Cancelled
 from restorecli.engine.prepare import prepare
-from restorecli.engine.run import Cancelled
 from restorecli.engine.settings import RunSettings
 from restorecli.errors import DeviceError
 from restorecli.photo import Document, Photo
