@@ -14,7 +14,8 @@ from torch.nn import functional
 
 from benchmarks.fake_gpu import POSSIBLE, FakeGpu
 from benchmarks.fake_gpu.tensors import DeviceTensor
-from restorecli.engine import graphs, strips
+from restorecli.engine import strips
+from restorecli.engine.passes import graphs
 from restorecli.engine.prepare import prepare
 from restorecli.engine.settings import RunSettings
 from restorecli.engine.transfer import to_samples

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from restorecli.engine.blend import Canvas
-from restorecli.engine.compiling import Compiled
 from restorecli.engine.device import describe
 from restorecli.engine.ensemble import self_ensemble
 from restorecli.engine.facts import Facts
@@ -23,8 +22,9 @@ from restorecli.engine.faults import (
     is_out_of_memory,
     may_be_out_of_memory,
 )
-from restorecli.engine.graphs import Graphed
 from restorecli.engine.memory import SMALLEST_TILE, Curve, release
+from restorecli.engine.passes.compiling import Compiled
+from restorecli.engine.passes.graphs import Graphed
 from restorecli.engine.precision import replica
 from restorecli.engine.tiles import plan_grid
 from restorecli.engine.transfer import ASYNCHRONOUS, download, upload

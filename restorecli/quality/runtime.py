@@ -10,12 +10,12 @@ import psutil
 import torch
 from torch import Tensor
 
-from restorecli.engine.compiling import Compiled
 from restorecli.engine.ensemble import self_ensemble
 from restorecli.engine.facts import Facts, read_facts
 from restorecli.engine.faults import device_lost, is_device_lost, is_out_of_memory
-from restorecli.engine.graphs import Graphed
 from restorecli.engine.memory import measure_curve, peak_memory, release
+from restorecli.engine.passes.compiling import Compiled
+from restorecli.engine.passes.graphs import Graphed
 from restorecli.engine.precision import DTYPES, choose, exact_arithmetic, photo_like, replica
 from restorecli.engine.settings import TRANSFORMS
 from restorecli.errors import OutOfMemoryError

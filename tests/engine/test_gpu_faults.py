@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.fake_gpu import POSSIBLE, FakeGpu
-from restorecli.engine import graphs
-from restorecli.engine.compiling import Compiled
 from restorecli.engine.lane import Lane
+from restorecli.engine.passes import graphs
+from restorecli.engine.passes.compiling import Compiled
 from restorecli.engine.precision import photo_like, psnr
 from restorecli.engine.prepare import Prepared, prepare
 from restorecli.engine.run import run

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.fake_gpu import POSSIBLE, FakeGpu
-from restorecli.engine import graphs, transfer
+from restorecli.engine import transfer
 from restorecli.engine.blend import Canvas
+from restorecli.engine.passes import graphs
 from restorecli.engine.precision import photo_like
 from restorecli.engine.prepare import Prepared, prepare
 from restorecli.engine.run import run

@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from benchmarks.fake_gpu import POSSIBLE, FakeGpu
-from restorecli.engine import graphs
 from restorecli.engine.lane import Lane
+from restorecli.engine.passes import graphs
 from restorecli.engine.precision import photo_like, psnr, replica
 from restorecli.engine.prepare import prepare
 from restorecli.engine.run import run

@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.fake_gpu import POSSIBLE, FakeGpu
-from restorecli.engine import graphs
 from restorecli.engine.lane import Lane
 from restorecli.engine.order import Cancelled
+from restorecli.engine.passes import graphs
 from restorecli.engine.prepare import prepare
 from restorecli.engine.settings import RunSettings
 from restorecli.errors import DeviceError

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from restorecli.engine.compiling import Compiled, keep_from_tracing
+from restorecli.engine.passes.compiling import Compiled, keep_from_tracing
 from restorecli.engine.prepare import prepare
 from restorecli.engine.run import run
 from restorecli.engine.settings import RunSettings
@@ -48,7 +48,7 @@ def test_a_shortage_of_memory_is_no_fault_of_the_compiler(monkeypatch: pytest.Mo
 
 def test_what_compiling_costs_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", lambda network: network)
-    monkeypatch.setattr("restorecli.engine.compiling.NOTABLE", 0.0)
+    monkeypatch.setattr("restorecli.engine.passes.compiling.NOTABLE", 0.0)
     settings = RunSettings(tile=8, overlap=2, precision="fp32", device="cpu", compile=True)
     prepared = prepare(Doubled().eval(), settings)
     image = torch.rand(1, 3, 20, 20)
