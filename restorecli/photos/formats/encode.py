@@ -25,6 +25,7 @@ from restorecli.photos.raster import Samples
 
 _LONGEST_SEGMENT = 65533 - 34  # bytes of EXIF or XMP that a JPEG segment holds behind its name
 _LONGEST_COMMENT = 65533
+_DENSEST = 65535  # dots per inch of JFIF
 _OURS = ("Software", "restore")  # text entries that say what was done
 _MOST_NAMED = 5
 _BT2020 = 9  # colour primaries of ITU-T H.273
@@ -93,7 +94,8 @@ def _describe(page: Page, photo: Photo, name: str, provenance: Mapping[str, str]
     held, size, kept = FORMATS[name].metadata, (photo.width, photo.height), photo.metadata
     if "exif" in held:
         # Formats without a place of their own for the resolution have it in EXIF.
-        page.exif = md.exif_for(kept, *size, provenance, None if "dpi" in held else kept.dpi)
+        has_place = "dpi" in held and not (name == "jpg" and kept.dpi and not _is_jfif_density(kept.dpi))
+        page.exif = md.exif_for(kept, *size, provenance, None if has_place else kept.dpi)
     if "xmp" in held:
         page.xmp = md.xmp_for(kept, *size, provenance)
     page.dpi = kept.dpi
@@ -112,6 +114,11 @@ def _describe(page: Page, photo: Photo, name: str, provenance: Mapping[str, str]
         _measure(page, photo)
     elif page.exif:
         _without_georeference(page, name)
+
+
+def _is_jfif_density(dpi: tuple[float, float]) -> bool:
+    """Whether JPEG's own field holds a resolution; that of microscopes is finer."""
+    return min(dpi) >= 1 and max(dpi) <= _DENSEST
 
 
 def _lost(kept: Metadata, text: tuple[tuple[str, str], ...], held: Collection[str]) -> list[str]:
@@ -194,7 +201,7 @@ def _png_text(key: str, value: str) -> bytes:
 
 def _jpg(page: Page, stream: BinaryIO, quality: int) -> None:
     options: dict[str, object] = {"subsampling": "4:4:4" if quality >= 90 else "4:2:0"}
-    if page.dpi:
+    if page.dpi and _is_jfif_density(page.dpi):
         options["dpi"] = tuple(round(value) for value in page.dpi)
     for label, value in (("exif", page.exif), ("xmp", page.xmp)):
         if value and len(value) > _LONGEST_SEGMENT:

@@ -20,6 +20,7 @@ _PACKET = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
     '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
 )
+_DENSEST = 5e7  # dots per inch; more is nonsense, and fits into no format's field
 _OURS = re.compile(rb"<rdf:Description [^<>]*xmlns:restore=[^<>]*/>")
 
 
@@ -65,6 +66,8 @@ def carried(raster: Raster, colours: Colours, orientation: int) -> Metadata:
                 f"the file speaks of {', '.join(gone)}, which the result has not: marks removed"
             )
     dpi = raster.dpi or (exif_blocks.resolution(block) if block else None)
+    if dpi and max(dpi) > _DENSEST:
+        dpi = None
     per_unit = raster.pixels_per_unit
     if orientation >= 5:
         dpi = dpi and (dpi[1], dpi[0])

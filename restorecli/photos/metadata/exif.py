@@ -265,7 +265,8 @@ def for_output(
         changes[SOFTWARE] = (2, len(text), text)
     if dpi is not None:
         for tag, value in zip(_RESOLUTION, dpi, strict=True):
-            changes[tag] = (_RATIONAL, 1, struct.pack(block.order + "II", round(value * 1000), 1000))
+            parts = 1000 if value < 4e6 else 1
+            changes[tag] = (_RATIONAL, 1, struct.pack(block.order + "II", round(value * parts), parts))
         changes[_RESOLUTION_UNIT] = (3, 1, struct.pack(block.order + "H", 2))
     if changes:
         block.rewrite_first(changes)

@@ -272,6 +272,17 @@ def test_resolution_that_stands_only_in_exif_is_kept(tmp_path):
         assert read(tmp_path / f"a.{name}").pages[0].metadata.dpi == pytest.approx((180, 90), abs=0.1)
 
 
+@pytest.mark.parametrize("name", ["jpg", "tiff", "png", "webp", "avif", "bmp", "jp2"])
+@pytest.mark.parametrize("dpi", [0.4, 101_600.0, 4e9])
+def test_no_resolution_is_too_fine_or_too_coarse_to_be_written(tmp_path, name, dpi):
+    buffer = io.BytesIO()
+    resolution = {"resolution": (dpi, dpi), "resolutionunit": "INCH"}
+    tifffile.imwrite(buffer, np.zeros((8, 8, 3), np.uint8), photometric="rgb", metadata=None, **resolution)
+    write(read(buffer.getvalue()), tmp_path / "a", format=name)
+    if dpi == 101_600 and name != "bmp":
+        assert read(tmp_path / "a").pages[0].metadata.dpi == pytest.approx((dpi, dpi), rel=1e-4)
+
+
 def test_formats_without_a_place_for_it_have_the_resolution_in_exif(tmp_path):
     original = Photo(np.zeros((8, 8, 3), np.float32), metadata=Metadata(dpi=(300.0, 150.0)))
     for name in ("webp", "avif"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -273,8 +274,14 @@ def _header_with(body: bytes, page: Page) -> bytes:
         else:
             kept += box(kind, body[at:stop])
     if page.dpi:
-        across, down = (Fraction(value / 0.0254).limit_denominator(1000) for value in page.dpi)
+        (across, across_ten), (down, down_ten) = (_per_metre(value) for value in page.dpi)
         numbers = (down.numerator, down.denominator, across.numerator, across.denominator)
-        if max(numbers) <= 0xFFFF:
-            kept += box(b"res ", box(b"resc", struct.pack(">HHHHbb", *numbers, 0, 0)))
+        kept += box(b"res ", box(b"resc", struct.pack(">HHHHbb", *numbers, down_ten, across_ten)))
     return kept
+
+
+def _per_metre(dpi: float) -> tuple[Fraction, int]:
+    """Dots per inch as a fraction of 16-bit numbers and a power of ten, per metre (I.5.3.7.1)."""
+    value = dpi / 0.0254
+    ten = math.floor(math.log10(value))
+    return Fraction(value / 10.0**ten).limit_denominator(6000), ten  # of a number below 10

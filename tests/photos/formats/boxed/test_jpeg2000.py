@@ -14,7 +14,7 @@ import tifffile
 from PIL import Image
 
 from restorecli.errors import UnreadableError, UnsupportedError
-from restorecli.photo import Depth
+from restorecli.photo import Depth, Metadata, Photo
 from restorecli.photos.read import read, size
 from restorecli.photos.write import write
 
@@ -237,3 +237,10 @@ def test_xml_of_other_programs_is_warned_of():
     assert read(jp2(RGB, 16, behind=gml)).pages[0].warnings == ("the georeference in GML was left out",)
     other = read(jp2(RGB, 16, behind=box(b"xml ", b"<a/>") * 2)).pages[0].warnings
     assert other == ("data of another program in XML was left out",)
+
+
+@pytest.mark.parametrize("dpi", [0.5, 72, 96, 180, 300, 333.3, 1200, 101_600])
+def test_any_resolution_is_written_and_read_again(tmp_path, dpi):
+    meta = Metadata(dpi=(dpi, 2 * dpi))
+    write([Photo(np.zeros((8, 9, 3), np.float32), metadata=meta)], tmp_path / "a.jp2", format="jp2")
+    assert read(tmp_path / "a.jp2").pages[0].metadata.dpi == pytest.approx(meta.dpi, rel=1e-6)
