@@ -65,13 +65,13 @@ def carried(raster: Raster, colours: Colours, orientation: int) -> Metadata:
             raster.warnings.append(
                 f"the file speaks of {', '.join(gone)}, which the result has not: marks removed"
             )
-    dpi = raster.dpi or (exif_blocks.resolution(block) if block else None)
-    if dpi and max(dpi) > _DENSEST:
-        dpi = None
-    per_unit = raster.pixels_per_unit
+    dpi, per_unit = raster.dpi, raster.pixels_per_unit
     if orientation >= 5:
         dpi = dpi and (dpi[1], dpi[0])
         per_unit = per_unit and (per_unit[1], per_unit[0], per_unit[2])
+    dpi = dpi or (exif_blocks.resolution(block) if block else None)  # which has been turned
+    if dpi and max(dpi) > _DENSEST:
+        dpi = None
     return Metadata(
         profile=colours.profile,
         exif=block,

@@ -204,11 +204,12 @@ def _turn_places(block: Block, turn: int, size: tuple[int, int]) -> None:
             values = block.numbers(found[tag])
             if 2 <= len(values) <= 4:
                 block.put_numbers(found[tag], turned_place([*map(float, values)], turn, size))
-        across, down = (found.get(tag) for tag in _FOCAL_PLANE)
-        if turn >= 5 and across and down and across.type == down.type == _RATIONAL:
-            first, second = (bytes(block.data[e.value_at : e.value_at + 8]) for e in (across, down))
-            block.data[across.value_at : across.value_at + 8] = second
-            block.data[down.value_at : down.value_at + 8] = first
+        for pair in (_FOCAL_PLANE, _RESOLUTION):
+            across, down = (found.get(tag) for tag in pair)
+            if turn >= 5 and across and down and across.type == down.type == _RATIONAL:
+                first, second = (bytes(block.data[e.value_at : e.value_at + 8]) for e in (across, down))
+                block.data[across.value_at : across.value_at + 8] = second
+                block.data[down.value_at : down.value_at + 8] = first
 
 
 def _erase_thumbnail(block: Block, ifd: int) -> None:

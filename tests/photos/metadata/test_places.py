@@ -283,6 +283,22 @@ def test_no_resolution_is_too_fine_or_too_coarse_to_be_written(tmp_path, name, d
         assert read(tmp_path / "a").pages[0].metadata.dpi == pytest.approx((dpi, dpi), rel=1e-4)
 
 
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("with_own", [False, True])
+def test_the_resolution_turns_with_the_picture_also_in_exif(tmp_path, orientation, with_own):
+    block = Image.Exif()
+    block[0x0112], block[0x011A], block[0x011B], block[0x0128] = orientation, 300.0, 150.0, 2
+    buffer = io.BytesIO()
+    picture().save(buffer, "JPEG", exif=block, **({"dpi": (300, 150)} if with_own else {}))
+    expected = (150, 300) if orientation == 6 else (300, 150)
+    for name in ("png", "tiff", "webp", "jpg"):
+        write(read(buffer.getvalue()), tmp_path / "a", format=name)
+        assert read(tmp_path / "a").pages[0].metadata.dpi == pytest.approx(expected, rel=1e-4)
+        with Image.open(tmp_path / "a") as image:
+            seen = image.getexif()
+        assert (seen[0x011A], seen[0x011B]) == expected
+
+
 def test_formats_without_a_place_for_it_have_the_resolution_in_exif(tmp_path):
     original = Photo(np.zeros((8, 8, 3), np.float32), metadata=Metadata(dpi=(300.0, 150.0)))
     for name in ("webp", "avif"):
