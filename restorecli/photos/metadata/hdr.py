@@ -29,7 +29,8 @@ def to_working(raster: Raster, cicp: Cicp) -> tuple[FloatArray, str, float]:
         H×W×1 or H×W×3 float32 in 0–1, the name of the working space, and the light that 1 stands for, in
         units of reference white.
     """
-    light = _light_of_signal(full_range(to_float(raster.samples, raster.peak), raster, cicp), cicp)
+    signal = full_range(to_float(raster.samples, raster.peak), raster, cicp)
+    light = _light_of_signal(np.clip(signal, 0, 1, out=signal), cicp)
     working = "srgb"
     if light.shape[2] == 3:
         working, light = _smallest(light, cicp)

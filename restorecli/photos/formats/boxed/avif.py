@@ -21,12 +21,9 @@ def decode(data: bytes, name: str) -> list[Raster]:
     """
     meta = others.still_metadata(data, "avif", name)
     properties = primary_properties(data)
-    depths = next((body for kind, body in properties if kind == b"pixi" and len(body) > 5), None)
-    bits = depths[5] if depths is not None else 8
     try:
         samples = np.asarray(imagecodecs.avif_decode(data))
-        if samples.dtype == np.uint8:
-            bits = 8
+        bits = 8 if samples.dtype == np.uint8 else _bits(properties)
         raster = from_interleaved(samples, float(2**bits - 1))
     except DECODE_ERRORS as error:
         raise UnreadableError(f"{name}: damaged AVIF file: {error}") from error
@@ -42,3 +39,16 @@ def decode(data: bytes, name: str) -> list[Raster]:
     if boxes.has_credentials(data):
         raster.warnings.append(boxes.CREDENTIALS_LEFT_OUT)
     return [raster]
+
+
+def _bits(properties: list[tuple[bytes, bytes]]) -> int:
+    """Bits of a sample of more than 8: by the codec's configuration, else by the pixel information, else 10.
+
+    Source: AV1 Codec ISO Media File Format Binding, 2.3 (av1C); ISO/IEC 23008-12, 6.5.6 (pixi).
+    """
+    for kind, body in properties:
+        if kind == b"av1C" and len(body) > 2:
+            return 12 if body[2] & 0x20 else 10
+    return next(
+        (body[5] for kind, body in properties if kind == b"pixi" and len(body) > 5 and body[5] > 8), 10
+    )

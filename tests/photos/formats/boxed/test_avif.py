@@ -64,6 +64,15 @@ def test_an_orientation_that_only_xmp_states_does_not_turn_an_avif():
     assert (page.width, page.height) == (40, 24)
 
 
+@pytest.mark.parametrize("bits", [10, 12])
+def test_the_depth_is_known_without_pixel_information(bits):
+    samples = RNG.integers(0, 2**bits, (16, 16, 3), dtype=np.uint16)
+    whole = bytes(imagecodecs.avif_encode(samples, level=100, bitspersample=bits, pixelformat="444"))
+    expected = read(whole).pages[0].pixels
+    assert np.abs(expected - samples / (2**bits - 1)).mean() < 0.01
+    assert np.array_equal(read(whole.replace(b"pixi", b"skip")).pages[0].pixels, expected)
+
+
 def test_content_credentials_are_warned_of():
     credentials = box(b"uuid", bytes.fromhex("d8fec3d61b0e483c92975828877ec481") + bytes(40))
     warnings = read(bare(3) + credentials).pages[0].warnings
