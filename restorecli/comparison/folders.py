@@ -39,6 +39,9 @@ def match(before: Path, after: Path, *, recursive: bool = True) -> Matched:
         NothingToDoError: nothing matches.
     """
     if before.is_dir() != after.is_dir():
+        for path in (before, after):
+            if not path.exists():
+                raise UsageError(f"{path}: there is no such file or folder", "check the spelling")
         raise UsageError(f"{before} and {after}: one is a folder, the other is not", "give two of a kind")
     photos, results = (find_inputs([str(path)], recursive=recursive) for path in (before, after))
     if not before.is_dir():

@@ -50,6 +50,12 @@ def test_two_files_are_a_pair(tmp_path: Path) -> None:
     assert len(match(tmp_path / "one.png", tmp_path / "two.png").pairs) == 1
 
 
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    tree(tmp_path, "a/one.png")
+    with pytest.raises(UsageError, match="nowhere: there is no such file or folder"):
+        match(tmp_path / "a", tmp_path / "nowhere")
+
+
 def test_a_file_and_a_folder_are_none(tmp_path: Path) -> None:
     tree(tmp_path, "one.png", "a/two.png")
     with pytest.raises(UsageError, match="one is a folder"):
