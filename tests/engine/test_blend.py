@@ -34,6 +34,18 @@ def test_context_at_a_tiles_inner_edge_weighs_nothing(overlap: int, context: int
     assert first[:context].min() == 1 and last[-context:].min() == 1
 
 
+@pytest.mark.parametrize("scale", [1, 3])
+@pytest.mark.parametrize("overlap", [6, 8, 16, 24, 64])
+def test_tiles_that_differ_fade_into_each_other_over_six_pixels_at_least(overlap: int, scale: int):
+    axis = plan_axis(300, 100, overlap)
+    line = torch.zeros(300 * scale)
+    for index, (start, weight) in enumerate(zip(axis.starts, axis_weights(axis, scale), strict=True)):
+        place = slice(start * scale, (start + axis.tile) * scale)
+        line[place] += (index % 2) * weight[: line[place].shape[0]].float()
+    assert line.diff().abs().max() <= 1 / (6 * scale) + 1e-6
+    assert line.max() == 1 and line.min() == 0
+
+
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(4, 40), st.integers(0, 39), st.integers(1, 3))
 @settings(max_examples=100, deadline=None)
 def test_tiles_of_a_picture_blend_back_to_it(height, width, tile, overlap, scale):
