@@ -2,7 +2,7 @@
 
 For the formats whose decoders do not report it: Radiance HDR, JPEG XL, OpenEXR and QOI.
 
-Sources: Ward, "The RADIANCE picture format"; ISO/IEC 18181-1 (JPEG XL), annex D, size header; OpenEXR File
+Sources: ISO/IEC 18181-1 (JPEG XL), annex D, size header; OpenEXR File
 Layout, attribute dataWindow; qoiformat.org.
 """
 
@@ -11,7 +11,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-_LONGEST_NUMBER = 9  # digits
+from restorecli.photos.formats.bitmaps import radiance
+
 _HEAD = 65536  # bytes in which a text header must end
 _FLOAT = 4  # bytes
 _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # width to height, by index from 1
@@ -65,14 +66,8 @@ def of_header(data: bytes, kind: str) -> Extent | None:
 
 
 def _hdr(data: bytes) -> Extent:
-    for line in data[:_HEAD].split(b"\n"):
-        words = line.split()
-        if len(words) == 4 and words[0] in (b"-Y", b"+Y"):
-            height, width = words[1], words[3]
-            if height.isdigit() and width.isdigit() and max(len(height), len(width)) <= _LONGEST_NUMBER:
-                return Extent(int(width), int(height), channels=3, sample_bytes=_FLOAT)
-            raise ValueError("it states an impossible size")
-    raise ValueError("it does not state its size")
+    width, height = radiance.size(data)
+    return Extent(width, height, channels=3, sample_bytes=_FLOAT)
 
 
 def _qoi(data: bytes) -> Extent:

@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-import imagecodecs
 import imageio.v3 as iio
 import numpy as np
 from PIL import Image
 
 from restorecli.errors import UnreadableError, UnsupportedError
 from restorecli.photo import Depth
-from restorecli.photos.formats.bitmaps import bmp, icon, targa
+from restorecli.photos.formats.bitmaps import bmp, icon, radiance, targa
 from restorecli.photos.formats.extent import Extent, of_header
 from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples, from_interleaved
 
@@ -52,7 +51,7 @@ def decode(data: bytes, kind: str, name: str, frames: str = "") -> list[Raster]:
     """
     if kind == "hdr":
         try:
-            return [from_interleaved(imagecodecs.rgbe_decode(data), 1.0, linear=True)]
+            return [radiance.decode(data)]
         except DECODE_ERRORS as error:
             raise UnreadableError(f"{name}: damaged Radiance file: {_brief(error)}") from error
     if kind == "bmp" and (masks := bmp.masks(data)):
