@@ -58,7 +58,7 @@ def given_to(entry: ModelEntry, clean: Bytes, seed: int = 0) -> tuple[NDArray[np
         seen = dark.astype(np.float32) / np.float32(255)
         return brightened(seen, 2 ** stops_too_dark(seen)), dark, f"{STOPS} stops too dark"
     small = shrink(clean, entry.scale or 1)
-    if entry.degradation == "real":
+    if entry.degradation in ("real", "real-sharp"):
         small = made_small(clean, entry.scale, draw_past(rng, entry.scale), rng)
     larger = Image.fromarray(small).resize((clean.shape[1], clean.shape[0]), Image.Resampling.BICUBIC)
     return small.astype(np.float32) / np.float32(255), np.asarray(larger), f"bicubic x{entry.scale}"

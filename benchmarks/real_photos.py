@@ -28,6 +28,11 @@ Bytes = NDArray[np.uint8]
 SIDE, SCALE = 224, 4
 CROPS = {"kodim15": (250, 150), "kodim04": (150, 170), "kodim13": (430, 250), "kodim08": (260, 130)}
 """Picture → left and top of what is shown: two faces, trees behind water, houses with fine lines."""
+ENLARGED_BY = {
+    "nlsn-light-x4": "usual weights",
+    "nlsn-light-real-x4": "real",
+    "nlsn-light-real-x4-sharp": "sharp",
+}
 TEXT_SEED, SEEN = 4, (20, 120)
 
 
@@ -47,13 +52,13 @@ def scored(what: str, picture: Bytes, clean: Bytes) -> str:
 
 
 def enlarged(clean: Bytes, place: tuple[int, int], seed: int) -> Image.Image:
-    """Draw bicubic, the usual ×4 weights, those for real photos, the truth."""
+    """Draw bicubic, the usual ×4 weights, those for real photos, clean and sharp, the truth."""
     clean, rng = crop_to_multiple(clean, SCALE), np.random.default_rng(seed)
     small = made_small(clean, SCALE, draw_past(rng, SCALE), rng)
     size = (clean.shape[1], clean.shape[0])
     larger = np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BICUBIC))
     panels = [crop(larger, place, scored("bicubic", larger, clean))]
-    for name, text in (("nlsn-light-x4", "usual weights"), ("nlsn-light-real-x4", "real")):
+    for name, text in ENLARGED_BY.items():
         made = by(name, as_float(small))
         panels.append(crop(made, place, scored(text, made, clean)))
     return side_by_side([*panels, crop(clean, place, "truth")])
@@ -65,7 +70,7 @@ def photo_enlarged(name: str, box: tuple[int, int, int, int]) -> Image.Image:
         small = np.asarray(opened.convert("RGB").crop(box))
     larger = np.asarray(Image.fromarray(small).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
     panels = [label(Image.fromarray(larger), "a photo, bicubic")]
-    for weights, text in (("nlsn-light-x4", "usual weights"), ("nlsn-light-real-x4", "real")):
+    for weights, text in ENLARGED_BY.items():
         panels.append(label(Image.fromarray(by(weights, as_float(small))), text))
     return side_by_side(panels)
 

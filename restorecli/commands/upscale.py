@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from restorecli.stages import Stage
 
 DEGRADATIONS = ("bicubic", "real")
+STYLES = ("clean", "sharp")
+SHARP = "real-sharp"
+"""What the catalogue calls what weights undo that also sharpen; see `registry.ModelEntry.degradation`."""
 MOST = 16
 
 
@@ -25,6 +28,8 @@ class UpscaleOptions(CommandOptions):
     """Enlarge photos with a super-resolution network.
 
     Example: restore upscale -x4 --model nlsn photos/
+
+    Example: restore upscale -x4 --style sharp web/
 
     Example: curl … | restore upscale -x2 - -o out.png
     """
@@ -51,6 +56,17 @@ class UpscaleOptions(CommandOptions):
             metavar="bicubic|real",
         ),
     ] = None
+    style: Annotated[
+        str,
+        option(
+            "--style",
+            help="clean: no detail that the photo does not show. sharp: edges and texture about as strong as "
+            "photos have them, some of it guessed; for photos from cameras, scanners and the web (it means "
+            "--degradation real).",
+            panel=MODEL,
+            metavar="|".join(STYLES),
+        ),
+    ] = STYLES[0]
 
     def __post_init__(self) -> None:
         if not 1 < self.scale <= MOST:
@@ -59,6 +75,17 @@ class UpscaleOptions(CommandOptions):
             )
         if self.degradation is not None:
             one_of(self.degradation, "--degradation", DEGRADATIONS)
+        one_of(self.style, "--style", STYLES)
+        if self.style == "sharp" and self.degradation == "bicubic":
+            raise UsageError(
+                "--style sharp is for photos from cameras, scanners and the web, not for --degradation bicubic",
+                "leave --degradation out, or --style",
+            )
+
+    @property
+    def undone(self) -> str | None:
+        """What the weights must undo, as the catalogue calls it; None for the usual."""
+        return SHARP if self.style == "sharp" else self.degradation
 
     @property
     def suffix(self) -> str:
@@ -66,15 +93,15 @@ class UpscaleOptions(CommandOptions):
         return f"{self.command}-x{self.scale:g}"
 
     def recorded(self, shared: SharedOptions) -> dict[str, str]:
-        """Return the degradation; the scale is part of the suffix, which is recorded too."""
-        return {"degradation": self.degradation or "usual"}
+        """Return what is undone; the scale is part of the suffix, which is recorded too."""
+        return {"degradation": self.undone or "usual"}
 
     def requests(self, shared: SharedOptions) -> list[ModelRequest]:
         """Return a request per network that the enlargement goes through."""
         from restorecli.commands.requests import request
         from restorecli.commands.upscale_steps import requests_for
 
-        return requests_for(self.scale, request("upscale", shared, degradation=self.degradation))
+        return requests_for(self.scale, request("upscale", shared, degradation=self.undone))
 
     def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
         """Return a stage per network that the enlargement goes through."""

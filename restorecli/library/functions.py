@@ -62,6 +62,7 @@ def upscale(
     scale: float = 4,
     *,
     degradation: Literal["bicubic", "real"] | None = None,
+    style: Literal["clean", "sharp"] = "clean",
     **options: Unpack[Options],
 ) -> Any:
     """Enlarge a picture.
@@ -70,12 +71,13 @@ def upscale(
         image: a path, an array, a Pillow image or a tensor.
         scale: above 1, at most 16.
         degradation: what made it small: careful shrinking, or "real": cameras, scanners, JPEG, blur.
+        style: "sharp" for edges and texture as strong as photos have them, some of it guessed; means "real".
         options: see `Options`.
 
     Raises:
         RestoreError: the picture, an option, the weights or the device.
     """
-    restorer = Restorer("upscale", scale=scale, degradation=degradation, **options)
+    restorer = Restorer("upscale", scale=scale, degradation=degradation, style=style, **options)
     return restorer(image)
 
 
