@@ -78,8 +78,8 @@ class UpscaleOptions(CommandOptions):
         one_of(self.style, "--style", STYLES)
         if self.style == "sharp" and self.degradation == "bicubic":
             raise UsageError(
-                "--style sharp is for photos from cameras, scanners and the web, not for --degradation bicubic",
-                "leave --degradation out, or --style",
+                "--style sharp is for photos from cameras, scanners and the web, not for careful shrinking",
+                "leave out --degradation bicubic, or --style sharp",
             )
 
     @property

@@ -32,8 +32,8 @@ class ModelRequest:
         scale: output side ÷ photo side.
         level: noise sigma on the 0–255 scale, or JPEG quality; None for the middle of those there are.
         channels: 1 for a gray photo, 3 for a colour photo.
-        degradation: None for the task's usual one; "real", "real-sharp", "motion", "realblur-j", "realblur-r",
-            "defocus", "low-light", "retouch".
+        degradation: None for the task's usual one; "real", "real-sharp", "motion", "realblur-j",
+            "realblur-r", "defocus", "low-light", "retouch".
         weights: a checkpoint file, which overrides all rules.
         offline: use only what is in the cache.
         license_policy: "any", or "commercial" for weights that allow commercial use; None reads
