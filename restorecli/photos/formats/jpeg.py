@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from restorecli.errors import UnreadableError, UnsupportedError
 from restorecli.photo import Quantisation
 from restorecli.photos.formats.extent import Extent
-from restorecli.photos.metadata import iptc
+from restorecli.photos.metadata import dcf, iptc
 from restorecli.photos.raster import Raster, from_interleaved
 
 _JPEG_LS = 0xF7  # its frame (ITU-T T.87, C.1.1)
@@ -198,6 +198,8 @@ def decode(data: bytes, name: str) -> list[Raster]:
         raise UnreadableError(f"{name}: damaged JPEG: it has {scans} scans")
     raster = _decode_deep(data, header, name) if header.precision != 8 else _decode(data, header, name)
     raster.icc, raster.exif, raster.xmp, raster.dpi = header.icc, header.exif, header.xmp, header.dpi
+    if raster.icc is None and raster.model == "rgb" and header.exif and dcf.is_adobe_rgb(header.exif):
+        raster.icc = dcf.adobe_rgb()
     raster.iptc = iptc.from_resources(header.resources)
     raster.resources = iptc.kept_resources(header.resources)
     raster.text = tuple(("Comment", comment) for comment in header.comments)
