@@ -40,6 +40,10 @@ app.add_typer(config.app, name="config", cls=BriefGroup)
 app.command(cls=BriefCommand)(doctor.doctor)
 
 
+_NO_ROOM = "failed to map segment"
+"""What the system's loader says of a library for which the memory does not suffice."""
+
+
 def show_version(wanted: bool) -> None:
     """Print the version and leave."""
     if wanted:
@@ -78,6 +82,8 @@ def run() -> None:
             typer.echo(error.format_message(), err=True)
             sys.exit(ExitCode.USAGE)
         sys.exit(tell(from_parser(error, arguments), arguments))
-    except MemoryError:
+    except (MemoryError, ImportError) as error:
+        if isinstance(error, ImportError) and _NO_ROOM not in str(error):
+            raise
         message = "the memory that this process may use does not suffice"
         sys.exit(tell(DeviceError(message, "try a smaller --tile, or fewer --jobs"), arguments))

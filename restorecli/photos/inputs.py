@@ -190,13 +190,13 @@ def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
     for entry in seen:
         if entry.name.startswith("."):
             continue
-        try:
-            if entry.is_dir():
-                folders.append(folder / entry.name)
-            elif entry.is_file():
-                files.append(folder / entry.name)
-        except OSError:  # a link that leads to itself
-            continue
+        # A link that leads nowhere, or to itself: reading it says so.
+        if entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110
+            files.append(folder / entry.name)
+        elif entry.is_dir():
+            folders.append(folder / entry.name)
+        elif entry.is_file():
+            files.append(folder / entry.name)
     return files, folders
 
 

@@ -245,7 +245,10 @@ def _to_file(
     modified_ns: int | None,
 ) -> int:
     """Let ``fill`` write the file; check that it can be read back with the width and height ``sides``."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise WriteError(f"{target}: a part of its path is a file, not a folder") from error
     if target.is_dir():
         raise WriteError(f"{target}: is a folder")
     part = temporary.beside(target)  # not by tempfile, whose files only their owner can read

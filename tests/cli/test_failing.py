@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import restorecli.cli.app as application
+from restorecli.errors import ExitCode
 from restorecli.report.events import FileSkipped
 from restorecli.report.jsonl import JsonLines
 from tests.conftest import Done
@@ -177,3 +179,17 @@ def test_help_fits_the_terminal_and_is_short(
     assert max(map(len, lines)) <= 80
     assert len(lines) <= 120
     assert not any(odd in line for line in lines for odd in ("<bool>", "env var", "<int range>", "[0.0]"))
+
+
+def test_where_the_memory_does_not_hold_a_library_the_run_ends_by_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def app(**_: object) -> None:
+        raise ImportError("libtorch_cpu.so: failed to map segment from shared object")
+
+    monkeypatch.setattr(application, "app", app)
+    monkeypatch.setattr(sys, "argv", ["restore", "denoise", "x.png"])
+    with pytest.raises(SystemExit) as end:
+        application.run()
+    assert end.value.code == ExitCode.DEVICE
+    assert "the memory that this process may use does not suffice" in capsys.readouterr().err

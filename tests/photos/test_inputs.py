@@ -138,9 +138,18 @@ def test_standard_input(tree):
 def test_links_in_circles_end(tree):
     Path("photos/sub/up").symlink_to("..")
     Path("photos/again.png").symlink_to("b.png")
-    Path("photos/dangling.png").symlink_to("nowhere")
     found = find_inputs(["photos"])
     assert len({os.path.realpath(item.path) for item in found}) == len(found) == 6
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_links_that_lead_nowhere_are_not_passed_over(tree):
+    before = find_inputs(["photos"])
+    Path("photos/dangling.png").symlink_to("nowhere")
+    Path("photos/itself.png").symlink_to("itself.png")
+    Path("photos/note").symlink_to("nowhere")
+    more = [item.path.name for item in find_inputs(["photos"]) if item not in before]
+    assert more == ["dangling.png", "itself.png"]
 
 
 def test_shards_split_and_cover():

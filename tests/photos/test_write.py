@@ -232,7 +232,7 @@ def test_a_read_only_folder_is_a_write_error(tmp_path):
 
 def test_a_file_in_the_way_of_a_folder_is_a_write_error(tmp_path):
     (tmp_path / "out").write_text("not a folder")
-    with pytest.raises(WriteError, match=r"a\.png"):
+    with pytest.raises(WriteError, match=r"a\.png: a part of its path is a file, not a folder"):
         write([photo()], tmp_path / "out" / "a.png", format="png")
     (tmp_path / "b.png").mkdir()
     with pytest.raises(WriteError, match=r"b\.png"):
