@@ -61,7 +61,8 @@ def weighed(taken: float, lost: float, right: float = RIGHT) -> Weighed:
         lost: root mean square of the loss, see `jpeg_loss.likely_loss`.
         right: how much of a change as large as the loss is kept.
     """
-    share = min(1.0, right * lost / taken) if taken > 0 else 1.0
+    # Of a photo without a whole block nothing is known.
+    share = min(1.0, right * lost / taken) if lost > 0 and taken > 0 else 1.0
     if share == 1:
         return Weighed()
     note = f"{100 * share:.0f} % of what was found is taken out: hardly more was lost"

@@ -136,7 +136,8 @@ def test_a_quality_that_is_given_is_not_questioned(quality: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("taken", "lost", "kept"), [(0.0, 2.0, 1.0), (0.5, 2.0, 1.0), (2.0, 2.0, 0.35), (8.0, 2.0, 0.0875)]
+    ("taken", "lost", "kept"),
+    [(0.0, 2.0, 1.0), (3.0, 0.0, 1.0), (0.5, 2.0, 1.0), (2.0, 2.0, 0.35), (8.0, 2.0, 0.0875)],
 )
 def test_no_more_is_changed_than_may_have_been_lost(taken: float, lost: float, kept: float) -> None:
     found = weighed(taken, lost)
