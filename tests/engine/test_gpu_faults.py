@@ -78,7 +78,7 @@ def wanted(network: nn.Module) -> Tensor:
     return run(prepare(network, settings), IMAGE).output.clamp(0, 1)
 
 
-@pytest.mark.parametrize("moment", range(0, 56, 5))
+@pytest.mark.parametrize("moment", range(0, 56, 8))
 def test_memory_that_runs_out_once_costs_no_photo(moment: int, network: nn.Module):
     right = wanted(network)
     with FakeGpu() as gpu:
@@ -88,7 +88,7 @@ def test_memory_that_runs_out_once_costs_no_photo(moment: int, network: nn.Modul
 
 
 @pytest.mark.recorded
-@pytest.mark.parametrize("moment", range(30, 75, 9))
+@pytest.mark.parametrize("moment", range(30, 75, 15))
 def test_nor_while_a_pass_is_recorded(moment: int, network: nn.Module):
     right = wanted(network)
     with FakeGpu() as gpu:
