@@ -86,7 +86,7 @@ def row(entry: ModelEntry, name: str) -> Image.Image:
     made = restored(entry, given)
     left, top = CROPS[name]
     panels = []
-    for picture, text in ((shown, what), (made, entry.name), (clean, "truth")):
+    for picture, text in ((shown, what), (made, entry.name.removeprefix("nlsn-")), (clean, "truth")):
         crop = Image.fromarray(picture[top : top + SIDE, left : left + SIDE])
         score = "" if picture is clean else f": {psnr(picture, clean, border=scale):.1f} dB"
         crop = crop.resize((SIDE * ZOOM, SIDE * ZOOM), Image.Resampling.NEAREST)
