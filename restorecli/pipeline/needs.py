@@ -106,8 +106,9 @@ def _beside(page: Extent, stages: Sequence[Stage], kind: str) -> int:
         last = index == len(stages) - 1
         made = Fraction(0) if last and _by_rows(stage) else after * page.float_bytes
         if isinstance(stage.task, Upscale) and stage.task.then != 1:
-            # What the network made, and that on its way to its size.
-            made += 2 * at * stage.task.scale**2 * page.float_bytes
+            # What the network made, resized along one axis, then along the other by two copies more.
+            then = stage.task.then
+            made = at * stage.task.scale**2 * page.float_bytes * (1 + then + 3 * then**2)
         elif page.channels in (2, 4) and not last:
             made *= 2  # its alpha goes through the network as colours
         if page.channels in (2, 4):
