@@ -60,9 +60,8 @@ class UpscaleOptions(CommandOptions):
         str,
         option(
             "--style",
-            help="clean: no detail that the photo does not show. sharp: edges and texture about as strong as "
-            "photos have them, some of it guessed; for photos from cameras, scanners and the web (it means "
-            "--degradation real).",
+            help="clean: no detail that the photo does not show. sharp: stronger edges and texture, some of "
+            "it guessed; for photos from cameras, scanners and the web (it means --degradation real).",
             panel=MODEL,
             metavar="|".join(STYLES),
         ),

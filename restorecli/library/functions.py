@@ -71,7 +71,7 @@ def upscale(
         image: a path, an array, a Pillow image or a tensor.
         scale: above 1, at most 16.
         degradation: what made it small: careful shrinking, or "real": cameras, scanners, JPEG, blur.
-        style: "sharp" for edges and texture as strong as photos have them, some of it guessed; means "real".
+        style: "sharp" for stronger edges and texture, some of it guessed; means "real".
         options: see `Options`.
 
     Raises:
