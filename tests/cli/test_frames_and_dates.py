@@ -32,6 +32,25 @@ def test_an_animation_is_refused_cut_down_or_restored_frame_by_frame(tmp_path, r
     assert restore(*common, "--frames", "some").code == 2
 
 
+def test_frames_keep_their_times(tmp_path, restore):
+    times = [100, 250, 400]
+    for name in ("a.webp", "b.png"):
+        frames = [Image.fromarray(RNG.integers(0, 256, (12, 16, 3), dtype=np.uint8)) for _ in times]
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], duration=times)
+        for task in (("denoise", "--sigma", "5"), ("upscale", "-x2")):
+            result = tmp_path / task[0] / name
+            options = ("--device", "cpu", "--frames", "each")
+            assert restore(*task, tmp_path / name, *options, "-o", result).code == 0
+            with Image.open(result) as image:
+                assert [shown(image, number) for number in range(image.n_frames)] == times
+
+
+def shown(image: Image.Image, number: int) -> float:
+    image.seek(number)
+    image.load()
+    return image.info["duration"]
+
+
 def test_results_get_the_date_of_their_photo_where_asked_for(tmp_path, restore):
     source = tmp_path / "a.png"
     Image.fromarray(RNG.integers(0, 256, (12, 16, 3), dtype=np.uint8)).save(source)
