@@ -85,8 +85,8 @@ docs: $(DOCS_READY)
 	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --quiet --strict
 
 docs-run: $(READY)
-	$(BIN)/python -m benchmarks.manual
-	$(BIN)/python -m benchmarks.notebook
+	$(BIN)/python -m benchmarks.documents.manual
+	$(BIN)/python -m benchmarks.documents.notebook
 
 lint-project: $(DOCS_READY)
 	$(DOCS_VENV)/bin/hadolint Dockerfile
@@ -108,12 +108,12 @@ gpu-check: $(READY)
 	$(BIN)/python -m benchmarks.gpu_check gpu-check.md $(FAKE)
 
 gallery: $(READY)
-	$(BIN)/python -m benchmarks.gallery
+	$(BIN)/python -m benchmarks.documents.gallery
 
 reference: $(READY)
-	$(BIN)/python -m benchmarks.cli_reference
+	$(BIN)/python -m benchmarks.documents.cli_reference
 	$(BIN)/python -m benchmarks.costs
-	$(BIN)/python -m benchmarks.model_cards
+	$(BIN)/python -m benchmarks.documents.model_cards
 
 torture: $(READY)
 	$(BIN)/python -m benchmarks.torture

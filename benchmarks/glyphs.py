@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks.cards import restored
+from benchmarks.documents.cards import restored
 from restorecli.models.registry import load_registry
 from restorecli.quality.degrade import shrink
 from restorecli.quality.protocols.base import as_float

@@ -25,7 +25,7 @@ import psutil
 import torch
 from torch import Tensor, nn
 
-from benchmarks import reference_grl, reference_mirnet, reference_nlsn, reference_panet, reference_rnan
+from benchmarks.references import grl, mirnet, nlsn, panet, rnan
 from restorecli.engine.precision import replica
 from restorecli.networks import from_checkpoint
 from restorecli.networks.network import Network
@@ -33,10 +33,10 @@ from tests.networks.seeded import seeded_state_dict
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 REFERENCES: dict[str, ModuleType] = {
-    "nlsn": reference_nlsn,
-    "rnan": reference_rnan,
-    "grl": reference_grl,
-    "mirnet": reference_mirnet,
+    "nlsn": nlsn,
+    "rnan": rnan,
+    "grl": grl,
+    "mirnet": mirnet,
 }
 DESCRIBES_THE_INPUT = {"arch", "task", "h", "w", "n", "seed", "value_range", "img_size"}
 
@@ -81,7 +81,7 @@ def theirs(case: Case) -> nn.Module:
     """Build the straightforward formulation for a case."""
     state = seeded_state_dict(CHECKPOINTS / f"{case.checkpoint}.json")
     if case.network == "panet":
-        return reference_panet.ReferencePANet(state)
+        return panet.ReferencePANet(state)
     built: nn.Module = REFERENCES[case.network].build(state, **settings_of(case))
     return built
 

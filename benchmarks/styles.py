@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import convolve, uniform_filter
 
-from benchmarks.cards import restored
+from benchmarks.documents.cards import restored
 from restorecli.models.registry import load_registry
 from restorecli.quality.protocols.upscale import RealUpscaleProtocol
 from restorecli.quality.scores import luma, psnr

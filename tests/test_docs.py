@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from benchmarks.cli_reference import PAGE, page, walk
+from benchmarks.documents.cli_reference import PAGE, page, walk
 from restorecli.cli.app import app
 from restorecli.errors import ExitCode
 
@@ -43,7 +43,7 @@ def test_commands_in_documents_exist_with_their_options(document: Path) -> None:
 
 
 def test_the_reference_of_the_command_line_is_current() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page()  # else: python -m benchmarks.cli_reference
+    assert PAGE.read_text(encoding="utf-8") == page()  # else: python -m benchmarks.documents.cli_reference
 
 
 def test_the_reference_names_every_command_and_option() -> None:

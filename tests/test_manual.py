@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.manual import PAGES, ROOT, blocks, masked, run_again, workplace
+from benchmarks.documents.manual import PAGES, ROOT, blocks, masked, run_again, workplace
 from restorecli.commands.table import COMMANDS
 
 WITH_EXAMPLES = [page for page in PAGES if any(blocks(page.read_text(encoding="utf-8")))]

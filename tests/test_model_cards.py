@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from benchmarks.model_cards import BEGIN, END, README, cards
+from benchmarks.documents.model_cards import BEGIN, END, README, cards
 from restorecli.models.cache import entry_path
 from restorecli.models.convert import native_metadata
 from restorecli.models.registry import ModelEntry, load_registry
@@ -24,7 +24,7 @@ SETS = {
 
 def test_the_cards_say_what_the_files_say() -> None:
     shown = README.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0]
-    assert shown == cards()  # else: python -m benchmarks.model_cards
+    assert shown == cards()  # else: python -m benchmarks.documents.model_cards
 
 
 def test_every_picture_of_a_card_is_there() -> None:

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.notebook import NOTEBOOK, run_cells, texts
+from benchmarks.documents.notebook import NOTEBOOK, run_cells, texts
 
 
 def test_every_cell_gives_what_the_notebook_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(NOTEBOOK.parent)
     for number, (cell, outputs) in enumerate(run_cells(json.loads(NOTEBOOK.read_text("utf-8"))), 1):
         assert cell["execution_count"] == number
-        assert texts(outputs) == texts(cell["outputs"])  # else: python -m benchmarks.notebook
+        assert texts(outputs) == texts(cell["outputs"])  # else: python -m benchmarks.documents.notebook
         for now, shown in zip(outputs, cell["outputs"], strict=True):
             if "image/png" in now.get("data", {}):
                 # Half precision differs a little from processor to processor.

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from benchmarks import reference_mirnet
+from benchmarks.references import mirnet as reference_mirnet
 from restorecli.errors import CheckpointError
 from restorecli.networks import from_checkpoint, from_native
 from restorecli.networks.mirnet import Down, DualAttention, Fusion, MIRNet, Up, blur_pool

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import reference_nlsn
+from benchmarks.references import nlsn as reference_nlsn
 from restorecli.errors import CheckpointError
 from restorecli.networks import from_checkpoint, from_native
 from restorecli.networks.checkpoint import rename

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import reference_rnan
+from benchmarks.references import rnan as reference_rnan
 from restorecli.errors import CheckpointError
 from restorecli.networks import from_checkpoint, from_native
 from restorecli.networks.rnan import RNAN, NonLocalMask, attend

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from benchmarks import reference_grl
+from benchmarks.references import grl as reference_grl
 from restorecli.errors import CheckpointError
 from restorecli.networks import from_checkpoint, from_native
 from restorecli.networks.byte_cache import ByteCache

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from benchmarks.reference_panet import ReferencePANet
+from benchmarks.references.panet import ReferencePANet
 from restorecli.errors import CheckpointError
 from restorecli.networks import from_checkpoint, from_native, layout
 from restorecli.networks.checkpoint import rename

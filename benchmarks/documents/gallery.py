@@ -1,4 +1,4 @@
-"""Draw the documentation's before/after pictures from the sample photos: ``python -m benchmarks.gallery``."""
+"""Draw the before/after pictures from the sample photos: ``python -m benchmarks.documents.gallery``."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from restorecli.quality.baselines import plain_non_local_means
 
-SAMPLES = Path(__file__).parents[1] / "docs" / "samples"
-GALLERY = Path(__file__).parents[1] / "docs" / "gallery"
+SAMPLES = Path(__file__).parents[2] / "docs" / "samples"
+GALLERY = Path(__file__).parents[2] / "docs" / "gallery"
 CROPS = {"motocross.png": (70, 0, 156, 72), "coast/lighthouse.png": (120, 60, 206, 132)}
 SCALE = 4
 NOISY_CROPS = {"fir.png": (30, 70, 250, 290), "papaya.png": (10, 70, 230, 290)}
 COMPRESSED = "box.jpg"
 COMPRESSED_CROPS = ((395, 150, 535, 230), (250, 90, 390, 170))
-CAMERA = Path(__file__).parents[1] / "docs" / "camera"
+CAMERA = Path(__file__).parents[2] / "docs" / "camera"
 NOISY_SIGMA = 12  # what non-local means is given
 
 

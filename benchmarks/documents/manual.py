@@ -1,4 +1,4 @@
-"""Run the examples of the manual: ``python -m benchmarks.manual`` writes what they print into the pages.
+"""Run the manual's examples: ``python -m benchmarks.documents.manual`` writes what they print into the pages.
 
 An example is a block of code marked ``console`` in a page of `docs/guides` that holds output: a line that
 begins with "$ " is a command, what follows is what it prints, on both streams. The examples of a page run one
@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs" / "guides").glob("*.md"))
 SAMPLES = ("docs/samples", "docs/camera")
 BLOCK = re.compile(r"(?<=^```console\n)(.*?)(?=^```$)", re.M | re.S)

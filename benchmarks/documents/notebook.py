@@ -1,4 +1,4 @@
-"""Run the notebook of the documentation again and keep its outputs: ``python -m benchmarks.notebook``.
+"""Run the notebook again and keep its outputs: ``python -m benchmarks.documents.notebook``.
 
 It needs no Jupyter: cells are run one after the other in one namespace, as a kernel does; what they print and
 the value of a last expression (text, or a Pillow image) become their outputs.
@@ -18,7 +18,7 @@ from typing import Any
 
 from PIL import Image
 
-NOTEBOOK = Path(__file__).parents[1] / "docs" / "notebooks" / "restore.ipynb"
+NOTEBOOK = Path(__file__).parents[2] / "docs" / "notebooks" / "restore.ipynb"
 Output = dict[str, Any]
 
 

@@ -1,4 +1,4 @@
-"""Draw pictures of real small photos, blur and darkness: ``python -m benchmarks.real_photos --kodak FOLDER``.
+"""Pictures of small photos, blur, darkness: ``python -m benchmarks.documents.real_photos --kodak FOLDER``.
 
 FOLDER holds pictures of the Kodak suite (kodim01.png and so on), which Kodak released for unrestricted use.
 """
@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.cards import restored
-from benchmarks.gallery import GALLERY, SAMPLES, label, side_by_side, stacked
+from benchmarks.documents.cards import restored
+from benchmarks.documents.gallery import GALLERY, SAMPLES, label, side_by_side, stacked
 from restorecli.models.registry import load_registry
 from restorecli.quality.degradations.blur import blurred, disc_kernel, motion_kernel
 from restorecli.quality.degradations.darkness import SHOT, darkened

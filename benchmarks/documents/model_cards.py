@@ -1,4 +1,4 @@
-"""Write the light weights' model cards into weights/README.md: ``python -m benchmarks.model_cards``.
+"""Write the light weights' cards into weights/README.md: ``python -m benchmarks.documents.model_cards``.
 
 All that a card says stands in the metadata of the weights file; a test sees that the two agree.
 """
@@ -13,7 +13,7 @@ from restorecli.models.cache import entry_path
 from restorecli.models.convert import native_metadata
 from restorecli.models.registry import ModelEntry, load_registry
 
-README = Path(__file__).parents[1] / "weights" / "README.md"
+README = Path(__file__).parents[2] / "weights" / "README.md"
 BEGIN, END = "<!-- model cards -->\n", "<!-- end of the model cards -->\n"
 NETWORKS = {"nlsn": "NLSN", "rnan": "RNAN", "panet": "PANet", "grl": "GRL", "mirnet": "MIRNet"}
 

@@ -1,4 +1,4 @@
-"""Draw crops of noisy mosaics, ours beside LibRaw's: ``python -m benchmarks.noisy_mosaics``.
+"""Draw crops of noisy mosaics, ours beside LibRaw's: ``python -m benchmarks.documents.noisy_mosaics``.
 
 The sample photos as a synthetic camera sees them at three speeds, by the protocol of `restore bench --task
 demosaic --noise camera`; PSNR over the whole photo. Pixels are shown three times as large, unsmoothed.
@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from benchmarks.cards import CROPS, SIDE, ZOOM
-from benchmarks.gallery import GALLERY, SAMPLES, label, side_by_side, stacked
+from benchmarks.documents.cards import CROPS, SIDE, ZOOM
+from benchmarks.documents.gallery import GALLERY, SAMPLES, label, side_by_side, stacked
 from restorecli.engine.settings import RunSettings
 from restorecli.loading import Models
 from restorecli.models.choose import ModelRequest

@@ -1,4 +1,4 @@
-"""Draw crops of developed RAW, ours beside LibRaw's AHD: ``python -m benchmarks.raw_crops --data FOLDER``.
+"""Crops of RAW, ours beside LibRaw's AHD: ``python -m benchmarks.documents.raw_crops --data FOLDER``.
 
 LibRaw's once as it is and once denoised by non-local means, as strongly as suits the noise found in it. All
 with the camera's white balance, LibRaw's matrix and sRGB's curve, brightness left alone; pixels are shown
@@ -15,7 +15,7 @@ import numpy as np
 import rawpy
 from PIL import Image
 
-from benchmarks.gallery import GALLERY, label, side_by_side, stacked
+from benchmarks.documents.gallery import GALLERY, label, side_by_side, stacked
 from restorecli.engine.prepare import Prepared, prepare
 from restorecli.engine.run import run
 from restorecli.engine.settings import RunSettings

@@ -1,4 +1,4 @@
-"""Write docs/reference/cli.md from the command line itself: ``python -m benchmarks.cli_reference``."""
+"""Write docs/reference/cli.md from the command line: ``python -m benchmarks.documents.cli_reference``."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from restorecli.cli.app import app
 from restorecli.commands.options import SharedOptions
 from restorecli.commands.table import COMMANDS, STEPS
 
-PAGE = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
 HEAD = """\
 # Command line
 
-Written from the program by `python -m benchmarks.cli_reference`; a test sees that it is current.
+Written from the program by `python -m benchmarks.documents.cli_reference`; a test sees that it is current.
 
 Every option beside which a `RESTORE_…` variable stands can be set by that too; the command line goes
 before it. A switch is set by `1`, `true` or `yes`. What ends a run, and with which code:

@@ -1,4 +1,4 @@
-"""Draw the light weights' pictures for their model cards: ``python -m benchmarks.cards``.
+"""Draw the light weights' pictures for their model cards: ``python -m benchmarks.documents.cards``.
 
 One row per file, from the sample photos: what the network is given, what it makes, and the truth.
 """
@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.gallery import GALLERY, NOISY_CROPS, SAMPLES, label, side_by_side, stacked
+from benchmarks.documents.gallery import GALLERY, NOISY_CROPS, SAMPLES, label, side_by_side, stacked
 from restorecli.engine.prepare import prepare
 from restorecli.engine.run import run
 from restorecli.engine.settings import RunSettings
