@@ -327,9 +327,13 @@ def test_only_weights_for_commercial_use_are_taken_where_that_is_asked(
     restore: Run, photos: Path, tmp_path: Path
 ) -> None:
     picture = photos / "a.png"
-    refused = restore("upscale", "-x4", "--model", "mirnet", "--license-policy", "commercial", picture)
+    asked = ("upscale", "-x4", "--model", "mirnet", "--license-policy", "commercial")
+    refused = restore(*asked, "--variant", "paper", picture)
     assert refused.code == 4, refused.err
     assert "commercial" in refused.err
+    stands_in = restore(*asked, picture, "-o", tmp_path / "light.png")
+    assert stands_in.code == 0, stands_in.err
+    assert "licence policy" in stands_in.err
     wrong = restore("upscale", "--license-policy", "free", picture)
     assert wrong.code == 2, wrong.err
 

@@ -185,8 +185,9 @@ def test_a_deeper_network_can_start_as_the_one_it_is_made_from(photos: Path, tmp
 )
 def test_entries_that_could_not_be_followed_are_refused(entry: str, match: str, tmp_path: Path) -> None:
     text = next(file for file in RECIPES if file.stem == "nlsn-light-x4").read_text(encoding="utf-8")
+    others = [line for line in text.splitlines() if not line.startswith(f"{match} =")]
     file = tmp_path / "odd.toml"
-    file.write_text(f"{entry}\n{text}", encoding="utf-8")
+    file.write_text("\n".join([entry, *others]), encoding="utf-8")
     with pytest.raises(UsageError, match=match):
         loop.start(replace(read_recipe(file), init_from=""), tmp_path, torch.device("cpu"))
 
