@@ -63,6 +63,8 @@ def join(wanted: Wanted) -> None:
         return
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    # Its daemons' messages go to standard output, where the events are, whatever `log_to_driver` says.
+    ray._private.worker._worker_logs_enabled = False
     try:
         if wanted.address != "auto":
             ray.init(address=wanted.address, **quiet)
