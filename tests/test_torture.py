@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
         ("giants", 1),
         ("scenes", 17),
         ("scale", 9),
-        ("memory", 4),
+        ("memory", 1),
     ],
 )
 def test_nothing_ends_a_run_and_nothing_is_lost(name: str, count: int) -> None:

@@ -272,7 +272,7 @@ def test_what_cannot_be_read_back_is_not_a_result(tmp_path, monkeypatch):
 def test_a_process_interrupted_in_the_middle_leaves_nothing(tmp_path):
     script = textwrap.dedent(
         """
-        import sys, time
+        import signal, sys, time
         from pathlib import Path
         import numpy as np
         from restorecli.photo import Photo
@@ -286,6 +286,7 @@ def test_a_process_interrupted_in_the_middle_leaves_nothing(tmp_path):
             time.sleep(60)
 
         encode.encode = slow
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # who started the tests may ignore it
         write([Photo(np.zeros((4, 4, 3), np.float32))], Path(sys.argv[1]) / "a.png", format="png")
         """
     )
