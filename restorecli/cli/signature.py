@@ -47,7 +47,8 @@ def with_options(
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
         def wrapper(context: typer.Context, **values: Any) -> None:
-            if needs and not any(values[name] or is_typed(name, context) for name in needs):
+            there = {name: value for name in needs if (value := values[name]) is not None}
+            if needs and not any(value or is_typed(name, context) for name, value in there.items()):
                 refuse_nothing(context)
             entries: Mapping[str, Entry] = {}
             try:
