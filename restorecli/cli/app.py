@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Annotated
 
@@ -19,7 +20,7 @@ from restorecli.cli.help import BriefCommand, BriefGroup
 from restorecli.cli.loading_line import wait_passively
 from restorecli.cli.process import guarded
 from restorecli.commands.table import COMMANDS
-from restorecli.errors import DeviceError, ExitCode, RestoreError
+from restorecli.errors import DeviceError, ExitCode, RestoreError, UsageError
 
 app = typer.Typer(
     name="restore",
@@ -38,7 +39,6 @@ app.command(cls=BriefCommand)(bench.bench)
 app.add_typer(models.app, name="models", cls=BriefGroup)
 app.add_typer(config.app, name="config", cls=BriefGroup)
 app.command(cls=BriefCommand)(doctor.doctor)
-
 
 _NO_ROOM = "failed to map segment"
 """What the system's loader says of a library for which the memory does not suffice."""
@@ -82,6 +82,10 @@ def run() -> None:
             typer.echo(error.format_message(), err=True)
             sys.exit(ExitCode.USAGE)
         sys.exit(tell(from_parser(error, arguments), arguments))
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        sys.exit(tell(UsageError(f"{error.filename}: the name is too long", "check the spelling"), arguments))
     except (MemoryError, ImportError) as error:
         if isinstance(error, ImportError) and _NO_ROOM not in str(error):
             raise

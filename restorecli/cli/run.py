@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
-from pathlib import Path
 
 from restorecli.cli.chain import EXAMPLE, ChainOptions, read_chain
 from restorecli.cli.loading_line import loading
@@ -32,7 +32,7 @@ def run(chain: ChainOptions, shared: SharedOptions) -> None:
     sources = sources_for([chain.steps, *(shared.inputs or [])], shared.preset, shared.config)
     steps, shared = _sorted_out(chain.steps, shared, sources)
     if not shared.inputs and not shared.files_from:
-        if steps == chain.steps and Path(steps).exists():
+        if steps == chain.steps and os.path.lexists(steps):
             raise UsageError(f"{steps} is no step but a file or folder: the steps are missing", EXAMPLE)
         raise UsageError("no files or folders are named", "name them behind the steps")
     description = RunDescription(_read(steps, chain.steps, sources), shared)
@@ -60,7 +60,7 @@ def _sorted_out(first: str, shared: SharedOptions, sources: Sources) -> tuple[st
     The first argument is a photo where a preset or file holds the steps, and it exists.
     """
     known = sources.of(RUN).get(STEPS)
-    if known is None or (first and not Path(first).exists()):
+    if known is None or (first and not os.path.lexists(first)):
         return first, shared
     if not isinstance(known.value, str):
         raise UsageError(f"{known.place}: {known.key} is no text", "write steps = 'dejpeg | denoise'")

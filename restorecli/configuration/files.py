@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -90,7 +91,7 @@ def beside(inputs: Sequence[str]) -> Path | None:
         path = Path(text) if text != "-" else None
         while path is not None and re.search(r"[*?\[]", path.name):
             path = path.parent
-        if path is None or not path.exists():
+        if path is None or not os.path.lexists(path):
             continue
         folder = path if path.is_dir() else path.parent
         file = folder / NAME

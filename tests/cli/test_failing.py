@@ -67,6 +67,14 @@ def test_mistakes_are_said_in_one_style(arguments: str, error: str, hint: str, r
     assert lines[1].startswith("hint: ") and hint in lines[1]
 
 
+@pytest.mark.parametrize("arguments", ["denoise", "compare x.png", "denoise --config none", "bench --data"])
+def test_a_name_longer_than_names_may_be_is_refused(arguments: str, restore: Restore) -> None:
+    name = 300 * "a"
+    done = restore(*arguments.split(), name)
+    assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 2)
+    assert done.err.startswith(f"error: {name}: ")
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "arguments", "error"),
     [

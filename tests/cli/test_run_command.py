@@ -101,6 +101,14 @@ def test_a_folder_in_the_place_of_the_steps_is_told_from_a_step(restore: Run, tm
     assert done.code == 2
     assert "is no step but a file or folder: the steps are missing" in done.err
     assert "no files or folders are named" in restore("run", "dejpeg").err
+    assert "no files or folders are named" in restore("run", "").err
+
+
+def test_steps_may_be_longer_than_the_name_of_a_file(restore: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes((SAMPLES / "parrots.png").read_bytes())
+    steps = " | ".join(["denoise --strength 0.8"] * 12)
+    assert restore("run", steps, tmp_path / "a.png", "-n").code == 0
+    assert "no files or folders are named" in restore("run", steps).err
 
 
 def test_artifacts_are_taken_out_once(restore: Run, tmp_path: Path) -> None:

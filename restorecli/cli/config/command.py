@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import glob
 import json
+import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -114,7 +114,7 @@ def _check_places(photos: Sequence[str]) -> None:
         UsageError: naming the first.
     """
     for name in photos:
-        if name != "-" and not glob.has_magic(name) and "://" not in name and not Path(name).exists():
+        if name != "-" and not glob.has_magic(name) and "://" not in name and not os.path.lexists(name):
             raise UsageError(f"{name}: there is no such file or folder", "check the spelling")
 
 
