@@ -22,9 +22,38 @@ SETS = {
 }
 
 
+def metadata_of(entry: ModelEntry) -> dict[str, str]:
+    native = native_metadata(entry_path(entry))
+    assert native is not None
+    return native[2]
+
+
+def recipe_of(name: str) -> Recipe:
+    return read_recipe(README.parent / "recipes" / f"{name}.toml")
+
+
 def test_the_cards_say_what_the_files_say() -> None:
     shown = README.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0]
     assert shown == cards()  # else: python -m benchmarks.documents.model_cards
+
+
+def test_the_table_of_the_weights_says_what_the_files_say() -> None:
+    named = {f"**{entry.name}**": entry for entry in LIGHT} | {entry.name: entry for entry in LIGHT}
+    cells = [row.split(" | ") for row in README.read_text(encoding="utf-8").splitlines()]
+    rows = [row for row in cells if len(row) > 3 and row[2] in named]
+    assert {named[row[2]].name for row in rows} >= {entry.name for entry in LIGHT if entry.network != "nlsn"}
+    for row in rows:
+        measured = json.loads(metadata_of(named[row[2]])["results"])
+        assert set(re.split(" / |, ", row[3])) <= {f"{one['psnr']:.2f}" for one in measured}, row
+
+
+@pytest.mark.parametrize("entry", LIGHT, ids=lambda entry: entry.name)
+def test_what_a_file_started_from_is_what_the_recipes_start_from(entry: ModelEntry) -> None:
+    recipe, metadata = recipe_of(entry.name), metadata_of(entry)
+    while "start" in metadata:
+        metadata = json.loads(metadata["start"])
+        assert metadata["name"] == recipe.init_from
+        recipe = recipe_of(recipe.init_from)
 
 
 def test_every_picture_of_a_card_is_there() -> None:
@@ -35,11 +64,9 @@ def test_every_picture_of_a_card_is_there() -> None:
 
 @pytest.mark.parametrize("entry", LIGHT, ids=lambda entry: entry.name)
 def test_a_file_tells_recipe_data_licence_quality_and_parity(entry: ModelEntry) -> None:
-    native = native_metadata(entry_path(entry))
-    assert native is not None
-    metadata = native[2]
+    metadata = metadata_of(entry)
     recipe = Recipe(**json.loads(metadata["recipe"]))
-    assert recipe == read_recipe(README.parent / "recipes" / f"{entry.name}.toml")
+    assert recipe == recipe_of(entry.name)
     assert int(metadata["steps"]) == recipe.steps and int(metadata["photos"]) > 100
     assert metadata["licence"] == entry.weights_license == "MIT"
     assert {row["set"] for row in json.loads(metadata["results"])} >= SETS[entry.task]
