@@ -211,6 +211,10 @@ def read_recipe(path: Path) -> Recipe:
         raise UsageError(f"photo_scale {recipe.photo_scale} in {path}", "above 0, at most 1")
     if recipe.error_floor <= 0 or (recipe.error_floor != ROUNDING_ERROR and recipe.loss != "psnr"):
         raise UsageError(f"error_floor {recipe.error_floor} in {path}", 'above 0, with loss = "psnr" only')
+    if bool(recipe.sharpness) != (recipe.loss == "sharp"):
+        described = "a" if recipe.sharpness else "no"
+        complaint = f"loss = {recipe.loss} and {described} table [sharpness] in {path}"
+        raise UsageError(complaint, 'the table describes loss = "sharp": both, or neither')
     if recipe.most_megapixels < 0:
         raise UsageError(f"most_megapixels {recipe.most_megapixels} in {path}", "above 0, or 0 for no limit")
     if recipe.task not in TASKS:

@@ -181,7 +181,13 @@ def test_a_deeper_network_can_start_as_the_one_it_is_made_from(photos: Path, tmp
 
 
 @pytest.mark.parametrize(
-    ("entry", "match"), [("photo_scale = 1.5", "photo_scale"), ('zero_at_start = ["no.such"]', "no.such")]
+    ("entry", "match"),
+    [
+        ("photo_scale = 1.5", "photo_scale"),
+        ('zero_at_start = ["no.such"]', "no.such"),
+        ("sharpness.depth = 2", "sharpness"),
+        ('loss = "sharp"', "sharpness"),
+    ],
 )
 def test_entries_that_could_not_be_followed_are_refused(entry: str, match: str, tmp_path: Path) -> None:
     text = next(file for file in RECIPES if file.stem == "nlsn-light-x4").read_text(encoding="utf-8")
