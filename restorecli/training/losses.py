@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,12 +17,12 @@ from restorecli.models.convert import native_metadata
 from restorecli.networks import from_native
 from restorecli.networks.nlsn import NLSN
 from restorecli.networks.packed import Packed
+from restorecli.training.device.filters import luma
 from restorecli.training.recipe import Recipe, weights_named
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 CHARBONNIER_EPS = 1e-3  # on the 0–1 scale
 STILL = 1e-3  # added to a channel's standard deviation: where there is nothing, nothing counts much
-LUMA = (0.299, 0.587, 0.114)  # BT.601
 
 
 def charbonnier(output: Tensor, clean: Tensor) -> Tensor:
@@ -35,6 +36,7 @@ def negative_psnr(output: Tensor, clean: Tensor, error_floor: float) -> Tensor:
     return 10 * (errors + (error_floor / 255) ** 2).log10().mean()
 
 
+@dataclass(frozen=True)
 class Sharpness:
     """Likeness as the eye sees it: of pixels, and of edges and features, at their places and in their spread.
 
@@ -45,7 +47,7 @@ class Sharpness:
     What enlarges could make up texture as a grid, the same in every square of scale × scale pixels; so only
     values at the same place of these squares are sorted together: a grid is none of what was there.
 
-    Args:
+    Attributes:
         features: gives feature maps of a picture, B×3×H×W; its weights stay as they are.
         scale: of the network that is trained.
         fidelity: weight of the mean absolute error of pixels.
@@ -54,18 +56,13 @@ class Sharpness:
         window: side of the windows in pixels.
     """
 
-    def __init__(
-        self,
-        features: Callable[[Tensor], Sequence[Tensor]],
-        scale: int = 1,
-        *,
-        fidelity: float = 10.0,
-        pointwise: float = 0.3,
-        spread: float = 1.0,
-        window: int = 32,
-    ) -> None:
-        self.features, self.scale = features, scale
-        self.fidelity, self.pointwise, self.spread, self.window = fidelity, pointwise, spread, window
+    features: Callable[[Tensor], Sequence[Tensor]]
+    scale: int = 1
+    _: KW_ONLY
+    fidelity: float = 10.0
+    pointwise: float = 0.3
+    spread: float = 1.0
+    window: int = 32
 
     def __call__(self, output: Tensor, clean: Tensor) -> Tensor:
         """Return the sum of the three terms; the features' are means over the maps."""
@@ -87,9 +84,9 @@ class Sharpness:
 
 def edges(picture: Tensor) -> Tensor:
     """Return the luma's differences to the right and below, B×2×H×W; 0 where there is no neighbour."""
-    luma = (picture * picture.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
-    right = F.pad(luma[..., 1:] - luma[..., :-1], (0, 1))
-    return torch.cat([right, F.pad(luma[..., 1:, :] - luma[..., :-1, :], (0, 0, 0, 1))], 1)
+    gray = luma(picture)
+    right = F.pad(gray[..., 1:] - gray[..., :-1], (0, 1))
+    return torch.cat([right, F.pad(gray[..., 1:, :] - gray[..., :-1, :], (0, 0, 0, 1))], 1)
 
 
 def spread_in(maps: Tensor, window: int, period: int = 1) -> Tensor:

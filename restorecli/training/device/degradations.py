@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restorecli.quality.camera_noise import YCBCR, draw_camera
+from restorecli.quality.camera_noise import draw_camera
 from restorecli.quality.degradations.blur import RADII, disc_kernel, gaussian_kernel, motion_kernel
 from restorecli.quality.degradations.small_photo import draw_past
 from restorecli.tasks.estimate.exposure import KNEE
 from restorecli.training.degradations import JPEG_GRID, MARGINS, SOFTNESS, corners
 from restorecli.training.device.camera import shot
-from restorecli.training.device.filters import blurred_by, from_light, rounded, smoothed, to_light
+from restorecli.training.device.filters import blurred_by, from_light, luma, rounded, smoothed, to_light
 from restorecli.training.device.jpeg import compressed
 
 
@@ -51,7 +51,7 @@ def noisy(clean: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
     """White noise, or in a share of ``camera`` a camera's; see `training.degradations.noisy`."""
     count, options = len(clean), draw.options
     gray = _mask(draw.share("gray", count), clean)
-    clean = torch.where(gray, rounded(_luma(clean)), clean)
+    clean = torch.where(gray, rounded(luma(clean)), clean)
     by_camera = draw.share("camera", count)
     low, high = options["sigma"]
     power = options.get("sigma_power", 1.0)
@@ -67,7 +67,7 @@ def noisy(clean: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
     soft = rounded(smoothed(clean[which], torch.tensor(widths, device=clean.device)))
     cameras = [draw_camera(draw.numbers, options["shot"]) for _ in which]
     shots = shot(soft, cameras, draw.random)
-    seen[which] = torch.where(gray[which], _luma(shots), shots)
+    seen[which] = torch.where(gray[which], luma(shots), shots)
     clean = clean.index_copy(0, torch.tensor(which, device=clean.device), soft)
     return seen, clean
 
@@ -76,7 +76,7 @@ def blocky(clean: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
     """JPEG once, or twice in a share of ``twice``; see `training.degradations.compressed`."""
     count, options = len(clean), draw.options
     gray = _mask(draw.share("gray", count), clean)
-    clean = torch.where(gray, rounded(_luma(clean)), clean)
+    clean = torch.where(gray, rounded(luma(clean)), clean)
     halved = [draw.numbers.random() >= options.get("full_chroma", 0.3) for _ in range(count)]
     low, high = options["quality"]
     power = options.get("quality_power", 1.0)
@@ -178,11 +178,6 @@ def _cut(draw: Draw, pixels: range, seen: Tensor, clean: Tensor, scale: int = 1)
     """Cut one of ``pixels`` off at the top and at the left of the batch: JPEG grids begin anywhere."""
     top, left = (int(n) for n in draw.numbers.integers(pixels.start, pixels.stop, size=2))
     return seen[:, :, top:, left:], clean[:, :, scale * top :, scale * left :]
-
-
-def _luma(images: Tensor) -> Tensor:
-    weights = torch.tensor(YCBCR[0], device=images.device)[None, :, None, None]
-    return (images * weights).sum(1, keepdim=True).expand_as(images)
 
 
 def _mask(taken: list[bool], like: Tensor) -> Tensor:

@@ -11,6 +11,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restorecli.imaging.resample import resample_taps
+from restorecli.quality.camera_noise import YCBCR
+
+
+def luma(images: Tensor) -> Tensor:
+    """Return the full-range Y (BT.601) of B×3×H×W, B×1×H×W."""
+    weights = torch.tensor(YCBCR[0], device=images.device)[None, :, None, None]
+    return (images * weights).sum(1, keepdim=True)
 
 
 def rounded(images: Tensor) -> Tensor:
