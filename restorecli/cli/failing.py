@@ -156,8 +156,7 @@ def as_given(error: RestoreError, context: Any, entries: Mapping[str, Entry]) ->
             error.message = _renamed(error.message, parameter, value, variable, f"{variable}={value}")
         elif (entry := entries.get(parameter.name)) is not None:
             value = f"{entry.value:g}" if isinstance(entry.value, float) else str(entry.value)
-            whole = f"{entry.place}: {entry.key} = {entry.value!r}"
-            error.message = _renamed(error.message, parameter, value, entry.place, whole)
+            error.message = _renamed(error.message, parameter, value, entry.place, entry.told)
     return error
 
 

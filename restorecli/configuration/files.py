@@ -35,6 +35,12 @@ class Entry:
     key: str
     place: str
 
+    @property
+    def told(self) -> str:
+        """The value with its key and place, for messages."""
+        value = repr(self.value) if isinstance(self.value, str) else str(self.value)
+        return f"{self.place}: {self.key} = {value.lower() if isinstance(self.value, bool) else value}"
+
 
 Table = Mapping[str, Entry]
 """Field → its entry."""

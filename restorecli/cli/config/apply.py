@@ -74,22 +74,16 @@ def converted(parameter: Any, context: Any, entry: Entry) -> Any:
     """
     value = entry.value
     is_switch = bool(getattr(parameter, "is_flag", False))
-    if is_switch or isinstance(value, bool):
-        if not (is_switch and isinstance(value, bool)):
-            if is_switch:
-                raise UsageError(f"{told(entry)} must be true or false", "without quotes")
-            words = parameter.metavar == "on|off"
-            hint = "write 'on' or 'off', in quotes" if words else "give a number, or a text in quotes"
-            raise UsageError(f"{told(entry)}: it is no switch", hint)
+    if is_switch and isinstance(value, bool):
         return value
+    if is_switch:
+        raise UsageError(f"{entry.told} must be true or false", "without quotes")
+    if isinstance(value, bool):
+        words = parameter.metavar == "on|off"
+        hint = "write 'on' or 'off', in quotes" if words else "give a number, or a text in quotes"
+        raise UsageError(f"{entry.told}: it is no switch", hint)
     text = f"{value:g}" if isinstance(value, float) else str(value)
     try:
         return parameter.process_value(context, text)
     except PARSER_ERROR as error:
-        raise UsageError(refused_value(error, parameter, told(entry))) from None
-
-
-def told(entry: Entry) -> str:
-    """Return a value with its key and place, for messages."""
-    value = repr(entry.value) if isinstance(entry.value, str) else str(entry.value)
-    return f"{entry.place}: {entry.key} = {value.lower() if isinstance(entry.value, bool) else value}"
+        raise UsageError(refused_value(error, parameter, entry.told)) from None

@@ -79,6 +79,7 @@ WRONG = {
     "[denoise]\nnoise = 'rel'\n": "line 2: noise = 'rel': there is no such choice",
     "[denoise]\nsigma = true\n": "line 2: sigma = true: it is no switch",
     "[all]\nstrip = 1\n": "line 2: strip = 1 must be true or false",
+    "[all]\nfp16 = true\nfp32 = true\n": "line 2: fp16 = true and ",
     "[all]\njpeg-quality = 200\n": "line 2: jpeg-quality = 200 is ",
     "[all]\nformat = 'jpgg'\n": "line 2: format = 'jpgg'",
     "[all]\ntile = 'big'\n": "line 2: tile = 'big'",
