@@ -199,9 +199,11 @@ class _Reader:
         known, made = keys_of(command), {}
         for key, value in body.items():
             place = self.place([*above, key])
-            field = known.get(key.replace("_", "-"))
+            wanted = key.replace("_", "-")
+            field = known.get(wanted)
             if field is None:
-                near = did_you_mean(key.replace("_", "-"), known)
+                others = " or ".join(f"[{table}]" for table in tables() if wanted in keys_of(table))
+                near = f"it belongs in {others}" if others else did_you_mean(wanted, known)
                 raise UsageError(
                     f"{place}: [{'.'.join(above)}] has no option {key}",
                     near or f"it has {', '.join(known)}",

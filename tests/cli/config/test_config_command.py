@@ -118,6 +118,12 @@ def test_wrong_steps_of_a_file_are_named_with_their_place(photos: Path, restore:
     assert "error: step 1 of the run: there is no step denoize" in typed
 
 
+def test_an_option_in_the_wrong_table_is_said_to_be_of_others(photos: Path, restore: Run) -> None:
+    for table in ("[all]", "[denoise]", "[presets.mine.all]"):
+        defaults(photos, f"{table}\nstyle = 'sharp'\n")
+        assert "hint: it belongs in [upscale] or [enhance]" in restore("upscale", photos).err
+
+
 def test_words_that_are_no_switches_are_asked_for(photos: Path, restore: Run) -> None:
     defaults(photos, "[demosaic]\nhot-pixels = false\n")
     done = restore("demosaic", photos)
