@@ -53,7 +53,7 @@ class UpscaleOptions(CommandOptions):
             help="What made the photos small. bicubic: careful shrinking, which keeps detail true; real: "
             "cameras, scanners, JPEG, blur. Default: bicubic where the model has both.",
             panel=MODEL,
-            metavar="bicubic|real",
+            metavar="|".join(DEGRADATIONS),
         ),
     ] = None
     style: Annotated[
@@ -78,7 +78,7 @@ class UpscaleOptions(CommandOptions):
         if self.style == "sharp" and self.degradation == "bicubic":
             raise UsageError(
                 "--style sharp is for photos from cameras, scanners and the web, not for careful shrinking",
-                "leave out --degradation bicubic, or --style sharp",
+                "leave out --degradation bicubic, or choose --style clean",
             )
 
     @property
