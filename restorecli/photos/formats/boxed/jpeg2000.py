@@ -227,17 +227,19 @@ def _interpret(samples: Samples, header: Header, name: str) -> Raster:
 def _kept(header: Header) -> list[int]:
     """Where OpenJPEG, which puts colours in their places, leaves the colour channels; alpha behind them."""
     places = {channel: channel for channel in header.channels}
+    colours: list[int] = []
     alpha: list[int] = []
-    colours = 0
     for channel, (meaning, colour) in header.channels.items():
-        if meaning == 0 and colour not in (0, _NO_COLOUR):
-            colours += 1
+        if meaning == 0:
+            colours.append(channel)
+            if colour in (0, _NO_COLOUR):  # it says of no colour that it is it, and stays where it is
+                continue
             here, there = places[channel], colour - 1
             swapped = {here: there, there: here}
             places = {each: swapped.get(place, place) for each, place in places.items()}
         elif meaning in (1, 2) and not alpha:
             alpha.append(channel)
-    return [*range(colours), *(places[channel] for channel in alpha)]
+    return [*sorted(places[channel] for channel in colours), *(places[channel] for channel in alpha)]
 
 
 def _stored(samples: Samples) -> Depth:

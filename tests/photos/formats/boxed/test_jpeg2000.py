@@ -199,6 +199,15 @@ def test_channels_that_are_no_colours_are_left_out_with_a_warning():
     assert page.warnings == ("1 extra channels were left out",)
 
 
+@pytest.mark.parametrize("of", [0, 65535])
+def test_colours_that_are_of_no_colour_in_particular_are_in_their_order(of):
+    gray = read(jp2(np.dstack([RGB[:, :, 0], ALPHA]), 17, cdef((0, 0, of), (1, 1, 0)))).pages[0]
+    assert np.array_equal(np.rint(gray.pixels[:, :, 0] * 255), RGB[:, :, 0])
+    assert gray.alpha is not None and np.array_equal(np.rint(gray.alpha * 255), ALPHA)
+    assert gray.warnings == ()
+    assert np.array_equal(seen(jp2(RGB, 16, cdef((0, 0, of), (1, 0, of), (2, 0, of)))), RGB)
+
+
 def test_what_openjpeg_cannot_put_together_is_unsupported_and_not_damaged(capfd):
     table = box(b"pclr", struct.pack(">HB", 2, 3) + bytes([7, 7, 7]) + bytes(6))
     swapped = box(b"cmap", b"".join(struct.pack(">HBB", 0, 1, column) for column in (2, 1, 0)))
