@@ -127,9 +127,12 @@ def _pictures(file: tifffile.TiffFile, chain: Chain) -> list[Any]:
     return whole or pages[:1]
 
 
-def pictures(file: tifffile.TiffFile, stream: BinaryIO) -> list[Any]:
-    """The pages of a TIFF file that are pictures of their own."""
-    return _pictures(file, follow(stream))
+def pictures(file: tifffile.TiffFile, stream: BinaryIO, name: str) -> list[Any]:
+    """The pages that are pictures of their own. `UnsupportedError` for a stack behind one directory."""
+    pages = _pictures(file, chain := follow(stream))
+    if pages:
+        _check_stack(pages[0], chain, name)
+    return pages
 
 
 def decode(stream: BinaryIO, name: str) -> list[Raster]:
@@ -165,16 +168,13 @@ def check_whole(stream: BinaryIO, name: str) -> None:
 
     Raises:
         UnreadableError: the file is damaged or cut short.
-        UnsupportedError: it holds a volume.
+        UnsupportedError: it holds a volume, or a stack behind one directory.
     """
     try:
-        chain = follow(stream)
         stream.seek(0)
         with tifffile.TiffFile(stream) as file:
-            pages = _pictures(file, chain)
-            for page in pages:
+            for page in pictures(file, stream, name):
                 check_page(page, name)
-            _check_stack(pages[0], chain, name)
     except DECODE_ERRORS as error:
         raise UnreadableError(f"{name}: damaged TIFF: {error}") from error
 

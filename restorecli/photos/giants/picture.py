@@ -37,6 +37,7 @@ def open_giant(path: Path, name: str) -> Document:
     Raises:
         HeldWhole: the file cannot be read that way; says why.
         UnreadableError: it is damaged.
+        UnsupportedError: it is a stack of pictures behind one directory.
     """
     stream = path.open("rb")
     try:

@@ -25,6 +25,7 @@ class TiffRows(Source):
     Raises:
         HeldWhole: it has several pages, or is coded in a way that cannot be taken apart.
         UnreadableError: it is cut short.
+        UnsupportedError: it is a stack behind one directory.
     """
 
     kind = "TIFF"
@@ -33,7 +34,7 @@ class TiffRows(Source):
         self._stream, self.name = stream, name
         stream.seek(0)
         self._file = tifffile.TiffFile(stream)
-        pages = tiff.pictures(self._file, stream)
+        pages = tiff.pictures(self._file, stream, name)
         if len(pages) != 1:
             raise HeldWhole(f"it has {len(pages)} pages")
         self._page: Any = pages[0]

@@ -12,7 +12,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from restorecli.errors import TooLargeError, UnreadableError
+from restorecli.errors import TooLargeError, UnreadableError, UnsupportedError
 from restorecli.photos import limits
 from restorecli.photos.formats import png
 from restorecli.photos.giants.picture import open_giant
@@ -80,6 +80,13 @@ def test_a_tiff_that_is_cut_short_is_refused(compression: str | None, tmp_path: 
     tifffile.imwrite(path, PIXELS, photometric="rgb", rowsperstrip=16, compression=compression)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(UnreadableError, match="cut short"):
+        open_giant(path, "a.tif")
+
+
+def test_a_stack_behind_one_directory_is_refused_and_not_cut_down_to_a_picture(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((3, 300, 200), np.uint8), imagej=True, truncate=True)
+    with pytest.raises(UnsupportedError, match="3 pictures"):
         open_giant(path, "a.tif")
 
 
