@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -73,3 +75,14 @@ def test_the_digits_of_a_plain_pbm_may_be_close_together():
     assert np.array_equal(page.pixels[:, :, 0], 1 - np.array([[1, 0] * 4, [0, 1] * 4]))
     with pytest.raises(UnreadableError):
         read(data[:-4])
+
+
+def test_the_digits_of_a_plain_pbm_take_no_object_each():
+    rows = b"1 " * 300 + b"\n"
+    data = b"P1\n300 300\n" + 300 * rows
+    tracemalloc.start()
+    page = read(data).pages[0]
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert not page.pixels.any()
+    assert most < 40 * 300 * 300

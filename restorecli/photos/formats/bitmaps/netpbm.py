@@ -13,6 +13,7 @@ from restorecli.photos.formats.extent import Extent
 from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples, from_interleaved
 
 _BLACK_IS_1 = ("P1", "P4")
+_SPACE = b" \t\n\r\f\v"
 _COMMENT = re.compile(rb"#[^\n\r]*")
 _PLAIN_PBM = re.compile(rb"\s*P1\s+(\d+)\s+(\d+)\s+([01\s]+)")
 
@@ -68,6 +69,6 @@ def _ascii_bits(data: bytes) -> Samples:
     if found is None:
         raise ValueError("no samples")
     width, height = int(found[1]), int(found[2])
-    digits = b"".join(found[3].split())[: width * height]
+    digits = found[3].translate(None, _SPACE)[: width * height]
     bits: Samples = np.frombuffer(digits, np.uint8) == ord("1")
     return bits.reshape(height, width)
