@@ -69,7 +69,8 @@ def folder_text(path: AnyPath) -> str:
     """Return the folder of a path as text, which tables find much faster than a path."""
     text = str(path)
     end = text.rfind(os.sep if isinstance(path, Path) else "/")
-    return text[:end] if end > 0 else str(path.parent)
+    # A root keeps its slash: that of a store, of a drive, of a path that begins with two.
+    return text[:end] if end > 0 and text[end - 1] not in (":", text[end]) else str(path.parent)
 
 
 class Survey:

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restorecli.photos.inputs import Found
-from restorecli.photos.paths import Survey, joined
+from restorecli.photos.paths import Survey, folder_text, joined
 from restorecli.photos.planned import PlannedPhoto
+from restorecli.photos.stores.path import AnyPath, StorePath
 
 PARTS = st.text("ab.é ", min_size=1, max_size=4).filter(lambda text: text not in (".", ".."))
 
@@ -25,6 +26,12 @@ def test_a_path_that_was_taken_apart_is_the_path(parts: list[str], absolute: boo
     assert found.path == path
     assert str(found.path) == str(path)
     assert found == Found(path, Path()) and hash(found) == hash(Found(path, Path()))
+
+
+@pytest.mark.parametrize("kind", [Path, StorePath])
+@pytest.mark.parametrize("text", ["a", "a/b", "/", "/a", "//a", "//a/b", "memory://a", "s3://b/a", "b:/a"])
+def test_the_folder_as_text_is_the_folder_s_text(kind: type[AnyPath], text: str) -> None:
+    assert folder_text(kind(text)) == str(kind(text).parent)
 
 
 @pytest.mark.parametrize("text", [".", "..", "/", "-", "../a"])
