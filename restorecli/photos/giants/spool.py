@@ -86,9 +86,9 @@ class Spool:
         with self._failures_named():
             target.parent.mkdir(parents=True, exist_ok=True)
             self._strips, self._progress, self._lines = _opened(target)
+            self._packed = self._strips.open("a+b")  # kept open: who deletes the name takes nothing away
             self._found = self._left(f"{json.dumps(head)}\n".encode())
-            with self._strips.open("ab") as stream:
-                stream.truncate(sum(length for length, _ in self._found))
+            self._packed.truncate(sum(length for length, _ in self._found))
         self.done_rows = min(shape.height, len(self._found) * shape.rows)
         self._rest: Samples | None = None
 
@@ -121,7 +121,7 @@ class Spool:
         The file of progress holds no more than them afterwards.
         """
         found: list[tuple[int, int]] = []
-        held = self._strips.stat().st_size if self._strips.exists() else 0
+        held = self._packed.seek(0, os.SEEK_END)
         good = 0
         rows = self._lines.read().splitlines(keepends=True)
         if rows and rows[0] == head:
@@ -161,10 +161,9 @@ class Spool:
         else:
             encoded = tiff_write.strip(samples, big_endian=self.shape.big_endian)
         with self._failures_named():
-            with self._strips.open("ab") as stream:
-                stream.write(encoded)
-                stream.flush()
-                os.fsync(stream.fileno())
+            self._packed.write(encoded)
+            self._packed.flush()
+            os.fsync(self._packed.fileno())
             self._lines.write(json.dumps({"bytes": len(encoded), "check": check}).encode() + b"\n")
             self._lines.flush()
         self._found.append((len(encoded), check))
@@ -172,23 +171,32 @@ class Spool:
 
     def strips(self) -> Iterator[bytes]:
         """Yield the strips, one at a time."""
-        with self._strips.open("rb") as stream:
-            for length, _ in self._found:
-                yield stream.read(length)
+        at = 0
+        for length, _ in self._found:
+            self._packed.seek(at)
+            yield self._packed.read(length)
+            at += length
 
     def close(self) -> None:
         """Let go of the files: another run may go on with them."""
         if self._progress.name.endswith(PROGRESS):
-            self._lines.close()
+            _close(self._packed, self._lines)
         else:
             self.remove()
 
     def remove(self) -> None:
         """Delete both files."""
+        _close(self._packed)
         for path in (self._strips, self._progress):  # the latter last: who has it has both
             with contextlib.suppress(OSError):
                 path.unlink()
-        self._lines.close()
+        _close(self._lines)
+
+
+def _close(*streams: BinaryIO) -> None:
+    for stream in streams:
+        with contextlib.suppress(OSError):  # of what a full disk did not take, which has been told
+            stream.close()
 
 
 def _opened(target: Path) -> tuple[Path, Path, BinaryIO]:

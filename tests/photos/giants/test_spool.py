@@ -93,6 +93,17 @@ def test_two_at_once_do_not_write_into_each_others_strips(tmp_path: Path) -> Non
     assert not list(tmp_path.iterdir())
 
 
+def test_a_run_loses_nothing_by_another_that_clears_up(tmp_path: Path) -> None:
+    target = tmp_path / "a.png"
+    with begun(target) as slow, begun(tmp_path / "whole.png") as whole:
+        whole.add(ROWS)
+        slow.add(ROWS[:48])
+        target.write_bytes(b"the result of a faster run")
+        assert remove_leftovers([tmp_path])
+        slow.add(ROWS[48:])
+        assert list(slow.strips()) == list(whole.strips())
+
+
 def test_who_waited_for_a_deleted_file_gets_the_one_that_bears_its_name(tmp_path: Path) -> None:
     path = tmp_path / "a"
     held = own(path)
@@ -121,6 +132,27 @@ def test_a_full_disk_is_named_and_the_run_goes_on_later(
     assert "a.png" in said.value.message and "same command" in said.value.hint
     with begun(target) as later:
         assert later.done_rows == 24
+
+
+def test_a_disk_that_stays_full_is_named_once_and_the_files_are_let_go(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    target = tmp_path / "a.png"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    full = Spool(target, SHAPE, {"a": "b"})
+    full.add(ROWS[:24])
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (800, before[1]))
+        with pytest.raises(WriteError, match=r"a\.png"):
+            full.add(ROWS[24:])
+        full.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with begun(target) as later:
+        assert later.done_rows == 24
+        later.add(ROWS[24:])
+        with begun(tmp_path / "whole.png") as whole:
+            whole.add(ROWS)
+            assert list(later.strips()) == list(whole.strips())
 
 
 def test_strips_are_removed_once_there_is_a_later_result(tmp_path: Path) -> None:
