@@ -61,10 +61,8 @@ def _is_left_over(entry: os.DirEntry[str]) -> bool:
     match = _NAME.fullmatch(entry.name)
     if match is not None:
         return _is_dead(int(match[1]), match[2], entry.stat(follow_symlinks=False).st_mtime)
-    for suffix in (
-        STRIPS,
-        PROGRESS,
-    ):  # of a result that came after them: its run ended before it removed them
+    for suffix in (STRIPS, PROGRESS):
+        # Of a result that came after them: its run ended before it removed them.
         if entry.name.endswith(suffix):
             with contextlib.suppress(OSError):
                 result = Path(entry.path.removesuffix(suffix)).stat()

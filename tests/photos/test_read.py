@@ -421,7 +421,6 @@ def test_interlaced_16_bit_png(channels):
 def test_wild_float_samples_become_finite():
     samples = np.array([[np.nan, np.inf, 1e300, 0.5]])
     photo = page(tiff(samples))
-    assert np.isfinite(photo.pixels).all()
     assert any("infinite" in text for text in photo.warnings)
     assert np.isfinite(photo.pixels).all() and photo.pixels.max() < 100
 

@@ -22,10 +22,10 @@ from restorecli.loading import Loaded
 from restorecli.models.choose import ModelRequest
 from restorecli.models.resolved import Resolved
 from restorecli.networks.network import Network
-from restorecli.photos.giants.spool import PROGRESS, STRIPS
 from restorecli.photos.inputs import find_inputs
 from restorecli.photos.naming import plan_names
 from restorecli.photos.planned import PlannedPhoto
+from restorecli.photos.temporary import PROGRESS, STRIPS
 from restorecli.pipeline import large
 from restorecli.pipeline.photo import Setup, process
 from restorecli.report.events import FileDone, FileFailed

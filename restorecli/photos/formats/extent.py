@@ -2,8 +2,8 @@
 
 For the formats whose decoders do not report it: Radiance HDR, JPEG XL, OpenEXR and QOI.
 
-Sources: ISO/IEC 18181-1 (JPEG XL), annex D, size header; OpenEXR File
-Layout, attribute dataWindow; qoiformat.org.
+Sources: ISO/IEC 18181-1 (JPEG XL), annex D, size header; OpenEXR File Layout, attribute dataWindow;
+qoiformat.org.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from restorecli.photos.formats.page import Page
 from restorecli.photos.metadata import georeference, iptc
 from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples, from_interleaved
 
-_CMYK, _SRGB, _GRAY, _SYCC, _LAB, _ESRGB, _ESYCC = 12, 16, 17, 18, 14, 20, 24
+_CMYK, _LAB = 12, 14  # enumerated colour spaces
 _HEAD = 4096  # bytes of a box that are looked at to tell what it is
 _NO_COLOUR = 0xFFFF
 _D65, _NAME_OF_D65 = (0.3127, 0.329), 0x00443635
