@@ -145,7 +145,7 @@ def _restored(
         if take is not None:
             take = from_row(canvas.delivered, take, samples=peak is not None)
             first = max(first, first_needed(grid.rows, canvas.delivered / scale))
-        job = replace(job, batches=_job(prepared, job.image, grid, first, job.stop).batches)
+        job = replace(_job(prepared, job.image, grid, first, job.stop), notes=job.notes)
         canvas = _canvas(prepared, grid, take, peak, first)
         release(lane.device)
     output = _put_together(prepared.lanes, job, canvas, progress)
