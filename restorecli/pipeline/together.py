@@ -182,7 +182,7 @@ def _of_one_pass(requests: Sequence[Request]) -> list[RunResult] | None:
     if pending is None:
         return None
     try:
-        outputs = lane.finish(batch, pending, prepared.precision, notes)
+        outputs = lane.finish(batch, pending, prepared.precision, notes, len(tiles))
     except RestoreError:
         return None
     if notes.redone or notes.smallest is not None:
