@@ -22,7 +22,7 @@ from restorecli.tasks.estimate.taken_out import FLAT, SIZE
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-MOST_BLOCKS = 4000
+LEAST_BLOCKS = 4000
 IN_RGB = (1.0, 1.086, 0.825)
 """What errors of Y, Cb and Cr count for in the mean squared error of R, G and B, by the inverse matrix of
 ITU-R BT.601: for Cb (1.772² + 0.344²) / 3, for Cr (1.402² + 0.714²) / 3."""
@@ -55,11 +55,11 @@ def likely_loss(pixels: FloatArray, tables: Sequence[Integers], offset: tuple[in
 
 
 def _blocks(pixels: FloatArray, offset: tuple[int, int]) -> FloatArray:
-    """Return N×8×8×C: whole blocks spread evenly, `MOST_BLOCKS` or a few more."""
+    """Return N×8×8×C: whole blocks spread evenly: all, or `LEAST_BLOCKS` and less than four times as many."""
     pixels = pixels[offset[0] :, offset[1] :]
     rows, columns = pixels.shape[0] // SIZE, pixels.shape[1] // SIZE
     cut = pixels[: rows * SIZE, : columns * SIZE].reshape(rows, SIZE, columns, SIZE, pixels.shape[2])
-    every = max(1, int((rows * columns / MOST_BLOCKS) ** 0.5))
+    every = max(1, int((rows * columns / LEAST_BLOCKS) ** 0.5))
     chosen: FloatArray = np.swapaxes(cut[::every, :, ::every], 1, 2).reshape(-1, SIZE, SIZE, pixels.shape[2])
     return np.clip(chosen, 0, 1)
 
