@@ -7,6 +7,7 @@ white noise, B100 and CC15, compressed at qualities 15 to 95 (``docs/guides/auto
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from restorecli.photo import Photo
 from restorecli.tasks.base import Need
@@ -60,13 +61,13 @@ class CautiousDenoise(Denoise):
 class CautiousDejpeg(Dejpeg):
     """Undo JPEG compression, unless the photo is of a good quality and noisy."""
 
+    clean: ClassVar[int] = HARDLY_COMPRESSED
+
     def examine(self, photo: Photo) -> Need:
         """Ask for weights of the photo's quality, and leave it alone where it is clean already."""
         need = super().examine(photo)
         if need.leave or need.level is None:
             return need
-        if need.level >= HARDLY_COMPRESSED:
-            return replace(need, leave="hardly anything was lost")
         noise = CautiousDenoise().examine(photo)
         fine, coarse = (float(noise.details.get(name, 0)) for name in ("sigma", "sigma_coarse"))
         first = noise.leave or (need.level < FINE_TABLES and fine < WHITE * coarse)

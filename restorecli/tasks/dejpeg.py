@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 from torch import Tensor
@@ -86,7 +87,10 @@ class Dejpeg:
 
     Attributes:
         quality: libjpeg's quality, 1–100, that the photo was saved with; None to estimate it for each photo.
+        clean: from this estimated quality on a photo is left alone.
     """
+
+    clean: ClassVar[int] = CLEAN_QUALITY
 
     quality: float | None = None
     suffix: str = "dejpeg"
@@ -114,7 +118,7 @@ class Dejpeg:
             details["grid_offset"] = f"{estimate.offset[0]},{estimate.offset[1]}"
         about = "" if estimate.exact else "about "
         notes = (f"quality {about}{quality}, from {FOUND_IN[estimate.source]}",)
-        if quality >= CLEAN_QUALITY:
+        if quality >= self.clean:
             return Need(channels, quality, "hardly anything was lost", notes, details)
         weigh = None
         if quality >= GENTLE_QUALITY:
