@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -28,6 +29,7 @@ DECODE_ERRORS = (
     AssertionError,
     ImportError,  # a codec that this build of imagecodecs lacks
     struct.error,
+    zlib.error,
 )
 
 

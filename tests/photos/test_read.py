@@ -418,6 +418,13 @@ def test_interlaced_16_bit_png(channels):
     assert np.array_equal(np.rint(found * 65535), samples)
 
 
+def test_interlaced_16_bit_png_with_broken_data_is_damaged():
+    head = png.chunk(b"IHDR", struct.pack(">IIBBBBB", 11, 13, 16, 2, 0, 0, 1))
+    data = png.SIGNATURE + head + png.chunk(b"IDAT", b"no zlib stream") + png.chunk(b"IEND", b"")
+    with pytest.raises(UnreadableError, match="damaged PNG"):
+        read(data)
+
+
 def test_wild_float_samples_become_finite():
     samples = np.array([[np.nan, np.inf, 1e300, 0.5]])
     photo = page(tiff(samples))

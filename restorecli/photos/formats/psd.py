@@ -88,7 +88,7 @@ def decode(data: bytes, name: str) -> list[Raster]:
     take = wanted + (header.merged_alpha and header.channels > wanted)
     try:
         planes = _planes(data, header, take)
-    except (*DECODE_ERRORS, zlib.error) as error:
+    except DECODE_ERRORS as error:
         raise UnreadableError(f"{name}: damaged PSD: {error or 'cut short'}") from error
     raster = _interpret(planes, header, wanted)
     _take_resources(raster, header)

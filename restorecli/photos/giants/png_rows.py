@@ -82,14 +82,11 @@ class PngRows(Source):
 
     def _inflate(self, wanted: int) -> bytes:
         out = bytearray()
-        try:
-            while len(out) < wanted:
-                rest = self._machine.unconsumed_tail or next(self._pieces, b"")
-                if not rest:
-                    raise UnreadableError(f"{self.name}: damaged PNG: the file is cut short")
-                out += self._machine.decompress(rest, wanted - len(out))
-        except zlib.error as error:
-            raise UnreadableError(f"{self.name}: damaged PNG: {error}") from error
+        while len(out) < wanted:
+            rest = self._machine.unconsumed_tail or next(self._pieces, b"")
+            if not rest:
+                raise UnreadableError(f"{self.name}: damaged PNG: the file is cut short")
+            out += self._machine.decompress(rest, wanted - len(out))
         return bytes(out)
 
     def _idat(self) -> Iterator[bytes]:
