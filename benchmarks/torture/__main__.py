@@ -24,7 +24,7 @@ def main() -> int:
     """Run what was asked for; 1 where anything did not go well."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("names", nargs="*", metavar="NAME", help=", ".join(DRIVERS))
-    options.add_argument("--short", action="store_true", help="the form that the tests have")
+    options.add_argument("--short", action="store_true", help="a few of each, as in the tests")
     options.add_argument("--count", type=int, help="files, kills, giants of a kind, scenes or megapixels")
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args()

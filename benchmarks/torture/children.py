@@ -80,6 +80,18 @@ def _run(work: Callable[[], object]) -> None:
         os._exit(code)
 
 
+def told(beside: Path, work: Callable[[], str], seconds: float) -> tuple[str, Ended]:
+    """Return what ``work`` gives back in a child, "" where it does not come to that, and how the child ended.
+
+    For so long it stands in a file beside ``beside``. The child may take ``seconds``.
+    """
+    file = beside.with_suffix(".told")
+    ended = Child(lambda: file.write_text(work())).wait(seconds)
+    text = file.read_text() if file.exists() else ""
+    file.unlink(missing_ok=True)
+    return text, ended
+
+
 def command(
     arguments: Sequence[object],
     *,

@@ -12,7 +12,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from benchmarks.torture import scale
-from benchmarks.torture.children import Child
+from benchmarks.torture.children import told
 from restorecli.photos.read import identify
 from restorecli.pipeline.needs import Going, needed_bytes
 
@@ -64,20 +64,15 @@ def memory(count: int, seed: int) -> tuple[str, bool]:
 
 def measure(path: Path, task: str) -> tuple[int, int, str]:
     """Return the bytes that a photo took, those that were foretold, and what came of it."""
-    told = path.with_suffix(".told")
 
-    def work() -> None:
+    def work() -> str:
         setup = scale.setup(task)
         kind, extents, length = identify(path, path.name)
         foretold = needed_bytes(extents, length, Going(setup.stages, kind))
-        Path("/proc/self/clear_refs").write_text("5")
-        before = scale.high_water()
-        outcome = scale.outcome(scale.run(path, task, setup))
-        told.write_text(f"{scale.high_water() - before} {foretold} {outcome}")
+        return f"{foretold} {scale.taken(path, task, setup)}"
 
-    ended = Child(work).wait(3600)
-    if not told.exists():
+    text, ended = told(path, work, scale.LONGEST)
+    if not text:
         return 0, 0, f"ended by {ended.code}"
-    taken, foretold, outcome = told.read_text().split()
-    told.unlink()
+    foretold, taken, outcome = text.split()
     return int(taken), int(foretold), outcome

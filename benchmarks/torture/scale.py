@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from benchmarks.torture.children import Child
+from benchmarks.torture.children import told
 from restorecli import host
 from restorecli.engine import blend, memory
 from restorecli.engine.prepare import prepare
@@ -36,6 +36,7 @@ MOST = {"denoise": 24, "upscale-x2": 30}
 SIDES = {9: (3000, 3000), 25: (5000, 5000), 49: (7000, 7000), 100: (10_000, 10_000), 400: (20_000, 20_000)}
 FIXED = 200 << 20  # tiles, buffers and codecs, whatever the photo
 CONTAINER = 1_288_490_188  # 1.2 GiB
+LONGEST = 3600.0  # seconds
 
 
 class Cheap(Network):
@@ -93,21 +94,19 @@ def photo(path: Path, width: int, height: int) -> Path:
 
 def measure(path: Path, task: str, sides: tuple[int, int]) -> tuple[float, str]:
     """Return the bytes per input pixel beyond what the process took before, and what came of the photo."""
-    told = path.with_suffix(".told")
-
-    def work() -> None:
-        restored = setup(task)
-        Path("/proc/self/clear_refs").write_text("5")
-        before = high_water()
-        event = run(path, task, restored)
-        told.write_text(f"{high_water() - before} {outcome(event)}")
-
-    ended = Child(work).wait(3600)
-    if not told.exists():
+    text, ended = told(path, lambda: taken(path, task, setup(task)), LONGEST)
+    if not text:
         return 0.0, f"ended by {ended.code}"
-    taken, came = told.read_text().split()
-    told.unlink()
-    return max(0, int(taken) - FIXED) / (sides[0] * sides[1]), came
+    grown, came = text.split()
+    return max(0, int(grown) - FIXED) / (sides[0] * sides[1]), came
+
+
+def taken(path: Path, task: str, setup: Setup) -> str:
+    """Restore a photo; return the bytes that this process took for it, and what came of it."""
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _high_water()
+    came = _run(path, task, setup)
+    return f"{_high_water() - before} {came}"
 
 
 def in_container(path: Path) -> str:
@@ -115,23 +114,19 @@ def in_container(path: Path) -> str:
 
     A process that is only told counts as killed where it was larger than the limit at any moment.
     """
-    told = path.with_suffix(".told")
     group = _group()
 
-    def work() -> None:
+    def work() -> str:
         if group is not None:
             (group / "cgroup.procs").write_text(str(os.getpid()))
         else:
             _tell_limit()
-        event = run(path, "denoise", setup("denoise"))
-        told.write_text(outcome(event))
+        return _run(path, "denoise", setup("denoise"))
 
-    ended = Child(work).wait(3600)
+    text, ended = told(path, work, LONGEST)
+    came = text or f"killed ({ended.code})"
     if group is not None:
         group.rmdir()
-    came = told.read_text() if told.exists() else f"killed ({ended.code})"
-    told.unlink(missing_ok=True)
-    if group is not None:
         return came
     size = f"limit told, {ended.peak / 2**30:.2f} GiB at most"
     return f"{came} ({size})" if ended.peak <= CONTAINER else f"killed ({size})"
@@ -156,13 +151,13 @@ def _group() -> Path | None:
 def _tell_limit() -> None:
     """Have this process believe that it may use `CONTAINER` bytes."""
     free, whole = host.available_bytes, host.total_bytes
-    told = {
+    limited = {
         "available_bytes": lambda: max(0, min(free(), CONTAINER - _resident())),
         "total_bytes": lambda: min(whole(), CONTAINER),
     }
     for module in (host, blend, memory, needs):
-        for name in told.keys() & vars(module).keys():
-            setattr(module, name, told[name])
+        for name in limited.keys() & vars(module).keys():
+            setattr(module, name, limited[name])
 
 
 def setup(task: str) -> Setup:
@@ -175,8 +170,8 @@ def setup(task: str) -> Setup:
     return Setup((stage,), Only(loaded))
 
 
-def run(path: Path, task: str, setup: Setup) -> FileDone | FileFailed:
-    """Restore a photo; return what came of it. Its result is removed."""
+def _run(path: Path, task: str, setup: Setup) -> str:
+    """Restore a photo; return "done", or the code of what failed. Its result is removed."""
     out = path.with_suffix(".out")
     plan = plan_names(find_inputs([str(path)]), output=str(out), task_suffix=task, settings={})
     event = process(replace(plan.photos[0]), setup, JsonLines(open(os.devnull, "w")), Event())  # noqa: SIM115, PTH123
@@ -185,16 +180,10 @@ def run(path: Path, task: str, setup: Setup) -> FileDone | FileFailed:
     for made in out.glob(".*"):
         made.unlink()
     assert isinstance(event, FileDone | FileFailed)
-    return event
-
-
-def outcome(event: FileDone | FileFailed) -> str:
-    """Return "done", or the code of what failed."""
     return "done" if isinstance(event, FileDone) else event.code
 
 
-def high_water() -> int:
-    """Return the most bytes that this process has held."""
+def _high_water() -> int:
     return _status("VmHWM")
 
 
