@@ -128,18 +128,17 @@ def _given(parameter: Any, context: Any, arguments: Sequence[str]) -> str:
 def _from_environment(parameter: Any, context: Any) -> bool:
     if context is None or not isinstance(getattr(parameter, "envvar", None), str):
         return False
-    return _source(parameter, context) == "ENVIRONMENT"
+    return _source(parameter.name, context) == "ENVIRONMENT"
 
 
-def _source(parameter: Any, context: Any) -> str:
-    source = context.get_parameter_source(parameter.name)
+def _source(name: str, context: Any) -> str:
+    source = context.get_parameter_source(name)
     return "" if source is None else str(source.name)
 
 
 def is_typed(name: str, context: Any) -> bool:
     """Whether the parameter ``name`` stands on the command line, and be it as an empty word."""
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
+    return _source(name, context) == "COMMANDLINE"
 
 
 def as_given(error: RestoreError, context: Any, entries: Mapping[str, Entry]) -> RestoreError:

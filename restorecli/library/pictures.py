@@ -125,11 +125,8 @@ def _of_pillow(image: PillowImage) -> Given:
 
     try:
         pixels = np.asarray(image if image.mode == mode else image.convert(mode))
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-    ) as error:  # it was opened only, and its file is closed or damaged
+    except (OSError, ValueError, SyntaxError) as error:
+        # It was opened only, and its file is closed or damaged.
         raise UnreadableError(f"an image cannot be read: {error}") from error
     return _of_array(pixels, back, image.copy, icc=image.info.get("icc_profile"))
 
