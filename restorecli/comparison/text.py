@@ -8,15 +8,14 @@ import os
 import unicodedata
 from typing import Any
 
-# Marks that turn the direction of what stands behind them: a name must not rearrange the page.
-_TURNING = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+from restorecli.report.words import TURNING
 
 
 def readable(name: str) -> str:
     """Return a name of a file as text: bytes that are no text, control characters and marks are replaced."""
     text = os.fsencode(name).decode("utf-8", "replace")
     return "".join(
-        "\ufffd" if each in _TURNING or unicodedata.category(each)[0] == "C" else each for each in text
+        "\ufffd" if each in TURNING or unicodedata.category(each)[0] == "C" else each for each in text
     )
 
 

@@ -8,12 +8,14 @@ from rich.console import Console
 from rich.text import Text
 
 _NARROWEST = 24  # columns of text; below that a terminal wraps by itself
-_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "\ufffd")
+TURNING = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Marks that turn the direction of what stands behind them: a name must not rearrange what is around it."""
+_STEERING = dict.fromkeys((*range(9), *range(10, 32), *range(127, 160), *map(ord, TURNING)), "\ufffd")
 
 
 def printable(text: str) -> str:
-    """Return ``text`` without what steers a terminal: the names of files may hold anything."""
-    return text.translate(_CONTROLS)
+    """Return ``text`` without what steers a terminal or begins a line: names of files may hold anything."""
+    return text.translate(_STEERING)
 
 
 def wrapped(console: Console, text: str, indent: int = 0) -> list[str]:

@@ -86,9 +86,10 @@ def test_machines_get_one_object_a_line() -> None:
 def test_names_do_not_steer_the_terminal() -> None:
     stream = io.StringIO()
     reporter = ConsoleReporter(1, Console(file=stream, width=200, no_color=True, highlight=False))
-    name = "a\x1b[31mred\x1b]0;title\x07\x9b2J\r.png"
+    name = "a\x1b[31mred\x1b]0;title\x07\x9b2J\r\nerror: \u202egpj.png"
     reporter.event(PlanMade(1, "nlsn", "light", "nlsn-light-x4", "cpu", "fp32", 256))
     reporter.event(FileDone(name, f"out/{name}", 8, 6, 0.5, 1, ("lost",)))
     reporter.event(FileFailed(name, "unreadable", f"{name}: cut short"))
     assert "a\ufffd[31mred" in stream.getvalue()
-    assert not {"\x1b", "\x07", "\x9b", "\r"} & set(stream.getvalue())
+    assert not {"\x1b", "\x07", "\x9b", "\r", "\u202e"} & set(stream.getvalue())
+    assert not any(line.startswith("error: ") for line in stream.getvalue().splitlines())
