@@ -6,6 +6,7 @@ import json
 from typing import Any, TextIO
 
 from restorecli.report.events import Event
+from restorecli.report.words import printable
 
 
 def as_line(fields: Any) -> str:
@@ -38,7 +39,7 @@ class JsonLines:
         """Write it to the message stream, if there is one."""
         if self.messages is not None and text not in self.said:
             self.said.add(text)
-            self.messages.write(text + "\n")
+            self.messages.write(printable(text) + "\n")
 
     def warn(self, text: str) -> None:
         """Write it to the message stream; events have it too."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import textwrap
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.text import Text
+if TYPE_CHECKING:  # help is shown without it
+    from rich.console import Console
+    from rich.text import Text
 
 _NARROWEST = 24  # columns of text; below that a terminal wraps by itself
 TURNING = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -33,5 +35,7 @@ def wrapped(console: Console, text: str, indent: int = 0) -> list[str]:
 
 def labelled(console: Console, label: str, text: str, style: str = "") -> Text:
     """Return a message: a coloured label in front, further lines indented below the first."""
+    from rich.text import Text
+
     lines = wrapped(console, text, len(label))
     return Text.assemble((label, style), ("\n" + " " * len(label)).join(lines))

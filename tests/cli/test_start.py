@@ -105,6 +105,10 @@ def test_what_needs_no_pixels_loads_no_decoders(arguments: list[str], code: int,
     assert start(*arguments, watched="torch scipy skimage PIL tifffile imageio")[:2] == (code, set())
 
 
+def test_help_loads_nothing_that_draws() -> None:
+    assert start("--help", watched="torch rich.console tqdm")[:2] == (0, set())
+
+
 def test_the_models_commands_need_no_torch() -> None:
     assert start("models", "info", "nlsn")[:2] == start("models", "list")[:2] == (0, set())
 

@@ -93,3 +93,6 @@ def test_names_do_not_steer_the_terminal() -> None:
     assert "a\ufffd[31mred" in stream.getvalue()
     assert not {"\x1b", "\x07", "\x9b", "\r", "\u202e"} & set(stream.getvalue())
     assert not any(line.startswith("error: ") for line in stream.getvalue().splitlines())
+    messages = io.StringIO()
+    JsonLines(io.StringIO(), messages).note(name)
+    assert messages.getvalue().count("\n") == 1 and "\x1b" not in messages.getvalue()
