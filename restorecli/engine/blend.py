@@ -72,7 +72,8 @@ class _Weights:
         # Context pixels weigh nothing: leaving them out saves touching (and reading from disk) their memory.
         rows, columns = _support(down), _support(across)
         weight = down[rows, None] * across[None, columns]
-        target[:, rows, columns].addcmul_(tile[:, rows, columns], weight)
+        # Not addcmul_, which rounds once on some devices and twice on others: see `strips.Strips.add`.
+        target[:, rows, columns].add_(tile[:, rows, columns] * weight)
 
 
 class Canvas:

@@ -1,7 +1,8 @@
 """Putting tiles together on the device: finished rows come back while the next ones are computed.
 
-The same weighted sums as `blend.Canvas`, in a strip as high as one row of tiles. Where a row of tiles is
-complete, nothing above the next one's start changes any more: those rows go to the host, the rest moves up.
+The same weighted sums as `blend.Canvas`, to the bit, in a strip as high as one row of tiles. Where a row of
+tiles is complete, nothing above the next one's start changes any more: those rows go to the host, the rest
+moves up.
 """
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ class Strips:
         height = min(target.shape[-2], self._height - self._starts[box.row])
         width = target.shape[-1]
         weight = self._rows[box.row][:height, None] * self._columns[box.column][None, :width]
-        target[:, :height].addcmul_(tile.to(strip.device)[:, :height, :width], weight)
+        # Product and sum are each rounded, as on the host, so that bytes do not tell where this was done.
+        target[:, :height].add_(tile.to(strip.device)[:, :height, :width] * weight)
 
     def finish(self) -> Tensor:
         """Return the output; every tile has been added."""

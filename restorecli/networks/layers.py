@@ -26,6 +26,15 @@ def conv1(inputs: int, outputs: int, *, bias: bool = True) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 1, bias=bias)
 
 
+def channel_means(x: Tensor) -> Tensor:
+    """Map B×C×H×W to the means of the channels, B×C×1×1, the same for any number of threads."""
+    if x.device.type != "cpu":
+        return x.mean((2, 3), keepdim=True)
+    # torch.mean gives each thread a part of the picture, and so rounds by their number; a row is not divided.
+    rows = x.sum(3, keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32))
+    return (rows.sum(2, keepdim=True) / (x.shape[2] * x.shape[3])).to(x.dtype)
+
+
 class ResBlock(nn.Module):
     """conv3 → activation → conv3, times ``res_scale``, plus the input (EDSR, Lim et al. 2017, fig. 2c).
 

@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorecli.networks.checkpoint import Layout
-from restorecli.networks.layers import conv1, conv3, fast_layout, pad_to_multiple
+from restorecli.networks.layers import channel_means, conv1, conv3, fast_layout, pad_to_multiple
 from restorecli.networks.network import Network
 
 STREAMS = 3
@@ -60,7 +60,7 @@ class DualAttention(nn.Module):
         f: Tensor = self.conv_out(F.prelu(self.conv_in(x), slope))
         pooled = torch.cat([f.amax(1, keepdim=True), f.mean(1, keepdim=True)], dim=1)
         per_pixel = self.spatial(pooled).sigmoid()  # B×1×H×W
-        per_channel = self.excite(self.squeeze(f.mean((2, 3), keepdim=True)).relu()).sigmoid()  # B×C×1×1
+        per_channel = self.excite(self.squeeze(channel_means(f)).relu()).sigmoid()  # B×C×1×1
         pixel_filters, channel_filters = self.merge.weight.chunk(2, dim=1)
         out = torch.addcmul(x, F.conv2d(f, pixel_filters), per_pixel)
         if f.device.type != "cpu" and not torch.is_grad_enabled():
@@ -93,11 +93,13 @@ class Fusion(nn.Module):
 
     def forward(self, streams: Sequence[Tensor]) -> Tensor:
         """Map three B×C×H×W to one."""
-        mean = sum(stream.mean((2, 3), keepdim=True) for stream in streams)
+        mean = sum(channel_means(stream) for stream in streams)
         squeezed = self.activation(self.squeeze(mean))
-        weights = torch.stack([select(squeezed) for select in self.select]).softmax(0)  # 3×B×C×1×1
-        fused = streams[0] * weights[0]
-        for stream, weight in zip(streams[1:], weights[1:], strict=True):
+        selected = torch.stack([select(squeezed) for select in self.select], dim=-1)
+        # Over the last axis: over another, a softmax rounds by how threads share the rest.
+        first, *others = selected.softmax(-1).unbind(-1)  # each B×C×1×1
+        fused = streams[0] * first
+        for stream, weight in zip(streams[1:], others, strict=True):
             fused.addcmul_(stream, weight)
         return fused
 

@@ -106,12 +106,10 @@ def test_blending_that_does_not_fit_is_left_to_the_host_for_the_run(network: nn.
         prepared = ready(network)
         plain = rows_of(prepared)
         assert prepared.lanes[0].has_room
-        failed = at(gpu, 0, SHORTAGE, operators=("addcmul_",))
+        failed = at(gpu, 0, SHORTAGE, operators=("add_",))
         assert torch.equal(rows_of(prepared), plain) and psnr(plain, right) > 50
-        assert failed == ["addcmul_"] and not prepared.lanes[0].has_room
-        gpu.fault = lambda launch, operator: (
-            torch.OutOfMemoryError(SHORTAGE) if "addcmul" in operator else None
-        )
+        assert failed == ["add_"] and not prepared.lanes[0].has_room
+        gpu.fault = lambda launch, operator: torch.OutOfMemoryError(SHORTAGE) if operator == "add_" else None
         assert torch.equal(rows_of(prepared), plain)
 
 
@@ -120,12 +118,12 @@ def test_rows_that_were_delivered_are_not_made_again(network: nn.Module):
     with FakeGpu() as gpu:
         prepared = ready(network)
         plain = rows_of(prepared, image)
-        blends = [kernel.name for kernel in gpu.kernels].count("addcmul_")
+        blends = [kernel.name for kernel in gpu.kernels].count("add_")
         done: list[int] = []
         failing = [torch.OutOfMemoryError(SHORTAGE)]
 
         def fault(launch: int, operator: str) -> BaseException | None:
-            done.append(launch) if operator == "addcmul_" else None
+            done.append(launch) if operator == "add_" else None
             return failing.pop() if failing and len(done) == blends - 1 else None
 
         gpu.fault = fault

@@ -58,7 +58,7 @@ from restorecli.networks.grl.keys import (
     infer_settings,
 )
 from restorecli.networks.grl.windows import AxisTiling
-from restorecli.networks.layers import DIV2K_MEAN, Upsampler, conv1, conv3
+from restorecli.networks.layers import DIV2K_MEAN, Upsampler, channel_means, conv1, conv3
 from restorecli.networks.network import Network
 
 UPSAMPLERS = ("", "pixelshuffledirect", "pixelshuffle", "nearest+conv")
@@ -83,7 +83,7 @@ class LocalConvolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map B×H×W×C to B×H×W×C."""
         y: Tensor = self.expand(F.gelu(self.squeeze(as_weight(x, self.squeeze.weight).permute(0, 3, 1, 2))))
-        gate = torch.sigmoid(self.gate_out(F.relu(self.gate_in(y.mean((2, 3), keepdim=True)))))
+        gate = torch.sigmoid(self.gate_out(F.relu(self.gate_in(channel_means(y)))))
         return (y * gate).permute(0, 2, 3, 1).contiguous()
 
 
