@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,6 +111,15 @@ class RawNoise:
         return RawNoise((shot[0], shot[1], shot[2]), (read[0], read[1], read[2]), self.source)
 
 
+class TiffTag(NamedTuple):
+    """A tag of a TIFF directory: number, type, count and value; rationals are pairs of whole numbers."""
+
+    code: int
+    kind: int
+    count: int
+    value: str | int | float | tuple[int | float, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Raw:
     """What camera RAW is beyond its pixels.
@@ -139,6 +148,7 @@ class Raw:
         exposure: stops by which the maker wants the photo brightened (a DNG's BaselineExposure).
         later_opcodes: a DNG's OpcodeList3: what is to be done after demosaicing.
         denoised: the noise has been taken out.
+        profile: the tags of a DNG's colour profile, ``camera_from_xyz`` among them.
     """
 
     pattern: str
@@ -159,6 +169,7 @@ class Raw:
     exposure: float = 0.0
     later_opcodes: bytes = b""
     denoised: bool = False
+    profile: tuple[TiffTag, ...] = ()
 
 
 class Parts(Protocol):

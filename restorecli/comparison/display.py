@@ -97,7 +97,7 @@ def plainly_developed(photo: Photo, raw: Raw) -> Photo:
     if raw.pattern:
         interpolate = xtrans.interpolate if period(raw.pattern) == xtrans.PERIOD else bayer.malvar
         values = srgb_to_linear(interpolate(linear_to_srgb(values[:, :, 0]), raw.pattern))
-    return developed(replace(photo, raw=raw), raw, values, Look("clip", "srgb", 0.0), 1.0)
+    return developed(replace(photo, raw=raw), raw, values, Look("clip", "srgb", 0.0), gains, white)
 
 
 def on_ground(pixels: FloatArray, alpha: FloatArray) -> FloatArray:

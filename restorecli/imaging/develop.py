@@ -173,6 +173,13 @@ def space_from_camera(camera_from_xyz: Matrix | None, space: str) -> Matrix | No
     return inverse
 
 
+def camera_of_srgb(gains: Gains) -> Matrix:
+    """Return the ``camera_from_xyz`` of a camera whose RGB, balanced by ``gains``, is linear sRGB."""
+    xyz = icc.adaptation(np.array(icc.D50), _d65()) @ icc.colorants(icc.SPACES["srgb"])
+    matrix: Matrix = np.linalg.inv(xyz) / np.array(gains)[:, None]
+    return matrix
+
+
 def render(colours: FloatArray, raw: Raw, space: str, exposure: float = 0.0) -> None:
     """Turn linear, balanced camera RGB into an output space, in place and not clipped.
 

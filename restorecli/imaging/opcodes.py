@@ -9,7 +9,7 @@ area for 2 and 3.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,19 +76,25 @@ def geometry(block: bytes) -> tuple[str, ...]:
 
 
 def apply(
-    pixels: FloatArray, block: bytes, *, unit: float = 1.0, done: frozenset[int] = frozenset()
+    pixels: FloatArray,
+    block: bytes,
+    *,
+    unit: float | Sequence[float] = 1.0,
+    done: frozenset[int] = frozenset(),
 ) -> Lifted:
     """Carry out a list of opcodes.
 
     Args:
         pixels: H×W×C of the list's own picture, changed in place; 0 is black and ``unit`` white.
         block: the tag's bytes.
-        unit: what parameters that speak of a range of 1 mean: 1, or 65535 for stored whole numbers.
+        unit: what parameters that speak of a range of 1 mean: 1, 65535 for stored whole numbers, or for each
+            channel what it was multiplied by.
         done: numbers of opcodes that have been carried out already.
 
     Returns:
         The result; opcodes that are not known, damaged or move pixels are left out and named.
     """
+    units = np.broadcast_to(np.asarray(unit, np.float32), pixels.shape[2:])
     lift: FloatArray | None = None
     unknown: list[str] = []
     for code in (code for code in parse(block) if code.number not in done):
@@ -99,7 +105,7 @@ def apply(
             elif code.number in (GAIN_MAP, SCALE_ROWS, SCALE_COLUMNS):
                 factor = _factors(pixels.shape, code)
             elif code.number in _CHANGES:
-                _CHANGES[code.number](pixels, code.data, unit)
+                _CHANGES[code.number](pixels, code.data, units)
             else:
                 unknown.append(GEOMETRY.get(code.number, f"opcode {code.number}"))
         except (struct.error, ValueError, IndexError):
@@ -184,16 +190,16 @@ def _between(grid: FloatArray, axis: int, where: NDArray[np.float64]) -> FloatAr
     return result
 
 
-def _bad_constant(pixels: FloatArray, data: bytes, unit: float) -> None:
+def _bad_constant(pixels: FloatArray, data: bytes, units: FloatArray) -> None:
     """FixBadPixelsConstant: pixels of one stored value are faulty."""
-    del unit
+    del units
     value = struct.unpack_from(">I", data)[0]
     _replace(pixels, pixels[:, :, 0] == value)
 
 
-def _bad_list(pixels: FloatArray, data: bytes, unit: float) -> None:
+def _bad_list(pixels: FloatArray, data: bytes, units: FloatArray) -> None:
     """FixBadPixelsList: points and rectangles that are faulty."""
-    del unit
+    del units
     _, points, rectangles = struct.unpack_from(">3I", data)
     faulty = np.zeros(pixels.shape[:2], bool)
     at = 12
@@ -229,37 +235,38 @@ def _good_mean(plane: FloatArray, bad: NDArray[np.bool_], y: int, x: int) -> flo
     return float(plane[~bad].mean())
 
 
-def _table(pixels: FloatArray, data: bytes, unit: float) -> None:
+def _table(pixels: FloatArray, data: bytes, units: FloatArray) -> None:
     """MapTable: stored values by a table of 16-bit ones, the last for all beyond it."""
     count = struct.unpack_from(">I", data, _AREA.size)[0]
-    table = np.frombuffer(data, ">u2", count, _AREA.size + 4).astype(np.float32) * np.float32(unit / _FULL)
+    table = np.frombuffer(data, ">u2", count, _AREA.size + 4).astype(np.float32)
     area = _area(pixels.shape, data)
-    index = np.clip(np.rint(pixels[area] * (_FULL / unit)), 0, count - 1).astype(np.intp)
-    pixels[area] = table[index]
+    step = units[area[2]] / np.float32(_FULL)
+    index = np.clip(np.rint(pixels[area] / step), 0, count - 1).astype(np.intp)
+    pixels[area] = table[index] * step
 
 
-def _polynomial(pixels: FloatArray, data: bytes, unit: float) -> None:
+def _polynomial(pixels: FloatArray, data: bytes, units: FloatArray) -> None:
     """MapPolynomial: c0 + c1·x + c2·x² + …, x from 0 to 1."""
     degree = struct.unpack_from(">I", data, _AREA.size)[0]
     terms = struct.unpack_from(f">{degree + 1}d", data, _AREA.size + 4)
     area = _area(pixels.shape, data)
-    x = pixels[area] / np.float32(unit)
-    pixels[area] = np.polynomial.polynomial.polyval(x, terms).astype(np.float32) * np.float32(unit)
+    x = pixels[area] / units[area[2]]
+    pixels[area] = np.polynomial.polynomial.polyval(x, terms).astype(np.float32) * units[area[2]]
 
 
-def _delta_rows(pixels: FloatArray, data: bytes, unit: float) -> None:
+def _delta_rows(pixels: FloatArray, data: bytes, units: FloatArray) -> None:
     rows, columns, planes = _area(pixels.shape, data)
     added = _floats(data)[: _count(pixels.shape[0], rows), None, None]
-    pixels[rows, columns, planes] += added * np.float32(unit)
+    pixels[rows, columns, planes] += added * units[planes]
 
 
-def _delta_columns(pixels: FloatArray, data: bytes, unit: float) -> None:
+def _delta_columns(pixels: FloatArray, data: bytes, units: FloatArray) -> None:
     rows, columns, planes = _area(pixels.shape, data)
     added = _floats(data)[None, : _count(pixels.shape[1], columns), None]
-    pixels[rows, columns, planes] += added * np.float32(unit)
+    pixels[rows, columns, planes] += added * units[planes]
 
 
-_CHANGES: dict[int, Callable[[FloatArray, bytes, float], None]] = {
+_CHANGES: dict[int, Callable[[FloatArray, bytes, FloatArray], None]] = {
     BAD_CONSTANT: _bad_constant,
     BAD_LIST: _bad_list,
     TABLE: _table,

@@ -27,7 +27,7 @@ from restorecli.networks.network import Network
 from restorecli.photo import FloatArray, Photo, Raw, RawNoise
 from restorecli.tasks import mosaic_noise
 from restorecli.tasks.base import Job, Need
-from restorecli.tasks.developing import Look, developed, remarks, without_curve
+from restorecli.tasks.developing import Look, developed, remarks, undeveloped, without_curve
 from restorecli.tasks.mosaics import Shown, picture_mosaic, show, takes_noise
 
 UNBALANCED = develop.Balance(develop.NEUTRAL, "none")
@@ -95,7 +95,7 @@ class Demosaic:
         color_space: one of `develop.COLOUR_SPACES`.
         exposure: in stops.
         camera_rgb: leave RAW in the camera's linear RGB with the white balance divided out, neither cropped
-            nor turned upright, for a linear DNG; white balance then only serves the interpolation, and
+            nor turned upright, for a linear DNG, which gives the white balance as the camera's;
             highlights, space and exposure are the next program's.
         denoise: how much of the noise is taken out: 0 for nothing, 1 for what there is; None for 1 of RAW and
             nothing of a mosaic stored as a picture, which does not tell its noise.
@@ -220,13 +220,8 @@ class Demosaic:
         raw = photo.raw
         assert raw is not None
         if self.camera_rgb:
-            red, green, blue = (job.white / gain for gain in job.gains)
-            colours = develop.balanced(colours, "", (red, green, blue))
-            known = {**raw.gains, "camera": job.gains} if raw.auto_balance else raw.gains
-            raw = replace(raw, pattern="", lift=None, gains=known, denoised="denoise" in job.covers)
-            return replace(photo, pixels=colours, raw=raw)
-        clip = develop.white(job.gains, raw.saturation, "clip") / job.white
-        return developed(photo, raw, colours, self._look, clip)
+            return undeveloped(photo, colours, job.gains, job.white, denoised="denoise" in job.covers)
+        return developed(photo, raw, colours, self._look, job.gains, job.white)
 
     @property
     def _look(self) -> Look:

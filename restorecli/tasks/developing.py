@@ -1,4 +1,4 @@
-"""From a network's linear camera RGB to the finished picture: highlights, colours, crop, orientation."""
+"""From a network's linear camera RGB to the finished picture, or to what a linear DNG holds of it."""
 
 from __future__ import annotations
 
@@ -31,22 +31,26 @@ class Look:
     exposure: float
 
 
-def developed(photo: Photo, raw: Raw, colours: FloatArray, look: Look, clip: float) -> Photo:
-    """Return the finished picture.
+def developed(
+    photo: Photo, raw: Raw, colours: FloatArray, look: Look, gains: develop.Gains, white: float
+) -> Photo:
+    """Return the finished picture: highlights, colours, crop, orientation.
 
     Args:
         photo: whose metadata it gets.
         raw: of the photo.
         colours: H×W×3 of all visible pixels, linear, balanced; may be changed.
         look: what it is to look like.
-        clip: the value at which the first colour clips.
+        gains: of the white balance.
+        white: the balanced value that was made 1.
     """
     warnings = list(photo.warnings)
     if raw.later_opcodes:
-        corrected = opcodes.apply(colours, raw.later_opcodes)
+        corrected = opcodes.apply(colours, raw.later_opcodes, unit=[gain / white for gain in gains])
         colours = corrected.pixels
         if corrected.unknown:
             warnings.append(LENS.format(", ".join(corrected.unknown)))
+    clip = develop.white(gains, raw.saturation, "clip") / white
     top, left, height, width = raw.crop
     colours = np.ascontiguousarray(colours[top : top + height, left : left + width])
     for rows in develop.bands(colours.shape[0]):
@@ -66,6 +70,49 @@ def developed(photo: Photo, raw: Raw, colours: FloatArray, look: Look, clip: flo
         raw=None,
         metadata=replace(photo.metadata, profile=profile, working=working),
         warnings=tuple(warnings),
+    )
+
+
+def undeveloped(
+    photo: Photo, colours: FloatArray, gains: develop.Gains, white: float, *, denoised: bool
+) -> Photo:
+    """Return the camera's own RGB, for a linear DNG that looks as the RAW does with the same white balance.
+
+    A DNG has one value at which all colours clip: those that clip earlier are scaled up to it, as are the
+    numbers that speak of them.
+
+    Args:
+        photo: the RAW.
+        colours: H×W×3 of all visible pixels, linear, balanced.
+        gains: of the white balance, which the DNG gives as that of the camera.
+        white: the balanced value that was made 1.
+        denoised: whether the noise has been taken out.
+    """
+    raw = photo.raw
+    assert raw is not None
+    red, green, blue = (white / gain / full for gain, full in zip(gains, raw.saturation, strict=True))
+    pixels = develop.balanced(colours, "", (red, green, blue))
+    told = {**raw.gains, "camera": gains}
+    raw = replace(raw, pattern="", lift=None, gains=told, denoised=denoised)
+    if raw.saturation != develop.NEUTRAL:
+        raw = _all_clip_at_one(raw)
+    return replace(photo, pixels=pixels, raw=raw)
+
+
+def _all_clip_at_one(raw: Raw) -> Raw:
+    """Return what is told of samples of which each colour was divided by the value at which it clips."""
+    red, green, blue = raw.saturation
+    matrix = raw.camera_from_xyz
+    return replace(
+        raw,
+        saturation=develop.NEUTRAL,
+        gains={
+            name: (r * red / (g * green), 1.0, b * blue / (g * green))
+            for name, (r, g, b) in raw.gains.items()
+        },
+        camera_from_xyz=None if matrix is None else matrix / np.array(raw.saturation)[:, None],
+        noise=None if raw.noise is None else raw.noise.multiplied((1 / red, 1 / green, 1 / blue)),
+        profile=(),
     )
 
 

@@ -70,6 +70,7 @@ def decode(stream: BinaryIO, name: str) -> Photo:
             lift=sensor.lift,
             exposure=tags.exposure,
             later_opcodes=tags.third_opcodes,
+            profile=tags.profile if matrix is tags.camera_from_xyz else (),
         )
     warnings = list(sensor.warnings)
     if not np.isfinite(sensor.pixels).all():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -9,9 +10,10 @@ from typing import Any, BinaryIO
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
-from restorecli.errors import UnreadableError
+from restorecli.errors import PhotoError
 from restorecli.photos.formats import jpeg
 from restorecli.photos.metadata import exif, tiff_tags
+from restorecli.photos.raster import DECODE_ERRORS
 
 _MAKE, _MODEL, _DATE, _ARTIST, _EXIF_IFD = 0x010F, 0x0110, 0x0132, 0x013B, 0x8769
 _EXPOSURE, _APERTURE, _ISO, _TAKEN, _FOCAL_LENGTH = 0x829A, 0x829D, 0x8827, 0x9003, 0x920A
@@ -27,7 +29,8 @@ _HEAD = _END = 1 << 16
 def read(stream: BinaryIO, file: Any, name: str) -> tuple[bytes | None, str]:
     """The EXIF block, orientation 1, and the camera's maker and model.
 
-    Maker notes are left out: they are full of offsets into the RAW file.
+    Maker notes are left out: they are full of offsets into the RAW file. Directories or a preview that are
+    damaged or of an unusual kind tell less; the mosaic is none the worse for it.
 
     Args:
         stream: the RAW file.
@@ -43,7 +46,7 @@ def read(stream: BinaryIO, file: Any, name: str) -> tuple[bytes | None, str]:
         elif head[:2] in (b"II", b"MM") and head[6:14] != b"HEAPCCDR":
             block, _ = tiff_tags.extract(stream, _tells_of_photo)
         block = exif.upright(block) if block else None
-    except (ValueError, OSError, UnreadableError):
+    except (PhotoError, *DECODE_ERRORS):
         block = None
     if block is None:
         stream.seek(-min(_END, stream.seek(0, 2)), 2)
@@ -59,8 +62,10 @@ def speed(block: bytes | None, file: Any) -> float:
     told = 0.0
     if block is not None:
         image = Image.Exif()
-        image.load(block)
-        inner = image.get_ifd(_EXIF_IFD)
+        inner: dict[int, Any] = {}
+        with contextlib.suppress(*DECODE_ERRORS):
+            image.load(block)
+            inner = image.get_ifd(_EXIF_IFD)
         for tag in (_ISO, _RECOMMENDED_ISO):
             value = inner.get(tag, image.get(tag, 0))
             value = value[0] if isinstance(value, tuple) and value else value

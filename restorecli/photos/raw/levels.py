@@ -21,7 +21,7 @@ _LEAST_SATURATION = 0.5
 Table = NDArray[np.float64]
 
 
-def normalised(samples: NDArray[Any], black: Table, white: float) -> FloatArray:
+def normalised(samples: NDArray[Any], black: Table, white: float | NDArray[np.float64]) -> FloatArray:
     """Samples as (value − black) ÷ (white − black), not clipped: noise around black keeps its mean.
 
     Every place of the table is scaled by its own range, so that all colours saturate at 1.
@@ -29,7 +29,7 @@ def normalised(samples: NDArray[Any], black: Table, white: float) -> FloatArray:
     Args:
         samples: H×W×C.
         black: rows × columns × C, repeated from the top left.
-        white: the level of saturation.
+        white: the level of saturation, of all channels or of each.
 
     Returns:
         H×W×C float32.

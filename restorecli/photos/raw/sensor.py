@@ -212,7 +212,8 @@ def _linear(stream: BinaryIO, file: Any, tags: RawTags, name: str) -> Sensor:
         table = tags.black if tags.black is not None else np.zeros((1, 1, 3))
     raw_levels.check_picture(samples, table, white, name)
     levels = [float(level) for level in table.reshape(-1, 3).mean(axis=0)]
-    pixels = raw_levels.normalised(samples, table, white)
+    each = tags.white if tags.white is not None and tags.white.size == 3 and white in tags.white else white
+    pixels = raw_levels.normalised(samples, table, each)
     lifted = _second_opcodes(pixels, tags)
     black = (levels[0], levels[1], levels[2])
     return Sensor(lifted.pixels, area, "", black, white, lift=lifted.lift, warnings=_left_out(lifted))

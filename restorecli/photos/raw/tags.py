@@ -13,9 +13,10 @@ import tifffile
 from numpy.typing import NDArray
 
 from restorecli.errors import UnreadableError
-from restorecli.photo import FloatArray
+from restorecli.photo import FloatArray, TiffTag
 from restorecli.photos.formats.tiff import CFA, LINEAR_RAW, inner_pages, tag
 from restorecli.photos.raster import DECODE_ERRORS
+from restorecli.photos.raw import profile
 
 _REDUCED = 1
 _LOSSLESS_JPEG, _LOSSY_JPEG, _JPEG_XL = 7, 34892, 52546
@@ -44,6 +45,7 @@ class RawTags:
         noise: pairs of shot and read variance, one for all colours or one for each (NoiseProfile).
         exposure: BaselineExposure in stops.
         first_opcodes, second_opcodes, third_opcodes: OpcodeList1 to 3, empty where there is none.
+        profile: the tags of the DNG's colour profile.
     """
 
     is_dng: bool = False
@@ -63,6 +65,7 @@ class RawTags:
     first_opcodes: bytes = b""
     second_opcodes: bytes = b""
     third_opcodes: bytes = b""
+    profile: tuple[TiffTag, ...] = ()
 
 
 def read(stream: BinaryIO) -> RawTags:
@@ -132,6 +135,7 @@ def _facts(first: Any, main: Any) -> RawTags:
         first_opcodes=_bytes(main, 51008),
         second_opcodes=_bytes(main, 51009),
         third_opcodes=_bytes(main, 51022),
+        profile=profile.read(first),
         **facts,
     )
 

@@ -21,7 +21,7 @@ from restorecli.photos.metadata import exif
 from restorecli.photos.naming import plan_names
 from restorecli.photos.read import read, size
 from restorecli.photos.write import write
-from tests.dng_maker import cfa_dng, linear_dng
+from tests.dng_maker import SRGB_FROM_XYZ, cfa_dng, linear_dng
 
 RNG = np.random.default_rng(11)
 CAMERA_FROM_XYZ = np.array([[0.86, -0.257, -0.095], [-0.824, 1.549, 0.297], [-0.265, 0.308, 0.91]])
@@ -122,13 +122,29 @@ def test_tags_are_those_of_a_linear_dng(tmp_path):
     assert 273 in values
 
 
-def test_values_outside_black_and_white_are_clipped(tmp_path):
+def test_values_beyond_white_and_single_ones_below_black_are_clipped(tmp_path):
     pixels = np.full((40, 40, 3), 0.5, np.float32)
     pixels[0, 0] = (-0.25, 1.5, 1.0)
     photo = demosaiced(linear_dng(pixels))
     assert photo.pixels[0, 0].tolist() == [-0.25, 1.5, 1.0]
     write([photo], tmp_path / "a.dng", format="dng")
     assert read(tmp_path / "a.dng").pages[0].pixels[0, 0].tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("depth", [0.02, 0.2, 3])
+def test_black_is_raised_above_noise_that_goes_below_it(tmp_path, depth):
+    pixels = np.random.default_rng(3).uniform(-depth, 0.5, (60, 60, 3)).astype(np.float32)
+    write([demosaiced(linear_dng(pixels))], tmp_path / "a.dng", format="dng")
+    (back,) = read(tmp_path / "a.dng").pages
+    lowest = max(float(np.quantile(pixels, 1e-3)), -0.25)
+    np.testing.assert_allclose(back.pixels, np.maximum(pixels, lowest), atol=2e-4)
+    if depth < 0.1:
+        before, after = rendered(linear_dng(pixels)), rendered(tmp_path / "a.dng")
+        assert after.mean() == pytest.approx(before.mean(), rel=1.5 * depth)
+    clean = replace(demosaiced(linear_dng(pixels)), raw=replace(facts(back), denoised=True))
+    write([clean], tmp_path / "b.dng", format="dng")
+    assert tifffile.imread(tmp_path / "b.dng").min() == 0
+    np.testing.assert_allclose(read(tmp_path / "b.dng").pages[0].pixels, np.maximum(pixels, 0), atol=1e-5)
 
 
 def test_exif_and_what_was_done_are_carried(tmp_path):
@@ -165,9 +181,9 @@ def test_exif_of_the_other_byte_order(tmp_path):
 
 def test_a_camera_whose_colours_are_not_known(tmp_path):
     info = write([demosaiced(source(matrix=None, neutral=None))], tmp_path / "a.dng", format="dng")
-    assert any("matrix" in text for text in info.warnings)
+    assert any("sRGB" in text for text in info.warnings)
     back = facts(read(tmp_path / "a.dng").pages[0])
-    assert back.camera_from_xyz is None
+    assert back.camera_from_xyz == pytest.approx(SRGB_FROM_XYZ, abs=1e-3)
     assert back.gains["camera"] == (1, 1, 1)
 
 

@@ -257,6 +257,15 @@ def test_linear_16_bit_rgb_has_no_pattern():
     assert photo.pixels == pytest.approx((pixels - levels) / (4095 - levels), abs=1e-6)
 
 
+@pytest.mark.parametrize("kind", [np.uint16, np.float32])
+def test_every_colour_of_linear_rgb_has_its_own_white(kind: type) -> None:
+    pixels = RNG.integers(100, 3000, (30, 40, 3)).astype(kind)
+    whites = (4095, 3500, 3000)
+    photo, _ = page(linear_dng(pixels, white=whites, black=(10, 20, 30)))
+    levels = np.array([10, 20, 30])
+    assert photo.pixels == pytest.approx((pixels - levels) / (whites - levels), abs=1e-6)
+
+
 def test_float_rgb_keeps_its_precision_and_what_lies_beyond_white():
     pixels = RNG.uniform(-0.01, 3.0, (30, 40, 3)).astype(np.float32)
     photo, raw = page(linear_dng(pixels))
