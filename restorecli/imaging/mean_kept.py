@@ -20,7 +20,8 @@ from restorecli.photo import FloatArray, RawNoise
 
 _BLOCK = 12  # pixels: whole periods of every pattern
 _SMOOTH = 2.0  # blocks: standard deviation of what counts as near
-_HELD = 0.2  # of the blocks' own weight; less follows chance, more leaves very dark blocks too bright
+_LAYERS = 2  # per unit of arcsinh of the level over the noise without light: below it, what lacks bends
+_HELD = 0.12  # of the blocks' own weight; less follows chance, more leaves very dark blocks too bright
 _NOTHING = 1e-12  # of samples' weight: where there are none, nothing is lacking
 _UNCLIPPED = 0.8  # of white: above, noise is cut off and its mean is not zero
 _LEAST = 1e-7  # variance of reading: where none is known, all samples count alike
@@ -52,7 +53,7 @@ def mean_kept(colours: FloatArray, mosaic: FloatArray, pattern: str, noise: RawN
         weight = 1 / (shot * level + read)
         lacking = _of_blocks((mosaic - plane) * counted) * weight
         total = _of_blocks(counted.astype(np.float32)) * weight
-        _add_enlarged(plane, _smoothed(lacking, total, np.arcsinh(level / read**0.5)))
+        _add_enlarged(plane, _smoothed(lacking, total, _LAYERS * np.arcsinh(level / read**0.5)))
 
 
 def _starts(side: int) -> NDArray[np.intp]:

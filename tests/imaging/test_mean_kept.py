@@ -69,6 +69,24 @@ def test_what_dark_parts_have_too_much_is_given_back_to_brighter_ones_beside_the
     assert result[squares == 1].mean() == pytest.approx(0.008, rel=0.08)
 
 
+def test_levels_near_each_other_may_lack_more_and_less() -> None:
+    """As the network does at ISO 12800: too bright far below the noise, right at half of it, then too dark."""
+    rng = np.random.default_rng(6)
+    levels, wrong = np.array([0.003, 0.008, 0.02]), np.array([1.26, 0.99, 0.95])
+    stripes = np.mgrid[:1152, :1152][1] // 64 % 3
+    truth = np.repeat(levels[stripes][..., None], 3, axis=2).astype(np.float32)
+    noise = RawNoise((4e-3,) * 3, (2.5e-4,) * 3)
+    clean = cfa.sample(truth, "RGGB")
+    mosaic = clean + np.sqrt(4e-3 * clean + 2.5e-4) * rng.standard_normal(clean.shape)
+    result = truth * wrong[stripes][..., None].astype(np.float32)
+    mean_kept(result, mosaic.astype(np.float32), "RGGB", noise)
+    held = cfa.channels(mosaic.shape, "RGGB")
+    for stripe, level in enumerate(levels):
+        inside = (stripes == stripe) & (np.mgrid[:1152, :1152][1] % 64 // 16 % 3 != 0)
+        counted = [mosaic[inside & (held == channel)].mean() for channel in range(3)]
+        np.testing.assert_allclose(result[inside].mean(0), counted, atol=0.013 * max(level, 0.008))
+
+
 def test_a_result_that_is_right_stays_and_burnt_out_parts_are_not_darkened() -> None:
     rows, columns = np.mgrid[:100, :130]
     truth = np.stack([0.2 + rows / 1000, 0.3 + columns / 1000, 0.1 + rows / 2000], 2).astype(np.float32)
