@@ -70,7 +70,7 @@ def test_what_dark_parts_have_too_much_is_given_back_to_brighter_ones_beside_the
 
 
 def test_levels_near_each_other_may_lack_more_and_less() -> None:
-    """As the network does at ISO 12800: too bright far below the noise, right at half of it, then too dark."""
+    """As the network does at ISO 12800: too bright far below the noise, right at half, then too dark."""
     rng = np.random.default_rng(6)
     levels, wrong = np.array([0.003, 0.008, 0.02]), np.array([1.26, 0.99, 0.95])
     stripes = np.mgrid[:1152, :1152][1] // 64 % 3
