@@ -112,11 +112,11 @@ class RawNoise:
 
 
 class TiffTag(NamedTuple):
-    """A tag of a TIFF directory: number, type, count and value; rationals are pairs of whole numbers."""
+    """A tag of a TIFF directory: number, type, length and value; rationals are pairs of whole numbers."""
 
     code: int
     kind: int
-    count: int
+    length: int
     value: str | int | float | tuple[int | float, ...]
 
 

@@ -154,7 +154,7 @@ def _tags(raw: Raw, width: int, height: int, xmp: bytes | None) -> list[Tag]:
         pairs = [value for pair in zip(raw.noise.shot, raw.noise.read, strict=True) for value in pair]
         tags.append((51041, _DOUBLE, 6, tuple(pairs), True))  # NoiseProfile
     if raw.profile:
-        tags += [(tag.code, tag.kind, tag.count, tag.value, True) for tag in raw.profile]
+        tags += [(*tag, True) for tag in raw.profile]
     else:
         matrix = camera_of_srgb(_gains(raw)) if raw.camera_from_xyz is None else raw.camera_from_xyz
         tags.append((50721, _SRATIONAL, 9, _rationals(matrix.ravel()), True))  # ColorMatrix1
