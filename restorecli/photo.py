@@ -253,6 +253,7 @@ class Photo:
         raw: set for camera RAW that is not developed yet, whose pixels are then as `Raw` says.
         rounded: set for a result whose pixels are the samples of the file it will be, alpha among them.
         parts: set for a photo that is too large to be held: ``pixels`` then only has its shape.
+        colourless: the three channels of every pixel are equal in the file; those of its results will be.
     """
 
     pixels: FloatArray
@@ -265,6 +266,7 @@ class Photo:
     raw: Raw | None = None
     rounded: Rounded | None = None
     parts: Parts | None = None
+    colourless: bool = False
 
     @property
     def height(self) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import ImageCms
+from PIL import Image, ImageCms
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -90,6 +91,7 @@ TASKS: dict[str, tuple[Task, int]] = {
     "same size": (SameSize("x"), 1),
     "brighten": (Brightened(), 1),
     "luma": (Dejpeg(40.0), 1),
+    "white noise": (Denoise(25.0), 1),
     "upscale": (Upscale(2), 2),
     "upscale by a network of the same size": (Upscale(2), 1),
 }
@@ -117,6 +119,27 @@ def test_rows_give_the_same_file(
     assert results[1][2] == (np.float32 if rounded or (beyond and "upscale" in name) else depth_type(depth))
 
 
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_rows_of_a_photo_without_colour_are_without_colour(tmp_path: Path, name: str, device: str) -> None:
+    if device == "cuda" and not POSSIBLE:
+        pytest.skip("this CUDA build of torch insists on a real device")
+    task, scale = TASKS[name]
+    gray = np.repeat(photo(1, False, None).pixels, 3, axis=2)
+    source = replace(photo(3, False, None), pixels=gray, colourless=True)
+    planned = PlannedPhoto(Found(tmp_path / "a.png", tmp_path), tmp_path / "b.png", "png")
+    with FakeGpu() if device == "cuda" else contextlib.nullcontext():
+        networks = One(network(1 if name == "luma" else 3, scale, 0), device)
+        for number, rounding in enumerate((None, rounding_for(source, planned, Encoding()))):
+            passed = pass_through(
+                source, (Stage(task, ModelRequest("denoise")),), networks, rounding=rounding
+            )
+            write([passed.photo], tmp_path / f"{number}.png", format="png")
+    assert (tmp_path / "0.png").read_bytes() == (tmp_path / "1.png").read_bytes()
+    samples = np.asarray(Image.open(tmp_path / "0.png"))
+    assert samples.shape[2] == 3 and np.all(samples == samples[:, :, :1])
+
+
 @pytest.mark.skipif(not POSSIBLE, reason="this CUDA build of torch insists on a real device")
 @pytest.mark.parametrize("name", TASKS)
 @pytest.mark.parametrize(("depth", "profile"), [(Depth.UINT8, None), (Depth.UINT16, P3)])
@@ -138,7 +161,8 @@ def test_a_gpu_rounds_to_the_same_file(
             passed = pass_through(source, stages, networks, rounding=rounding)
             write([passed.photo], tmp_path / f"{number}.png", format="png")
     assert (tmp_path / "0.png").read_bytes() == (tmp_path / "1.png").read_bytes()
-    assert bool(rounded) == (name != "luma") and all(isinstance(each, DeviceTensor) for each in rounded)
+    assert bool(rounded) == (name not in ("luma", "white noise"))
+    assert all(isinstance(each, DeviceTensor) for each in rounded)
 
 
 def depth_type(depth: Depth) -> type:

@@ -118,7 +118,7 @@ class Halving(Shelf):
 )
 def test_strength_keeps_a_part_of_one_run_or_of_a_second(strength: float, left: float) -> None:
     photo = Photo(np.full((6, 8, 3), 0.8, dtype=np.float32))
-    stage = Stage(Denoise(25, strength=strength), ModelRequest("denoise"))
+    stage = Stage(Denoise(strength=strength), ModelRequest("denoise"))
     passed = pass_through(photo, [stage], Halving())
     np.testing.assert_allclose(passed.photo.pixels, 0.8 * left, rtol=1e-5)
     assert passed.tiles == (0 if strength == 0 else 1 if strength <= 1 else 2)
@@ -160,7 +160,7 @@ class Bright(Denoise):
 def test_what_the_photo_as_read_does_not_need_is_not_done_later(
     least: float, value: float, done: list[str]
 ) -> None:
-    first = Stage(Denoise(25), ModelRequest("first"))
+    first = Stage(Denoise(), ModelRequest("first"))
     photo = Photo(np.full((6, 8, 3), value, dtype=np.float32))
     passed = pass_through(photo, [first, judged(Bright(strength=least))], Halving())
     assert list(passed.did) == done

@@ -15,6 +15,8 @@ from restorecli.photo import Depth, FloatArray, Quantisation
 
 Samples = NDArray[Any]
 
+_AT_ONCE = 256  # rows that are compared: those of a colour photo end it soon
+
 # What decoders raise on files that are not what they say.
 DECODE_ERRORS = (
     OSError,
@@ -88,6 +90,14 @@ class Raster:
         if self.samples.dtype.kind == "f":
             return Depth.FLOAT32
         return Depth.UINT8 if self.samples.dtype.itemsize == 1 else Depth.UINT16
+
+    @property
+    def is_colourless(self) -> bool:
+        """Whether it is RGB of which the three channels are equal everywhere."""
+        if self.model != "rgb":
+            return False
+        rows = (self.samples[top : top + _AT_ONCE] for top in range(0, len(self.samples), _AT_ONCE))
+        return all(bool((some == some[:, :, :1]).all()) for some in rows)
 
 
 def to_float(samples: Samples, peak: float) -> FloatArray:

@@ -285,7 +285,7 @@ def photo_of(raster: Raster, kind: str, name: str) -> Photo:
     if raster.samples.size == 0:
         raise UnreadableError(f"{name}: the picture has no pixels")
     orientation = metadata.stated_orientation(raster)
-    depth = raster.depth
+    depth, colourless = raster.depth, raster.is_colourless
     alpha = None if raster.alpha is None else to_float(raster.alpha, raster.alpha_peak)
     if alpha is not None and raster.premultiplied:
         raster.samples, raster.peak = _unpremultiplied(raster, alpha), 1.0
@@ -305,6 +305,7 @@ def photo_of(raster: Raster, kind: str, name: str) -> Photo:
         metadata=carried,
         warnings=tuple(raster.warnings),
         quantisation=raster.quantisation,
+        colourless=colourless,
     )
 
 

@@ -213,7 +213,7 @@ class Demosaic:
             colours = job.shown.colours(outputs[0], photo.height, photo.width)
             if photo.raw is None:
                 least, most = min(0.0, float(photo.pixels.min())), max(1.0, float(photo.pixels.max()))
-                return replace(photo, pixels=np.clip(colours, least, most))
+                return replace(photo, pixels=np.clip(colours, least, most), colourless=False)
             colours = without_curve(colours)
             if job.mosaic is not None:
                 mean_kept(colours, job.mosaic, photo.raw.pattern, job.noise)

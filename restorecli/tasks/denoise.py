@@ -41,6 +41,17 @@ def weighed(taken: float) -> Weighed:
 
 
 @dataclass(frozen=True)
+class NoiseJob(Job):
+    """A photo whose noise is known.
+
+    Attributes:
+        white: sigma of its white noise, 0–255; None for noise of a camera, which is no one number.
+    """
+
+    white: float | None = None
+
+
+@dataclass(frozen=True)
 class Denoise:
     """Undo noise.
 
@@ -129,14 +140,23 @@ class Denoise:
         return one_of_rows(job)
 
     def only_clips(self, job: Job) -> bool:
-        """Whether the network's output is the result: where no value lay beyond 0–1."""
-        return not is_beyond(job.photo.pixels)
+        """Whether the network's output is the result: no sigma limits it, and no value lay beyond 0–1."""
+        return white_of(job) is None and not is_beyond(job.photo.pixels)
 
     def prepare(self, photo: Photo, need: Need, network: Network) -> Job:
         """Give the network the colours, or gray in as many channels as it takes, and the noise level."""
         maps = {} if need.level is None else {"noise map": need.level / 255}
-        return Job(photo, picture_inputs(photo, network, maps))
+        return NoiseJob(photo, picture_inputs(photo, network, maps), white=self.white(need))
+
+    def white(self, need: Need) -> float | None:
+        """Return the sigma of white noise, where that is what is taken out; see `not_noise`."""
+        return need.level if self.sigma is not None or self.noise == "gaussian" else None
 
     def finish(self, job: Job, outputs: Sequence[Tensor]) -> Photo:
-        """Put gray, transparency and what lay beyond 0–1 back."""
-        return put_back(job.photo, outputs)
+        """Put gray, transparency, what lay beyond 0–1 and what is no noise of its sigma back."""
+        return put_back(job.photo, outputs, white_of(job))
+
+
+def white_of(job: Job) -> float | None:
+    """Return the sigma of the white noise that ``job`` takes out; None where that is not known."""
+    return job.white if isinstance(job, NoiseJob) else None

@@ -13,6 +13,7 @@ from restorecli.networks.network import Network
 from restorecli.photo import FloatArray, Photo
 from restorecli.tasks.base import Job, Need, one_of_rows
 from restorecli.tasks.channels import bleed_colour, fit, is_beyond, merge
+from restorecli.tasks.not_noise import put_back_what_is_not_noise
 
 BEYOND = "values outside 0–1 were kept as they are; the network restored the rest"
 BY_CHANNEL = "the weights are for gray: each colour channel was restored by itself"
@@ -76,12 +77,22 @@ def visible(photo: Photo) -> FloatArray:
     return np.clip(pixels, 0, 1) if is_beyond(pixels) else pixels
 
 
-def put_back(photo: Photo, outputs: Sequence[Tensor]) -> Photo:
-    """Return ``photo`` with a network's outputs for its colours; alpha and hidden colours stay."""
+def put_back(photo: Photo, outputs: Sequence[Tensor], white: float | None = None) -> Photo:
+    """Return ``photo`` with a network's outputs for its colours; alpha and hidden colours stay.
+
+    Args:
+        photo: what the outputs came from.
+        outputs: see `channels.merge`.
+        white: sigma of white noise, 0–255, that alone was to be taken out: what cannot be such noise stays.
+    """
     warnings = photo.warnings
     if len(outputs) > 1:
         warnings = (*warnings, BY_CHANNEL)
-    return with_pixels(replace(photo, warnings=warnings), merge(outputs, photo.is_gray))
+    pixels = merge(outputs, photo.is_gray)
+    if white is not None:
+        hidden = None if photo.alpha is None else photo.alpha <= 0
+        pixels = put_back_what_is_not_noise(visible(photo), pixels, white, hidden)
+    return with_pixels(replace(photo, warnings=warnings), pixels)
 
 
 def with_pixels(photo: Photo, pixels: FloatArray) -> Photo:

@@ -127,6 +127,14 @@ def test_pillow_images_come_back_as_such(mode: str, denoiser: restorecli.Restore
     assert np.array_equal(np.asarray(result), denoiser(np.asarray(image)))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_equal_channels_stay_equal(dtype: type, denoiser: restorecli.Restorer) -> None:
+    peak = {np.uint8: 255, np.uint16: 65535, np.float32: 1}[dtype]
+    gray = (NOISY[..., :1] / 255 * peak).astype(dtype).repeat(3, axis=2)
+    made = denoiser(gray)
+    assert np.all(made == made[..., :1]) and not np.array_equal(made, gray)
+
+
 def test_palettes_and_bits_are_opened(denoiser: restorecli.Restorer) -> None:
     palette = Image.fromarray(NOISY).quantize(64)
     assert denoiser(palette).mode == "RGB"

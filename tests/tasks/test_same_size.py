@@ -18,7 +18,7 @@ from restorecli.tasks.same_size import BEYOND, BY_CHANNEL, SameSize
 from tests.tasks.stubs import Stub, restored
 
 RNG = np.random.default_rng(3)
-TASKS = [Denoise(25), SameSize("deblur"), SameSize("enhance")]
+TASKS = [Denoise(), SameSize("deblur"), SameSize("enhance")]
 HALF = 0.5
 
 
@@ -44,14 +44,14 @@ def test_the_network_sees_the_working_pixels_themselves(task: SameSize | Denoise
 
 def test_a_step_of_sixteen_bits_survives() -> None:
     pixels = (RNG.integers(0, 65536, (6, 9, 3)) / 65535).astype(np.float32)
-    result = restored(Photo(pixels, depth=Depth.UINT16), Denoise(25), Stub())
+    result = restored(Photo(pixels, depth=Depth.UINT16), Denoise(), Stub())
     assert np.array_equal(np.rint(result.pixels * 65535), np.rint(pixels * 65535))
 
 
 def test_gray_goes_through_gray_weights_as_one_channel() -> None:
     photo, network = Photo(picture(1)), Stub(lambda x: x * HALF, channels=1)
-    result = restored(photo, Denoise(25), network)
-    assert Denoise(25).examine(photo).channels == 1
+    result = restored(photo, Denoise(), network)
+    assert Denoise().examine(photo).channels == 1
     assert np.array_equal(network.seen[0].numpy(), chw(photo.pixels))
     np.testing.assert_allclose(result.pixels, photo.pixels * HALF)
 
@@ -60,7 +60,7 @@ def test_gray_goes_through_colour_weights_as_three_equal_channels_and_comes_back
     photo = Photo(picture(1))
     tint = torch.tensor([0.1, 0.2, 0.3]).view(1, 3, 1, 1)
     network = Stub(lambda x: x * HALF + tint)
-    result = restored(photo, Denoise(25), network)
+    result = restored(photo, Denoise(), network)
     assert np.array_equal(network.seen[0].numpy(), np.repeat(chw(photo.pixels), 3, axis=1))
     expected = photo.pixels * HALF + 0.299 * 0.1 + 0.587 * 0.2 + 0.114 * 0.3
     assert result.is_gray
@@ -70,14 +70,14 @@ def test_gray_goes_through_colour_weights_as_three_equal_channels_and_comes_back
 def test_a_colour_file_that_is_nearly_gray_stays_colour() -> None:
     pixels = np.repeat(picture(1), 3, axis=2)
     pixels[0, 0, 0] += 1 / 255
-    assert Denoise(25).examine(Photo(pixels)).channels == 3
-    assert restored(Photo(np.clip(pixels, 0, 1)), Denoise(25), Stub()).pixels.shape == (6, 9, 3)
+    assert Denoise().examine(Photo(pixels)).channels == 3
+    assert restored(Photo(np.clip(pixels, 0, 1)), Denoise(), Stub()).pixels.shape == (6, 9, 3)
 
 
 def test_colour_goes_through_gray_weights_channel_by_channel_with_a_warning() -> None:
     photo = Photo(picture())
     network = Stub(lambda x: x * HALF, channels=1)
-    result = restored(photo, Denoise(25), network)
+    result = restored(photo, Denoise(), network)
     assert np.array_equal(torch.cat(network.seen, dim=1).numpy(), chw(photo.pixels))
     np.testing.assert_allclose(result.pixels, photo.pixels * HALF)
     assert BY_CHANNEL in result.warnings
@@ -101,7 +101,7 @@ def test_values_beyond_zero_to_one_are_kept_and_the_network_sees_the_limit() -> 
     pixels = picture()
     pixels[0, 0], pixels[1, 1] = 3.5, -0.25
     network = Stub(lambda x: x * HALF)
-    result = restored(Photo(pixels, depth=Depth.FLOAT32), Denoise(25), network)
+    result = restored(Photo(pixels, depth=Depth.FLOAT32), Denoise(), network)
     assert np.array_equal(network.seen[0].numpy(), chw(np.clip(pixels, 0, 1)))
     np.testing.assert_allclose(result.pixels[0, 0], HALF + 2.5)
     np.testing.assert_allclose(result.pixels[1, 1], -0.25)
@@ -109,7 +109,7 @@ def test_values_beyond_zero_to_one_are_kept_and_the_network_sees_the_limit() -> 
 
 
 def test_what_overshoots_in_the_network_is_clipped() -> None:
-    result = restored(Photo(picture()), Denoise(25), Stub(lambda x: x * 4 - 1))
+    result = restored(Photo(picture()), Denoise(), Stub(lambda x: x * 4 - 1))
     assert (result.pixels.min(), result.pixels.max()) == (0, 1)
 
 

@@ -60,7 +60,7 @@ def _source(stream: BinaryIO, kind: str, name: str) -> Source:
 
 def _page(source: Source, kind: str) -> Photo:
     raster, orientation = _header(source, kind)
-    depth = raster.depth
+    depth, colourless = raster.depth, _is_colourless(source)
     working = _working(source) if raster.model == "rgb" and (raster.icc or raster.cicp) else None
     coloured = colours.to_working(replace(raster, working=working, warnings=[]))
     if coloured.hdr_peak is not None:
@@ -77,6 +77,7 @@ def _page(source: Source, kind: str) -> Photo:
         metadata=carried,
         warnings=tuple(raster.warnings),
         parts=parts,
+        colourless=colourless,
     )
 
 
@@ -120,6 +121,11 @@ def _working(source: Source) -> str:
     for samples in _blocks(source):
         found = max(found, order.index(colours.to_working(source.raster(samples)).working))
     return order[found]
+
+
+def _is_colourless(source: Source) -> bool:
+    """Whether all blocks are, see `Raster.is_colourless`; of a colour photo the first few tell."""
+    return all(source.raster(samples).is_colourless for samples in _blocks(source))
 
 
 def _blocks(source: Source) -> Iterator[Samples]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from restorecli.imaging import cicp as code_points
 from restorecli.imaging import icc
 from restorecli.imaging.cicp import Cicp
-from restorecli.imaging.colour import srgb_to_linear
+from restorecli.imaging.colour import luma, srgb_to_linear
 from restorecli.photo import Depth, FloatArray, Photo
 from restorecli.photos.metadata import hdr, profiles
 from restorecli.photos.raster import Raster, to_float
@@ -70,7 +72,24 @@ def _written(cicp: Cicp) -> Cicp:
 
 
 def from_working(photo: Photo, held: Collection[str], depth: Depth) -> Colours:
-    """A photo's pixels in the colours of a file that carries what is named in `held` ("icc", "cicp")."""
+    """A photo's pixels in the colours of a file that carries what is named in `held` ("icc", "cicp").
+
+    Those of a photo without colour have equal channels in the file, whatever tint a network gave them.
+    """
+    if not photo.colourless or photo.is_gray:
+        return _from_working(photo, held, depth)
+    coloured = _from_working(replace(photo, pixels=_equal(photo.pixels)), held, depth)
+    # Profiles take equal channels to nearly equal ones.
+    return replace(coloured, pixels=_equal(coloured.pixels))
+
+
+def _equal(pixels: FloatArray) -> FloatArray:
+    """H×W×3 whose channels are all the luma."""
+    same: FloatArray = np.repeat(luma(pixels), 3, axis=2)
+    return same
+
+
+def _from_working(photo: Photo, held: Collection[str], depth: Depth) -> Colours:
     kept = photo.metadata
     if "light" in held:
         return _light(photo)

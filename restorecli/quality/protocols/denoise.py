@@ -16,7 +16,8 @@ from restorecli.quality.degrade import Bytes, add_noise, to_bytes
 from restorecli.quality.protocols.base import Method, Protocol, as_float
 from restorecli.tasks.base import Job, Need, Task
 from restorecli.tasks.channels import fit, merge
-from restorecli.tasks.denoise import Denoise
+from restorecli.tasks.denoise import Denoise, NoiseJob, white_of
+from restorecli.tasks.not_noise import put_back_what_is_not_noise
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,15 @@ class _Unclipped(Denoise):
 
     def prepare(self, photo: Photo, need: Need, network: Network) -> Job:
         """Give the network the pixels as they are."""
-        return Job(photo, fit(photo.pixels, network, {"noise map": (need.level or 0) / 255}))
+        maps = {"noise map": (need.level or 0) / 255}
+        return NoiseJob(photo, fit(photo.pixels, network, maps), white=self.white(need))
 
     def finish(self, job: Job, outputs: Sequence[Tensor]) -> Photo:
-        """Take the network's pixels as they are."""
-        return Photo(merge(outputs, job.photo.is_gray))
+        """Take the network's pixels, and of the photo's what is no noise of this sigma."""
+        pixels, white = merge(outputs, job.photo.is_gray), white_of(job)
+        if white is not None:
+            pixels = put_back_what_is_not_noise(job.photo.pixels, pixels, white)
+        return Photo(pixels)
 
 
 @dataclass(frozen=True)
