@@ -22,7 +22,7 @@ from restorecli.photos.write import write
 from restorecli.quality.degrade import Bytes
 from restorecli.quality.evaluate import Contender, Extra, Saver, Score, Scores, evaluate
 from restorecli.quality.papers import repeat_paper, reported
-from restorecli.quality.perceptual import Lpips, has_lpips
+from restorecli.quality.perceptual import open_lpips
 from restorecli.quality.protocols import Protocol, protocols
 from restorecli.quality.protocols.base import as_float
 from restorecli.quality.protocols.real_noise import RealPairs
@@ -71,7 +71,10 @@ def measured(options: BenchOptions) -> list[Scores]:
     sources = [networks(options)]
     if options.self_ensemble:
         sources.append(networks(options, self_ensemble=True))
-    extra: Extra = Lpips() if has_lpips() else lambda result, truth: {}
+    lpips, why_not = open_lpips()
+    extra: Extra = lpips or (lambda result, truth: {})
+    if why_not:
+        say(options, why_not)
     results = []
     for protocol in asked:
         named = requests(options, protocol)
