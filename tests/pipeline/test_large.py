@@ -183,6 +183,31 @@ def test_results_are_those_of_photos_that_are_held(make: Any, tmp_path: Path, re
     assert kept == [parts.name]
 
 
+@pytest.mark.parametrize("profile", [None, "rec2020"])
+def test_a_photo_without_colour_stays_so(profile: str | None, tmp_path: Path, restored: Any) -> None:
+    source = tmp_path / "in.tif"
+    tinged = {} if profile is None else {"iccprofile": icc.working_profile(profile)}
+    tifffile.imwrite(source, np.repeat(picture(1), 3, axis=2), photometric="rgb", tile=(128, 128), **tinged)
+    parts, event = restored(source, "parts", SameSize("x"), held=False)
+    assert any("too large to be held" in text for text in event.notes)
+    made = samples(parts)
+    assert np.all(made == made[:, :, :1]) and np.std(made) > 1
+    tiled(source)  # with colours
+    colour = samples(restored(source, "colour", SameSize("x"), held=False)[0])
+    assert not np.all(colour == colour[:, :, :1])
+
+
+def test_what_is_no_noise_of_the_sigma_that_was_told_stays(tmp_path: Path, restored: Any) -> None:
+    source = tmp_path / "in.tif"
+    tiled(source)
+    whole, _ = restored(source, "held", Denoise(4.0), held=True)
+    parts, _ = restored(source, "parts", Denoise(4.0), held=False)
+    free, _ = restored(source, "free", SameSize("x"), held=False)
+    assert np.abs(samples(whole) - samples(parts)).max() <= 1
+    before = samples(source)
+    assert np.abs(samples(parts) - before).mean() < 0.5 * np.abs(samples(free) - before).mean()
+
+
 @pytest.mark.parametrize("format", ["png", "tiff"])
 def test_enlarged_and_in_another_format(format: str, tmp_path: Path, restored: Any) -> None:
     source = tmp_path / "in.tif"
