@@ -57,7 +57,10 @@ def through(network: str, pixels: npt.NDArray[np.floating]) -> npt.NDArray[np.fl
     ("command", "network"),
     [
         (("denoise", "--sigma", "25"), "rnan"),
-        (("denoise", "--sigma", "25"), "panet"),
+        (
+            ("denoise", "--sigma", "100"),
+            "panet",
+        ),  # random weights take out much, which weaker noise cannot be
         (("denoise", "--noise", "real"), "mirnet"),
         (("dejpeg", "--quality", "20"), "panet"),
         (("deblur", "--blur", "defocus"), "mirnet"),
