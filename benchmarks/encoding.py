@@ -18,7 +18,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from restorecli.photos.formats import png_write, tiff_write
+from restorecli.photos.formats.packing import png_write, tiff_write
 from restorecli.photos.formats.page import Page
 from restorecli.photos.raster import Samples
 

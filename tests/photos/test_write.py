@@ -21,7 +21,8 @@ from PIL import Image
 
 from restorecli.errors import TooLargeError, UnsupportedError, WriteError
 from restorecli.photo import Depth, Metadata, Photo
-from restorecli.photos.formats import encode, tiff_write
+from restorecli.photos.formats import encode
+from restorecli.photos.formats.packing import tiff_write
 from restorecli.photos.formats.table import FORMATS, RAW_ONLY, WRITABLE
 from restorecli.photos.read import read
 from restorecli.photos.records import FILE_NAME, Record
@@ -276,7 +277,8 @@ def test_a_process_interrupted_in_the_middle_leaves_nothing(tmp_path):
         from pathlib import Path
         import numpy as np
         from restorecli.photo import Photo
-        from restorecli.photos.formats import encode, tiff_write
+        from restorecli.photos.formats import encode
+from restorecli.photos.formats.packing import tiff_write
         from restorecli.photos.write import write
 
         def slow(pages, form, stream, quality):

@@ -23,7 +23,7 @@ from restorecli.errors import TooLargeError, UnsupportedError
 from restorecli.imaging.develop import NEUTRAL, Gains, bands, camera_of_srgb
 from restorecli.imaging.orientation import upright_size
 from restorecli.photo import Depth, FloatArray, Photo, Raw
-from restorecli.photos.formats import tiff_write
+from restorecli.photos.formats.packing import tiff_write
 from restorecli.photos.formats.page import Page, quantized
 from restorecli.photos.metadata import carried as md
 from restorecli.photos.metadata import exif

@@ -14,9 +14,10 @@ from PIL import Image
 
 from restorecli.imaging.cicp import Cicp
 from restorecli.photo import Depth, Metadata, Photo, Rounded
-from restorecli.photos.formats import png, png_write
+from restorecli.photos.formats import png
 from restorecli.photos.formats.boxed import jpeg2000
 from restorecli.photos.formats.boxed.avif_metadata import with_metadata
+from restorecli.photos.formats.packing import png_write
 from restorecli.photos.formats.page import ON_WHITE, SAMPLE_TYPES, Page, on_white, quantized
 from restorecli.photos.formats.table import FORMATS
 from restorecli.photos.metadata import carried as md
@@ -326,7 +327,7 @@ def encode(pages: Sequence[Page], name: str, stream: BinaryIO, quality: int) -> 
     """
     if name == "tiff":
         # tifffile takes a while to import, and most runs write PNG.
-        from restorecli.photos.formats import tiff_write
+        from restorecli.photos.formats.packing import tiff_write
 
         tiff_write.encode(pages, stream)
     elif name == "exr":

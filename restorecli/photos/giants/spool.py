@@ -22,7 +22,7 @@ import numpy as np
 from restorecli.errors import WriteError
 from restorecli.photo import Depth, Photo
 from restorecli.photos import temporary
-from restorecli.photos.formats import png_write, tiff_write
+from restorecli.photos.formats.packing import png_write, tiff_write
 from restorecli.photos.formats.page import SAMPLE_TYPES, quantized
 from restorecli.photos.giants.owned import own
 from restorecli.photos.raster import Samples

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from restorecli.photos.formats import tiff_write
+from restorecli.photos.formats.packing import tiff_write
 from restorecli.photos.formats.page import Page
 from restorecli.photos.raster import Samples
 
@@ -18,12 +18,6 @@ def photo(shape: tuple[int, ...], dtype: type) -> Samples:
     ramp = np.linspace(0, 0.9, shape[1])[None, :, None]
     values = (ramp + 0.1 * rng.random(shape)) * np.iinfo(dtype).max
     return values.astype(dtype)
-
-
-@pytest.fixture(params=["ISA-L", "libdeflate"])
-def _packer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param == "libdeflate":
-        monkeypatch.setattr(tiff_write, "isal_zlib", None)
 
 
 @pytest.mark.usefixtures("_packer")

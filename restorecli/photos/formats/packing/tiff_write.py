@@ -6,23 +6,18 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
-import imagecodecs
 import numpy as np
 import tifffile
 
+from restorecli.photos.formats.packing import deflate
 from restorecli.photos.formats.page import Page
 from restorecli.photos.metadata import tiff_tags
 from restorecli.photos.raster import Samples
 
-try:
-    from isal import isal_zlib
-except ImportError:  # it is for Intel's and ARM's processors of 64 bits
-    isal_zlib = None  # type: ignore[assignment]
-
 _LARGEST_CLASSIC = 2**32 - 2**25  # bytes, uncompressed; offsets beyond need a BigTIFF
 _STRIP = 1 << 20  # bytes per strip, about
-_LEVEL = 2  # of ISA-L: 1 takes a tenth less time for 1 to 2 percent more, 3 a tenth more for 1 percent less
-_SLOWER_LEVEL = 1  # of libdeflate: the next one takes 1.3 to 1.6 times as long for 1 to 3 percent or none
+_FLOAT_LEVEL = 1  # of libdeflate
+_EVEN = 0.5  # of the differences in drawings and on pages of text
 _XMP, _IPTC, _RESOURCES = 700, 33723, 34377
 _BYTE, _UNDEFINED = 1, 7
 
@@ -70,9 +65,10 @@ def strip(samples: Samples, *, big_endian: bool) -> bytes:
     np.subtract(samples[:, 1:], samples[:, :-1], out=differences[:, 1:])
     if samples.itemsize == 2:
         differences = differences.astype(">u2" if big_endian else "<u2", copy=False)
-    if isal_zlib is not None:
-        return isal_zlib.compress(differences, _LEVEL)
-    return bytes(imagecodecs.deflate_encode(differences.tobytes(), level=_SLOWER_LEVEL))
+    rows = differences.view(np.uint8).reshape(len(differences), -1)
+    if deflate.evenness(rows, samples.shape[2] * samples.itemsize) >= _EVEN:
+        return bytes(deflate.drawing(rows))
+    return bytes(deflate.photo(rows, samples.itemsize, patient=False))
 
 
 def _strips(samples: Samples, rows: int, *, big_endian: bool) -> Iterator[bytes]:
@@ -108,7 +104,7 @@ def _write_page(writer: tifffile.TiffWriter, page: Page, big_endian: bool) -> No
         planarconfig=None if channels == 1 else "contig",
         extrasamples=["unassalpha"] if page.has_alpha else None,
         compression="zlib",
-        compressionargs={"level": _SLOWER_LEVEL},
+        compressionargs={"level": _FLOAT_LEVEL},
         predictor=True,
         rowsperstrip=rows,
         iccprofile=page.icc,

@@ -1,4 +1,4 @@
-"""PNG files by numpy's filters and libdeflate: the same pixels in any reader, at libpng's size."""
+"""PNG files by numpy's filters: the same pixels in any reader, at libpng's size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from restorecli.photos.formats import png_write
+from restorecli.photos.formats.packing import png_write
 
 
 def encoded(samples: np.ndarray) -> bytes:
@@ -77,6 +77,7 @@ def test_bands_take_the_filter_that_suits_them():
     assert len(encoded(np.concatenate([rows, columns]))) < 3000
 
 
+@pytest.mark.usefixtures("_packer")
 def test_a_picture_beyond_the_limit_is_written_band_by_band(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(png_write, "_MOST_BYTES", 100)
     samples = scene(40, 30, 3, np.uint16)
