@@ -13,6 +13,9 @@ from pathlib import Path
 
 import torch
 
+import restorecli.cli.app
+import restorecli.pipeline.threads  # noqa: F401 - here, or each child would
+
 TOO_LONG = 120.0  # seconds; nothing here takes a tenth of it
 
 

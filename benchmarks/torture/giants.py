@@ -45,7 +45,7 @@ class Scene:
         self.progress = self.out / f"{kind}{PROGRESS}"
         self.environment = {"RESTORE_CACHE_DIR": str(folder / "cache"), "RESTORE_OFFLINE": "1"}
         self.weights = folder / "own.safetensors"
-        save_native(LAYOUT.make(features=8, blocks=1, scale=1), self.weights, name="nlsn")
+        save_native(LAYOUT.make(features=8, blocks=1, scale=1, hashes=1), self.weights, name="nlsn")
         self.picture(seed)
 
     def picture(self, seed: int) -> None:

@@ -48,10 +48,11 @@ def check_none_alike(photos: Sequence[Path], folders: Sequence[Path]) -> None:
     Raises:
         UsageError: one does, or a folder holds no picture.
     """
+    seen = [thumbnail(file) for file in photos]
     for folder in folders:
         tests = pictures(folder)
         if not tests:
             raise UsageError(f"no picture in {folder}")
-        scores = likeness([thumbnail(file) for file in photos], [thumbnail(file) for file in tests])
+        scores = likeness(seen, [thumbnail(file) for file in tests])
         for photo, test in np.argwhere(scores > ALIKE):
             raise UsageError(f"{photos[photo]} shows the same as {tests[test]}", "take it out of the photos")

@@ -180,7 +180,7 @@ def test_a_decoder_that_hangs_costs_its_photo(
 
     monkeypatch.setattr(photo_steps, "read", hanging)
     listener = Listener()
-    run(photos, tmp_path, Copy(), listener=listener, networks=Networks(Script()), file_timeout=5.0)
+    run(photos, tmp_path, Copy(), listener=listener, networks=Networks(Script()), file_timeout=2.0)
     assert listener.failed() == {f"{number}.png": "timed_out"}
     assert right(photos, tmp_path) == all_but(number)
 

@@ -25,6 +25,7 @@ _EQUAL_SHARES = (0.1, 0.2, 0.35)  # of a patch's samples may have one extreme va
 _USABLE = 0.1  # of the patches must be as little cut off as that
 
 Mask = NDArray[np.bool_]
+Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -54,15 +55,16 @@ def noisy_patches(plane: FloatArray, hidden: Mask | None = None) -> Patches:
     if rows < 1 or columns < 1 or rows * columns < FEWEST:
         return Patches(np.empty((0, SIZE**2), np.float32), too_small=True)
     thinning = min(1.0, (_MOST / (rows * columns)) ** 0.5)
-    places = np.ix_(_spread(rows, thinning), _spread(columns, thinning))
-    samples: FloatArray = _windows(plane)[places].reshape(-1, SIZE**2)
+    tops, lefts = _spread(rows, thinning), _spread(columns, thinning)
+    samples = _gathered(plane, tops, lefts)
     if hidden is not None:
-        samples = samples[~_windows(hidden)[places].reshape(-1, SIZE**2).any(axis=1)]
-    samples = samples[~_any_flat(samples)]
+        samples = samples[:, ~_gathered(hidden, tops, lefts).any(axis=0)]
+    samples = samples[:, ~_any_flat(samples)]
     share = _share_of_extremes(samples)
-    enough = max(FEWEST, _USABLE * len(samples))
+    enough = max(FEWEST, _USABLE * len(share))
     limits = (limit for limit in _EQUAL_SHARES if np.count_nonzero(share <= limit) >= enough)
-    return Patches(samples[share <= next(limits, _EQUAL_SHARES[-1])])
+    usable = share <= next(limits, _EQUAL_SHARES[-1])
+    return Patches(np.ascontiguousarray(samples[:, usable].T))
 
 
 def halved(plane: FloatArray) -> FloatArray:
@@ -73,42 +75,47 @@ def halved(plane: FloatArray) -> FloatArray:
     return means
 
 
-def _windows(plane: NDArray[Any]) -> NDArray[Any]:
-    return np.lib.stride_tricks.sliding_window_view(plane, (SIZE, SIZE))
+def _gathered(plane: NDArray[Any], tops: Places, lefts: Places) -> NDArray[Any]:
+    """Return the samples of the patches at ``tops`` and ``lefts``, 64×N: whole rows are quick to compare."""
+    samples = np.empty((SIZE, SIZE, len(tops), len(lefts)), plane.dtype)
+    for y in range(SIZE):
+        lines = plane[tops + y]
+        for x in range(SIZE):
+            np.take(lines, lefts + x, axis=1, out=samples[y, x])
+    return samples.reshape(SIZE**2, -1)
 
 
 def _any_flat(samples: FloatArray) -> Mask:
-    """Return which patches, N×64, have a block of one value."""
-    squares = samples.reshape(-1, SIZE, SIZE)
-    beside = squares[:, :, 1:] == squares[:, :, :-1]
-    below = squares[:, 1:] == squares[:, :-1]
-    found = np.zeros(len(samples), bool)
+    """Return which patches, 64×N, have a block of one value."""
+    squares = samples.reshape(SIZE, SIZE, -1)
+    beside = squares[:, 1:] == squares[:, :-1]
+    below = squares[1:] == squares[:-1]
+    found = np.zeros(samples.shape[1], bool)
     for height, width in _FLAT:
-        lines = _all_along(beside, width - 1, axis=2)  # begins a line of so many equal samples
-        blocks = _all_along(lines, height, axis=1)
-        edges = _all_along(below, height - 1, axis=1)  # begins a column of so many
-        found |= (blocks & edges[:, :, : blocks.shape[2]]).any(axis=(1, 2))
+        lines = _all_along(beside.swapaxes(0, 1), width - 1).swapaxes(0, 1)  # begins as many equal samples
+        blocks = _all_along(lines, height)
+        edges = _all_along(below, height - 1)  # begins a column of so many
+        found |= (blocks & edges[:, : blocks.shape[1]]).any(axis=(0, 1))
     return found
 
 
-def _all_along(marks: Mask, count: int, axis: int) -> Mask:
-    """Return where ``count`` marks in a row along ``axis`` begin."""
-    places = marks.shape[axis] - count + 1
-    shifted = (marks.take(range(n, n + places), axis) for n in range(count))
-    return functools.reduce(np.logical_and, shifted)
+def _all_along(marks: Mask, count: int) -> Mask:
+    """Return where ``count`` marks in a row along the first axis begin."""
+    places = len(marks) - count + 1
+    return functools.reduce(np.logical_and, (marks[n : n + places] for n in range(count)))
 
 
 def _share_of_extremes(samples: FloatArray) -> FloatArray:
-    """Return which share of each patch's samples equals its least or its largest value, the larger share."""
+    """Return which share of each patch's samples, 64×N, equals its least or largest value, the larger one."""
     lowest, highest = (
-        (samples == extreme[:, None]).mean(axis=1, dtype=np.float32)
-        for extreme in (samples.min(axis=1), samples.max(axis=1))
+        (samples == extreme).sum(axis=0, dtype=np.uint8)
+        for extreme in (samples.min(axis=0), samples.max(axis=0))
     )
-    larger: FloatArray = np.maximum(lowest, highest)
+    larger: FloatArray = np.maximum(lowest, highest) / np.float32(SIZE**2)
     return larger
 
 
-def _spread(count: int, thinning: float) -> NDArray[np.intp]:
+def _spread(count: int, thinning: float) -> Places:
     """About ``count`` × ``thinning`` of the numbers below ``count``, the same counted from either end."""
     wanted = max(1, round(count * thinning))
     half = np.arange((wanted + 1) // 2) * (count - 1) // max(wanted - 1, 1)
