@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import socket
@@ -16,8 +17,17 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Several test processes share the cores: one thread each is fastest. Read when torch is first imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+gc.disable()  # what is imported while tests are collected stays
+
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is there now out of all later searches for garbage, each of which would look at all of it."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

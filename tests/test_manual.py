@@ -15,8 +15,8 @@ PAGE_OF = {"demosaic": "raw"}
 
 
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.stem)
-def test_examples_print_what_the_page_says(page: Path) -> None:
-    with workplace():
+def test_examples_print_what_the_page_says(page: Path, cache_folders: dict[str, str]) -> None:
+    with workplace(Path(cache_folders["RESTORE_CACHE_DIR"])):
         for block in blocks(page.read_text(encoding="utf-8")):
             assert masked(run_again(block)) == masked(block)  # else: make docs-run
 

@@ -100,12 +100,16 @@ def _is_variable(word: str) -> bool:
 
 
 @contextlib.contextmanager
-def workplace() -> Iterator[Path]:
-    """Be in an empty folder with the sample photos, and with an environment that changes no output."""
+def workplace(measured: Path | None = None) -> Iterator[Path]:
+    """Be in an empty folder with the sample photos, and with an environment that changes no output.
+
+    Args:
+        measured: a folder with measurements of this machine, which are taken and added to; None to begin anew.
+    """
     here = Path.cwd()
     environment = {"COLUMNS": "80", "NO_COLOR": "1", "RESTORE_OFFLINE": "1", "RESTORE_DEVICE": "cpu"}
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as cache:
-        environment |= {"RESTORE_WEIGHTS_DIR": cache, "RESTORE_CACHE_DIR": cache}
+        environment |= {"RESTORE_WEIGHTS_DIR": cache, "RESTORE_CACHE_DIR": str(measured or cache)}
         before = {name: os.environ.get(name) for name in environment}
         for name in SAMPLES:
             shutil.copytree(ROOT / name, Path(folder) / name, ignore=shutil.ignore_patterns("*.md"))
