@@ -17,17 +17,20 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Several test processes share the cores: one thread each is fastest. Read when torch is first imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-gc.disable()  # what is imported while tests are collected stays
-
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-def pytest_collection_finish() -> None:
-    """Leave what is there now out of all later searches for garbage, each of which would look at all of it."""
-    gc.collect()
-    gc.freeze()
-    gc.enable()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is imported while tests are collected stays: no search for garbage has to look at it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -104,7 +104,7 @@ def workplace(measured: Path | None = None) -> Iterator[Path]:
     """Be in an empty folder with the sample photos, and with an environment that changes no output.
 
     Args:
-        measured: a folder with measurements of this machine, which are taken and added to; None to begin anew.
+        measured: a folder with measurements of this machine, which are used and added to; None: none yet.
     """
     here = Path.cwd()
     environment = {"COLUMNS": "80", "NO_COLOR": "1", "RESTORE_OFFLINE": "1", "RESTORE_DEVICE": "cpu"}
