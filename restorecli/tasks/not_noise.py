@@ -1,8 +1,8 @@
 """Leave in what cannot be noise of a known strength, though a network has taken it out.
 
 Networks take some patterns that they never saw for noise: a gray checkerboard of single pixels becomes an
-even gray, whatever its contrast. White noise of a known sigma has a known energy, and hardly ever twice the
-amplitude over a few pixels; what a network took out there is put back.
+even gray, whatever its contrast. White noise of a known sigma has a known energy, and hardly ever two and a half
+times its amplitude over a few pixels; what a network took out there is put back.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from restorecli.photo import FloatArray
 
 WINDOW = 7
 """Pixels side by side whose energy is taken together; in one row, so that rows can be finished apart."""
-SURELY = 2.0
+SURELY = 2.5
 """Up to so many sigmas (root mean square over the window and the channels) what was taken out may be noise.
-Of windows of white noise, 1 in 4,500 has more in gray (χ² of 7 values), 1 in 600 million in colour (21)."""
+Of windows of white noise in gray, 1 in 4 million has more (χ² of 7 values), in colour none."""
 NEVER = 4.0
 """From so many on none of it is taken for noise."""
 _AT_ONCE = 64  # rows: the energies take several times the bytes of their pixels
