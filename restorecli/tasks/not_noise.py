@@ -1,8 +1,8 @@
 """Leave in what cannot be noise of a known strength, though a network has taken it out.
 
 Networks take some patterns that they never saw for noise: a gray checkerboard of single pixels becomes an
-even gray, whatever its contrast. White noise of a known sigma has a known energy, and hardly ever two and a half
-times its amplitude over a few pixels; what a network took out there is put back.
+even gray, whatever its contrast. White noise of a known sigma has a known energy, and hardly ever two and a
+half times its amplitude over a few pixels; what a network took out there is put back.
 """
 
 from __future__ import annotations
