@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 
 import numpy as np
 import pytest
@@ -25,16 +28,65 @@ else:
     code = 0
 print(int(code or 0), *sorted(watched & set(sys.modules)), file=sys.stderr)
 """
+FORKED = """
+import json, os, sys, traceback
+import restorecli.cli.app
+loaded = sys.argv[1]
+for line in sys.stdin:
+    arguments, said = json.loads(line)
+    if not os.fork():
+        os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.argv = ["-c", *arguments]
+        try:
+            exec(loaded)
+        except BaseException:
+            traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(0)
+    os.wait()
+    print(flush=True)
+"""
+"""Does the same in forks of one process that has loaded the command, as each run must first."""
 
 
-def start(*arguments: str, watched: str = "torch torch._dynamo") -> tuple[int, set[str], str]:
-    """Return the exit code, which of the watched modules were loaded, and what was said."""
-    done = subprocess.run(
-        [sys.executable, "-c", LOADED, watched, *arguments], capture_output=True, text=True, check=True
-    )
-    *said, last = done.stderr.splitlines()
-    code, *modules = last.split()
-    return int(code), set(modules), "\n".join(said)
+class Starter:
+    """Runs the command in a process that has loaded nothing but the command."""
+
+    def __init__(self, folder: Path) -> None:
+        self.said = folder / "said"
+        self.parent: subprocess.Popen[str] | None = None
+        if hasattr(os, "fork"):
+            self.parent = subprocess.Popen(
+                [sys.executable, "-c", FORKED, LOADED], stdin=PIPE, stdout=PIPE, text=True
+            )
+
+    def __call__(self, *arguments: str, watched: str = "torch torch._dynamo") -> tuple[int, set[str], str]:
+        """Return the exit code, which of the watched modules were loaded, and what was said."""
+        *said, last = self._stderr([watched, *arguments]).splitlines()
+        code, *modules = last.split()
+        return int(code), set(modules), "\n".join(said)
+
+    def _stderr(self, arguments: list[str]) -> str:
+        if self.parent is None:
+            words = [sys.executable, "-c", LOADED, *arguments]
+            return subprocess.run(words, capture_output=True, text=True, check=True).stderr
+        assert self.parent.stdin and self.parent.stdout
+        self.parent.stdin.write(json.dumps([arguments, str(self.said)]) + "\n")
+        self.parent.stdin.flush()
+        assert self.parent.stdout.readline() == "\n"
+        return self.said.read_text()
+
+    def close(self) -> None:
+        if self.parent is not None:
+            self.parent.communicate()
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starter]:
+    starter = Starter(tmp_path_factory.mktemp("start"))
+    yield starter
+    starter.close()
 
 
 @pytest.fixture
@@ -87,7 +139,7 @@ def photo(tmp_path: Path) -> Path:
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_mistakes_are_refused_before_torch_is_loaded(
-    arguments: list[str], code: int, said: str, photo: Path
+    arguments: list[str], code: int, said: str, photo: Path, start: Starter
 ) -> None:
     places = {"PHOTO": str(photo), "FOLDER": str(photo.parent)}
     arguments = [places.get(word, word) for word in arguments]
@@ -100,21 +152,23 @@ def test_mistakes_are_refused_before_torch_is_loaded(
     [(["--help"], 0), (["denoise", "nofile.png"], 2), (["denoise", "PHOTO", "--compare", "page.png"], 2)],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_needs_no_pixels_loads_no_decoders(arguments: list[str], code: int, photo: Path) -> None:
+def test_what_needs_no_pixels_loads_no_decoders(
+    arguments: list[str], code: int, photo: Path, start: Starter
+) -> None:
     arguments = [word.replace("PHOTO", str(photo)) for word in arguments]
     assert start(*arguments, watched="torch scipy skimage PIL tifffile imageio")[:2] == (code, set())
 
 
-def test_help_loads_nothing_that_draws() -> None:
+def test_help_loads_nothing_that_draws(start: Starter) -> None:
     assert start("--help", watched="torch rich.console tqdm")[:2] == (0, set())
 
 
-def test_the_models_commands_need_no_torch() -> None:
+def test_the_models_commands_need_no_torch(start: Starter) -> None:
     assert start("models", "info", "nlsn")[:2] == start("models", "list")[:2] == (0, set())
 
 
 @pytest.mark.parametrize("task", ["upscale", "denoise", "dejpeg", "demosaic"])
-def test_a_run_loads_no_compiler(task: str, photo: Path) -> None:
+def test_a_run_loads_no_compiler(task: str, photo: Path, start: Starter) -> None:
     extra = {"denoise": ["--sigma", "20"], "dejpeg": ["--quality", "20"], "demosaic": ["--pattern", "RGGB"]}
     shape = ["--precision", "fp32", "--tile", "64", "-o", str(photo.parent / "out.png")]
     if task == "demosaic":

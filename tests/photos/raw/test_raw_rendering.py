@@ -200,6 +200,8 @@ def test_real_raw_has_the_colours_that_libraw_gives_it(shared_data: Path, name: 
     top, left, height, width = photo.raw.crop
     theirs = libraw(file, gains, user_flip=0)[top : top + height, left : left + width]
     assert photo.raw.orientation == 1
-    lab = [rgb2lab(np.clip(linear_to_srgb(image), 0, 1)) for image in (ours, theirs)]
+    assert ours.shape == theirs.shape
+    # Every third pixel both ways, which come from all places of a mosaic.
+    lab = [rgb2lab(np.clip(linear_to_srgb(image[::3, ::3]), 0, 1)) for image in (ours, theirs)]
     apart = deltaE_ciede2000(*lab)
     assert apart.mean() < 0.05, f"99 % below {np.percentile(apart, 99):.2f}"
