@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import io
 import os
@@ -10,8 +11,11 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
+from typer.main import get_command
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Several test processes share the cores: one thread each is fastest. Read when torch is first imported.
@@ -81,6 +85,12 @@ class Done:
     raw: bytes
 
 
+@functools.cache
+def built(application: Any) -> Any:
+    """Return what Typer builds of an application, once: it takes longer than many a command."""
+    return get_command(application)
+
+
 @pytest.fixture
 def restore(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Done]]:
     """Run ``restore ARGUMENTS…`` in this process."""
@@ -91,6 +101,7 @@ def restore(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Done]]:
         out, err = io.BytesIO(), io.BytesIO()
         streams = [io.TextIOWrapper(raw, encoding="utf-8", write_through=True) for raw in (out, err)]
         with monkeypatch.context() as patch:
+            patch.setattr(typer.main, "get_command", built)
             patch.setattr(sys, "argv", ["restore", *map(str, arguments)])
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
             patch.setattr(sys, "stdout", streams[0])
