@@ -71,6 +71,7 @@ def measure_curve(
         return remembered
     large = probe_side(call, facts, device) if device.type == "cpu" else 256
     large = max(large, 2 * facts.side_multiple)
+    gc.collect()  # once: passes leave no cycles behind
     large, small, peaks = _peaks(call, facts, device, large)
     # What goes in and comes out, twice (the network's own and the float32 copy), is the least there can be.
     least = 8 * (facts.in_channels + facts.out_channels * facts.scale**2)
@@ -155,6 +156,10 @@ def total_memory(device: torch.device) -> int:
 def release(device: torch.device) -> None:
     """Give memory that is no longer used back to the device or the system."""
     gc.collect()
+    _give_back(device)
+
+
+def _give_back(device: torch.device) -> None:
     if device.type != "cpu":
         with contextlib.suppress(RuntimeError):  # a device that is lost has nothing to give back
             getattr(torch, device.type).empty_cache()
@@ -172,12 +177,17 @@ def _peak_of(call: Callable[[Tensor], Tensor], facts: Facts, device: torch.devic
             call(x.to(device)).float().cpu()
 
     # What else the process does at the time can only add, so the lesser of two is nearer the truth.
-    return float(min(peak_memory(once, device) for _ in range(2)))
+    return float(min(_raised_by(once, device) for _ in range(2)))
 
 
 def peak_memory(work: Callable[[], None], device: torch.device) -> int:
     """Return by how many bytes ``work`` raised the memory in use on ``device`` at its highest."""
-    release(device)
+    gc.collect()
+    return _raised_by(work, device)
+
+
+def _raised_by(work: Callable[[], None], device: torch.device) -> int:
+    _give_back(device)
     if device.type == "cpu":
         return _peak_rss(work)
     if device.type == "mps":
