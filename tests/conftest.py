@@ -17,8 +17,12 @@ import pytest
 import typer.main
 from typer.main import get_command
 
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # Several test processes share the cores: one thread each is fastest. Read when torch is first imported.
+from restorecli.cli.loading_line import WAITING
+
+# Read when torch is first imported. As in the command, threads that wait spin for no work.
+for _name, _value in WAITING.items():
+    os.environ.setdefault(_name, _value)
+if "PYTEST_XDIST_WORKER" in os.environ:  # several processes share the cores: one thread each is fastest
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
