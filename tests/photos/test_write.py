@@ -278,7 +278,6 @@ def test_a_process_interrupted_in_the_middle_leaves_nothing(tmp_path):
         import numpy as np
         from restorecli.photo import Photo
         from restorecli.photos.formats import encode
-from restorecli.photos.formats.packing import tiff_write
         from restorecli.photos.write import write
 
         def slow(pages, form, stream, quality):
