@@ -24,7 +24,8 @@ from restorecli.engine.transfer import to_samples
 from restorecli.errors import OutOfMemoryError
 from restorecli.host import available_bytes
 
-ROUNDED_AT_ONCE = 32  # rows: rounding takes several copies of them
+AT_ONCE = 32
+"""Rows that are delivered at once: rounding and encoding take several copies of them."""
 IN_MEMORY_SHARE = 0.25
 """An output larger than this share of the memory that is free lives in a file instead."""
 
@@ -102,51 +103,92 @@ class Canvas:
 
 
 class Bands:
-    """An output under construction, float32 in host memory; only the rows that tiles still add to are held.
+    """An output under construction in host memory, of which no more than a row of tiles is held.
+
+    In float32 are only the columns that the next tile reaches, and the rows that the next row of tiles
+    reaches; all else waits as it is to be delivered, which for samples is a quarter or half of that.
 
     Args:
         grid: the tiles, which come row by row.
         channels: C, channels of the output.
         scale: s, output side ÷ input side.
-        deliver: takes the rows, each once, from top to bottom.
+        deliver: takes the rows, each once, from top to bottom, once their row of tiles is complete.
         first: the row of tiles that comes first; those above are left out, with what they alone give.
+        peak: where given, what is delivered are samples, see `transfer.to_samples`.
     """
 
-    def __init__(self, grid: Grid, channels: int, scale: int, deliver: Deliver, first: int = 0) -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        channels: int,
+        scale: int,
+        deliver: Deliver,
+        first: int = 0,
+        peak: int | None = None,
+    ) -> None:
         self._height, self._width = grid.rows.length * scale, grid.columns.length * scale
-        held = min(grid.rows.tile * scale, self._height) if grid.count > 1 else 0
-        self._held = torch.zeros(channels, held, self._width)
-        self._top = grid.rows.starts[first] * scale  # the first row that is held
-        self._deliver = deliver
-        self._grid = grid
-        self._scale = scale
+        self._tops = [*(start * scale for start in grid.rows.starts[first:]), self._height]
+        self._lefts = [*(start * scale for start in grid.columns.starts), self._width]
+        self._channels, self._peak, self._deliver = channels, peak, deliver
         self._weights = _Weights(grid, scale)
+        self._single = grid.count == 1
+        # The first rows of this row of tiles, by those above; from the left they become the next one's.
+        most = max(grid.rows.overlaps, default=0) * scale
+        self._shared = torch.empty(channels, most, self._width)
+        self._begun = self._begins = 0  # how many of them there are, and will be
+        self._open = torch.empty(channels, 0, 0)  # columns of the next tile, by those before
+        self._ended = torch.empty(0)  # what no other tile reaches, as it is to be delivered
 
     def add(self, box: Box, tile: Tensor) -> None:
         """Add one tile's output, C×(s·tile height)×(s·tile width) float32 on the CPU; padding is cut off."""
-        if self._grid.count == 1:
-            self._deliver(0, tile[:, : self._height, : self._width])
+        if self._single:
+            self._ended = self._ready(tile[:, : self._height, : self._width])
+            self._hand_out()
             return
-        top, left = box.top * self._scale, box.left * self._scale
-        if top > self._top:
-            self._hand_out(top)
-        end = min(tile.shape[-2], self._height - top)
-        self._weights.add(box, tile, self._held[:, :end, left : left + tile.shape[-1]])
+        top, left, right = self._tops[0], *self._lefts[box.column : box.column + 2]
+        height = min(tile.shape[-2], self._height - top)
+        width = min(tile.shape[-1], self._width - left)
+        known = self._open.shape[-1]
+        sums = torch.zeros(self._channels, height, width)
+        if known:
+            sums[:, :, :known] = self._open
+        sums[:, : self._begun, known:] = self._shared[:, : self._begun, left + known : left + width]
+        self._weights.add(box, tile, sums)
+        self._close(left, sums[:, :, : right - left])
+        self._open = sums[:, :, right - left :].clone()
+        if right == self._width:
+            self._hand_out()
+            self._begun, self._tops = self._begins, self._tops[1:]
 
     def finish(self) -> Tensor:
-        """Deliver the last rows; every tile has been added."""
-        if self._grid.count > 1:
-            self._hand_out(self._height)
+        """Return nothing: all rows were delivered with the last tile."""
         return torch.empty(0)
 
-    def _hand_out(self, end: int) -> None:
-        """Deliver the rows above ``end``, which no further tile reaches, and hold those from there on."""
-        finished = end - self._top
-        self._deliver(self._top, self._held[:, :finished])
-        rest = self._held[:, finished:].clone()
-        self._held.zero_()
-        self._held[:, : rest.shape[1]] = rest
-        self._top = end
+    def _close(self, left: int, columns: Tensor) -> None:
+        """Keep columns that no further tile of this row reaches."""
+        rows, width = self._tops[1] - self._tops[0], columns.shape[-1]
+        ended, shared = self._ready(columns[:, :rows]), columns[:, rows:]
+        across = 2 if self._peak is None else 1
+        if left == 0:
+            shape = list(ended.shape)
+            shape[across] = self._width
+            self._ended = ended.new_empty(shape)
+        self._ended.narrow(across, left, width).copy_(ended)
+        self._begins = shared.shape[1]
+        self._shared[:, : self._begins, left : left + width] = shared
+
+    def _ready(self, rows: Tensor) -> Tensor:
+        return rows if self._peak is None else to_samples(rows, self._peak)
+
+    def _hand_out(self) -> None:
+        """Deliver the rows that are finished, a few at a time: who takes them may need copies."""
+        axis = 1 if self._peak is None else 0
+        step = self._ended.shape[axis] if self._single and self._peak is None else AT_ONCE
+        top = self._tops[0]
+        for part in torch.split(self._ended, step, dim=axis):
+            self._deliver(top, part)
+            top += part.shape[axis]
+        self._ended = torch.empty(0)
 
 
 def inside(margin: int, height: int, width: int, deliver: Deliver, *, samples: bool = False) -> Deliver:
@@ -181,8 +223,8 @@ def rounding(deliver: Deliver, peak: int) -> Deliver:
     """Return what takes rows in float32 and delivers them as samples, see `transfer.to_samples`."""
 
     def take(top: int, rows: Tensor) -> None:
-        for start in range(0, rows.shape[1], ROUNDED_AT_ONCE):
-            deliver(top + start, to_samples(rows[:, start : start + ROUNDED_AT_ONCE], peak))
+        for start in range(0, rows.shape[1], AT_ONCE):
+            deliver(top + start, to_samples(rows[:, start : start + AT_ONCE], peak))
 
     return take
 

@@ -207,22 +207,24 @@ def _canvas(
 ) -> Canvas | Bands | Strips:
     """Return where tiles are put together: on a GPU that works alone, if it has the memory."""
     facts, lane = prepared.facts, prepared.lanes[0]
-    alone = len(prepared.lanes) == 1 and lane.asynchronous and lane.has_room
-    if take is not None and peak is not None and not (alone and rounds(lane.device, peak)):
-        take, peak = rounding(take, peak), None
+    rounds_right = peak is None or rounds(lane.device, peak)
     if (
-        alone
-        and (grid.count > 1 or peak is not None)
+        len(prepared.lanes) == 1
+        and lane.asynchronous
+        and lane.has_room
+        and (grid.count > 1 or (peak is not None and rounds_right))
         and Strips.suit(grid, facts.out_channels, facts.scale, lane.device)
     ):
+        deliver, white = take, peak
+        if take is not None and peak is not None and not rounds_right:
+            deliver, white = rounding(take, peak), None
         try:
-            return Strips(grid, facts.out_channels, facts.scale, lane.device, take, peak, first)
+            return Strips(grid, facts.out_channels, facts.scale, lane.device, deliver, white, first)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
     if take is not None:
-        take = take if peak is None else rounding(take, peak)
-        return Bands(grid, facts.out_channels, facts.scale, take, first)
+        return Bands(grid, facts.out_channels, facts.scale, take, first, peak)
     return Canvas(grid, facts.out_channels, facts.scale)
 
 

@@ -1,4 +1,5 @@
 import errno
+import itertools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from restorecli.engine import blend
 from restorecli.engine.blend import Bands, Canvas, allocate, axis_weights, inside
 from restorecli.engine.tiles import plan_axis, plan_grid
+from restorecli.engine.transfer import to_samples
 from restorecli.errors import OutOfMemoryError
 
 
@@ -79,6 +81,55 @@ def test_bands_are_the_rows_of_a_canvas_in_their_order(height, width, tile, over
     whole = canvas.output[0, :, margin : margin + height, margin : margin + width]
     assert torch.equal(found, whole)
     assert tops == sorted(set(tops))
+
+
+@given(
+    st.integers(1, 70),
+    st.integers(1, 70),
+    st.integers(4, 40),
+    st.integers(0, 39),
+    st.sampled_from([255, 65535]),
+)
+@settings(max_examples=30, deadline=None)
+def test_bands_of_samples_are_the_rounded_canvas(height, width, tile, overlap, peak):
+    grid = plan_grid(height, width, tile, overlap)
+    found: list[tuple[int, torch.Tensor]] = []
+    bands = Bands(grid, 2, 2, lambda top, rows: found.append((top, rows.clone())), peak=peak)
+    canvas = Canvas(grid, 2, 2)
+    for box in grid.boxes:
+        made = torch.rand(2, *(2 * side for side in grid.tile)) * 1.2 - 0.1
+        canvas.add(box, made)
+        bands.add(box, made)
+    assert torch.equal(torch.cat([rows for _, rows in found]), to_samples(canvas.output[0], peak))
+    assert [top for top, _ in found] == [*itertools.accumulate([0, *(len(rows) for _, rows in found[:-1])])]
+
+
+def test_rows_that_are_left_out_do_not_change_those_below_what_they_reach():
+    grid = plan_grid(90, 50, 24, 8)
+    tiles = {box: torch.rand(2, *grid.tile) for box in grid.boxes}
+    canvas, found = Canvas(grid, 2, 1), torch.full((2, 90, 50), torch.nan)
+    bands = Bands(grid, 2, 1, lambda top, rows: found[:, top : top + rows.shape[1]].copy_(rows), first=2)
+    for box, made in tiles.items():
+        canvas.add(box, made)
+        if box.row >= 2:
+            bands.add(box, made)
+    clear = grid.rows.starts[1] + grid.rows.tile
+    assert torch.equal(found[:, clear:], canvas.output[0, :, clear:])
+    assert found[:, : grid.rows.starts[2]].isnan().all()
+
+
+def test_what_bands_hold_of_a_wide_picture_is_little_more_than_a_row_of_tiles_as_samples():
+    grid = plan_grid(200, 6000, 64, 8)
+    delivered: list[int] = []
+    bands = Bands(grid, 3, 1, lambda top, rows: delivered.append(len(rows)), peak=255)
+    most = 0
+    for box in grid.boxes:
+        bands.add(box, torch.rand(3, *grid.tile))
+        held = [value for value in vars(bands).values() if isinstance(value, torch.Tensor)]
+        most = max(most, sum(tensor.nbytes for tensor in held))
+    samples, shared = 3 * 64 * 6000, 4 * 3 * max(grid.rows.overlaps) * 6000
+    assert most < 1.1 * (samples + shared) < 0.5 * (4 * samples)
+    assert sum(delivered) == 200 and max(delivered) <= 32
 
 
 def test_bands_of_a_single_tile_hold_nothing_and_deliver_the_tile_itself():

@@ -14,7 +14,7 @@ from restorecli.imaging import icc
 from restorecli.photo import Document, FloatArray, Photo
 from restorecli.photos import read
 from restorecli.photos.giants.png_rows import PngRows
-from restorecli.photos.giants.source import HeldWhole, Source, Window
+from restorecli.photos.giants.source import LEAST_ROWS, HeldWhole, Source, Window
 from restorecli.photos.giants.tiff_rows import TiffRows
 from restorecli.photos.metadata import carried as metadata
 from restorecli.photos.metadata import colours
@@ -165,14 +165,28 @@ class GiantParts:
     def sample(self) -> FloatArray:
         """Return `ACROSS`×`ACROSS` squares from all over the picture, or the whole where it is smaller."""
         tops, lefts = (_places(side) for side in (self._source.height, self._source.width))
-        rows: list[FloatArray] = []
-        for top in tops:
-            bottom = min(top + SQUARE, self._source.height)
-            squares = [self.pixels(top, bottom, x, min(x + SQUARE, self._source.width)) for x in lefts]
-            rows.append(np.concatenate(squares, axis=1))
+        heights, widths = (
+            [min(SQUARE, side - start) for start in starts]
+            for side, starts in ((self._source.height, tops), (self._source.width, lefts))
+        )
+        made: FloatArray | None = None
+        down = 0
+        for top, bottom in self._pieces(tops, heights):
+            parts = [self.pixels(top, bottom, x, x + width) for x, width in zip(lefts, widths, strict=True)]
             self.release(bottom)
+            if made is None:
+                made = np.empty((sum(heights), sum(widths), parts[0].shape[2]), np.float32)
+            np.concatenate(parts, axis=1, out=made[down : down + bottom - top])
+            down += bottom - top
         self.release(self._source.height)
-        return np.concatenate(rows)
+        assert made is not None
+        return made
+
+    def _pieces(self, tops: list[int], heights: list[int]) -> Iterator[tuple[int, int]]:
+        """Yield rows of squares in pieces that take no more than two of the file's blocks."""
+        for top, height in zip(tops, heights, strict=True):
+            for start in range(top, top + height, LEAST_ROWS):
+                yield start, min(start + LEAST_ROWS, top + height)
 
     def close(self) -> None:
         """Close the file."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from restorecli.errors import UnreadableError
 from restorecli.photos.formats import png
-from restorecli.photos.giants.source import LEAST_ROWS, HeldWhole, Source
+from restorecli.photos.giants.source import HeldWhole, Source, rows_at_once
 from restorecli.photos.raster import Raster, Samples
 
 _CHANNELS = {0: 1, 2: 3}  # by colour type
@@ -35,7 +35,6 @@ class PngRows(Source):
     """
 
     kind = "PNG"
-    step = LEAST_ROWS
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self._stream, self.name = stream, name
@@ -50,6 +49,7 @@ class PngRows(Source):
             raise HeldWhole("it has a palette, transparency or fewer than 8 bits")
         self.height, self.width = header.height, header.width
         self._row_bytes = self.width * _CHANNELS[header.colour] * header.bits // 8
+        self.step = rows_at_once(self._row_bytes)
         self._restart()
 
     def _restart(self) -> None:
@@ -58,13 +58,13 @@ class PngRows(Source):
         self._machine = zlib.decompressobj()
         self._pieces = self._idat()
 
-    def _block(self, index: int) -> Samples:
+    def _blocks(self, indices: range) -> list[Samples]:
         """Going back means to begin anew."""
-        if index < self._next:
+        if indices.start < self._next:
             self._restart()
-        while self._next < index:
+        while self._next < indices.start:
             self._decode()
-        return self._decode()
+        return [self._decode() for _ in indices]
 
     def _decode(self) -> Samples:
         rows = min(self.step, self.height - self._next * self.step)

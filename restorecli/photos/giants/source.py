@@ -11,7 +11,13 @@ from restorecli.errors import UnreadableError
 from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples
 
 LEAST_ROWS = 64  # of a block, where the file's own strips or tiles are lower
+LEAST_BYTES = 2 << 20  # of a block: fewer rows of a wide picture have them
 MOST_BYTES = 256 << 20  # of a block; a file whose blocks are larger gains nothing
+
+
+def rows_at_once(row_bytes: int) -> int:
+    """Return the rows of a block where the file leaves the choice."""
+    return max(1, min(LEAST_ROWS, LEAST_BYTES // row_bytes))
 
 
 class HeldWhole(Exception):  # noqa: N818 - no error: the file is read as usual
@@ -41,13 +47,17 @@ class Source(ABC):
         Raises:
             UnreadableError: it is damaged.
         """
+        return self.blocks(range(index, index + 1))[0]
+
+    def blocks(self, indices: range) -> list[Samples]:
+        """Return blocks that follow each other, as `block` does."""
         try:
-            return self._block(index)
+            return self._blocks(indices)
         except DECODE_ERRORS as error:
             raise UnreadableError(f"{self.name}: damaged {self.kind}: {error}") from error
 
     @abstractmethod
-    def _block(self, index: int) -> Samples: ...
+    def _blocks(self, indices: range) -> list[Samples]: ...
 
     @abstractmethod
     def raster(self, samples: Samples) -> Raster:
@@ -84,9 +94,12 @@ class Window:
         step = self._source.step
         parts = []
         with self._lock:
-            for index in range(first // step, -(-end // step)):
-                if index not in self._blocks:
-                    self._blocks[index] = self._source.block(index)
+            needed = range(first // step, -(-end // step))
+            missing = [index for index in needed if index not in self._blocks]
+            if missing:
+                loaded = range(missing[0], missing[-1] + 1)
+                self._blocks |= zip(loaded, self._source.blocks(loaded), strict=True)
+            for index in needed:
                 start = index * step
                 parts.append(self._blocks[index][max(0, first - start) : end - start, left:right])
         samples = parts[0] if len(parts) == 1 else np.concatenate(parts)

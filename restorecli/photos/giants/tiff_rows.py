@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
 
 from restorecli.photos.formats import tiff, tiff_ycbcr
-from restorecli.photos.giants.source import LEAST_ROWS, MOST_BYTES, HeldWhole, Source
+from restorecli.photos.giants.source import MOST_BYTES, HeldWhole, Source, rows_at_once
 from restorecli.photos.raster import Raster, Samples
 
 _NONE = 1  # compression
@@ -52,8 +53,10 @@ class TiffRows(Source):
         self._icc: bytes | None = None
         self._row_bytes = self.width * self._channels * page.dtype.itemsize
         self._plain = self._is_plain()
-        # Rows of a strip that is not compressed can be read by themselves.
-        self.step = LEAST_ROWS if self._plain else self._rows * max(1, LEAST_ROWS // self._rows)
+        # A tile that reaches into several blocks is decoded for all that are wanted at once; a strip is kept.
+        least = rows_at_once(self._row_bytes)
+        free = self._plain or page.is_tiled
+        self.step = least if free else self._rows * max(1, least // self._rows)
         most = 0 if self._plain else max(page.databytecounts, default=0)
         if max(most, self.step * self._row_bytes) > MOST_BYTES:
             raise HeldWhole("its strips are as good as the whole picture")
@@ -75,19 +78,23 @@ class TiffRows(Source):
             size >= rows * self._row_bytes for size, rows in zip(held, wanted, strict=True)
         )
 
-    def _block(self, index: int) -> Samples:
-        top, bottom = index * self.step, min(self.height, (index + 1) * self.step)
+    def _blocks(self, indices: range) -> list[Samples]:
+        edges = [(index * self.step, min(self.height, (index + 1) * self.step)) for index in indices]
         if self._plain:
-            return self._read_plain(top, bottom)
-        out = np.zeros((bottom - top, self.width, self._channels), self._page.dtype)
+            return [self._read_plain(top, bottom) for top, bottom in edges]
+        kind = self._page.dtype
+        blocks = [np.zeros((bottom - top, self.width, self._channels), kind) for top, bottom in edges]
+        tops = [top for top, _ in edges]
         per_plane = self._across * -(-self.height // self._rows)
         for plane in range(self._planes):
-            for row in range(top // self._rows, -(-bottom // self._rows)):
+            for row in range(tops[0] // self._rows, -(-edges[-1][1] // self._rows)):
                 for column in range(self._across):
-                    self._decode(plane * per_plane + row * self._across + column, plane, top, out)
-        return out
+                    number = plane * per_plane + row * self._across + column
+                    self._decode(number, plane, zip(tops, blocks, strict=True))
+        return blocks
 
-    def _decode(self, number: int, plane: int, top: int, out: Samples) -> None:
+    def _decode(self, number: int, plane: int, blocks: Iterable[tuple[int, Samples]]) -> None:
+        """Decode one strip or tile, once, into the blocks that it reaches, each with its first row."""
         page = self._page
         if number >= len(page.dataoffsets) or not page.databytecounts[number]:
             return  # a part that was never written is black
@@ -98,12 +105,16 @@ class TiffRows(Source):
             return
         _, _, first, left, _ = place
         _, rows, columns, _ = shape
-        target = out[first - top : first - top + rows, left : left + columns]
-        part = decoded[0, : target.shape[0], : target.shape[1]]
-        if self._planes > 1:
-            target[:, :, plane] = part[:, :, 0]
-        else:
-            target[...] = part
+        for top, block in blocks:
+            start, end = max(first, top), min(first + rows, top + len(block))
+            if start >= end:
+                continue
+            target = block[start - top : end - top, left : left + columns]
+            part = decoded[0, start - first : end - first, : target.shape[1]]
+            if self._planes > 1:
+                target[:, :, plane] = part[:, :, 0]
+            else:
+                target[...] = part
 
     def _read_plain(self, top: int, bottom: int) -> Samples:
         data = b""

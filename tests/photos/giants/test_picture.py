@@ -15,8 +15,9 @@ from PIL import Image
 from restorecli.errors import TooLargeError, UnreadableError, UnsupportedError
 from restorecli.photos import limits
 from restorecli.photos.formats import png
-from restorecli.photos.giants.picture import open_giant
-from restorecli.photos.giants.source import HeldWhole
+from restorecli.photos.giants import source
+from restorecli.photos.giants.picture import GiantParts, open_giant
+from restorecli.photos.giants.source import HeldWhole, Window
 from restorecli.photos.outlook import outlook
 from restorecli.photos.read import read
 
@@ -43,6 +44,45 @@ def test_any_part_is_that_of_the_photo_and_rows_may_be_let_go(tiled: Path) -> No
     assert np.array_equal(page.parts.sample(), whole.pixels)
     assert page.metadata == whole.metadata
     page.parts.close()
+
+
+@pytest.mark.parametrize("bottom_up", [False, True])
+@pytest.mark.parametrize("kind", ["tif", "strips", "planes", "png"])
+def test_of_a_wide_photo_little_more_rows_are_held_than_are_looked_at(
+    kind: str, bottom_up: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        source, "LEAST_BYTES", 9 * 200 * 3
+    )  # nine rows, of a width that need not be large here
+    path = tmp_path / "a"
+    if kind == "png":
+        Image.fromarray(PIXELS).save(path, "png")
+    else:
+        layout = {"rowsperstrip": 7} if kind == "strips" else {"tile": (64, 48)}
+        planes = {"planarconfig": "separate"} if kind == "planes" else {}
+        pixels = PIXELS.transpose(2, 0, 1) if planes else PIXELS
+        tifffile.imwrite(path, pixels, compression="zlib", photometric="rgb", **layout, **planes)
+    page = open_giant(path, "a").pages[0]
+    assert isinstance(page.parts, GiantParts)
+    decoded: list[int] = []
+    if kind != "png":
+        decode = page.parts._source._page.decode
+        page.parts._source._page.__dict__["decode"] = lambda data, number, **options: (
+            decoded.append(number),
+            decode(data, number, **options),
+        )[1]
+    window, most = Window(page.parts._source, bottom_up=bottom_up), 0
+    expected = PIXELS[::-1] if bottom_up else PIXELS
+    for top in range(0, 300, 50):  # as rows of tiles go, which overlap
+        bottom = min(top + 58, 300)
+        for left in range(0, 200, 40):
+            found = window.take(top, bottom, left, left + 40)
+            assert np.array_equal(found, expected[top:bottom, left : left + 40])
+        most = max(most, sum(len(block) for block in window._blocks.values()))
+        window.release(top + 50)
+    page.parts.close()
+    assert most <= 58 + 2 * 9
+    assert all(decoded.count(number) <= 3 for number in decoded)  # a tile of 64 rows reaches into three rows
 
 
 @pytest.mark.parametrize(
