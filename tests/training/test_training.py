@@ -343,7 +343,7 @@ def test_shipped_recipes_are_complete_and_use_free_photos_only(file: Path) -> No
 def test_a_border_that_would_shift_the_mosaic_is_refused(tmp_path: Path) -> None:
     text = next(file for file in RECIPES if file.stem == "nlsn-light-demosaic").read_text(encoding="utf-8")
     file = tmp_path / "odd.toml"
-    file.write_text(text.replace("border = 2", "border = 3"), encoding="utf-8")
+    file.write_text(text.replace("border = 8", "border = 3"), encoding="utf-8")
     with pytest.raises(UsageError, match="mosaic"):
         read_recipe(file)
 
