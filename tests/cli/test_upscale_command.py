@@ -352,7 +352,7 @@ def test_fail_fast_stops_at_the_first_bad_file(
 def test_an_interrupt_leaves_whole_files_and_says_how_far_it_got(weights: Path, tmp_path: Path) -> None:
     folder, out = tmp_path / "many", tmp_path / "out"
     folder.mkdir()
-    picture = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    picture = np.random.default_rng(0).integers(0, 256, (150, 200, 3), dtype=np.uint8)
     for index in range(60):
         Image.fromarray(picture).save(folder / f"{index:02}.png")
     command = [
@@ -389,4 +389,4 @@ def test_an_interrupt_leaves_whole_files_and_says_how_far_it_got(weights: Path, 
     for file in made:
         with Image.open(file) as image:
             image.load()
-            assert image.size == (800, 600)
+            assert image.size == (400, 300)
