@@ -21,7 +21,7 @@ def examined(task: Task, photo: Photo) -> Need:
     """Return what ``photo`` asks of ``task``; by a sample where it is not held."""
     if photo.parts is None:
         return task.examine(photo)
-    need = task.examine(replace(photo, pixels=photo.parts.sample(), parts=None))
+    need = task.examine(replace(photo, pixels=photo.parts.sample(), parts=None)).of_parts()
     return replace(need, notes=(*need.notes, "judged by a sample: it is too large to be held"))
 
 

@@ -13,17 +13,18 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from restorecli import denoise
+from restorecli import deblur, denoise
 from restorecli.engine.prepare import Prepared, prepare
 from restorecli.engine.run import run
 from restorecli.engine.settings import RunSettings
 from restorecli.imaging import bayer, cfa, network_view, xtrans
+from restorecli.imaging.blur.disc import disc_kernel
 from restorecli.imaging.colour import srgb_to_linear
 from restorecli.models.load import load
 from restorecli.models.registry import ModelEntry, load_registry
 from restorecli.models.resolve import ModelRequest, resolve
 from restorecli.networks.network import Network
-from restorecli.quality.degradations.blur import blurred, disc_kernel, motion_kernel
+from restorecli.quality.degradations.blur import blurred, motion_kernel
 from restorecli.quality.degradations.darkness import darkened
 from restorecli.quality.degrade import add_noise, jpeg, shrink, to_bytes
 from restorecli.quality.scores import psnr
@@ -245,6 +246,15 @@ def test_motion_and_missed_focus_are_taken_out(entry: ModelEntry, name: str) -> 
     for kernel, gain in ((motion_kernel(np.random.default_rng(1), 7), 0.2), (disc_kernel(2.5), 2.0)):
         seen = to_bytes(blurred(clean, kernel))
         assert psnr(restored(entry, seen), clean, border=8) > psnr(seen, clean, border=8) + gain
+
+
+def test_a_long_shake_is_divided_out_before_the_network() -> None:
+    with Image.open(SAMPLES / "coast" / "lighthouse.png") as opened:
+        clean = np.asarray(opened.convert("RGB"))[:300, :400]
+    seen = to_bytes(blurred(clean, motion_kernel(np.random.default_rng(3), 15)))
+    made = {even: psnr(deblur(seen, even_blur=even), clean, border=16) for even in ("auto", "off")}
+    assert made["auto"] > psnr(seen, clean, border=16) + 2
+    assert made["auto"] > made["off"] + 1
 
 
 @pytest.mark.parametrize("name", PHOTOS)

@@ -14,8 +14,10 @@ from PIL import Image
 
 from benchmarks.documents.cards import restored
 from benchmarks.documents.gallery import GALLERY, SAMPLES, label, side_by_side, stacked
+from restorecli import deblur
+from restorecli.imaging.blur.disc import disc_kernel
 from restorecli.models.registry import load_registry
-from restorecli.quality.degradations.blur import blurred, disc_kernel, motion_kernel
+from restorecli.quality.degradations.blur import blurred, motion_kernel
 from restorecli.quality.degradations.darkness import SHOT, darkened
 from restorecli.quality.degradations.small_photo import draw_past, made_small
 from restorecli.quality.degrade import crop_to_multiple, to_bytes
@@ -79,7 +81,7 @@ def sharpened(clean: Bytes, place: tuple[int, int], kernel: NDArray[np.float32],
     """Draw blurred, deblurred, the truth."""
     noise = np.random.default_rng(1).standard_normal(clean.shape, dtype=np.float32) / 255
     seen = to_bytes(blurred(clean, kernel) + noise)
-    made = by("nlsn-light-deblur", as_float(seen))
+    made = deblur(seen)
     panels = [crop(seen, place, scored(what, seen, clean))]
     panels.append(crop(made, place, scored("restore deblur", made, clean)))
     return side_by_side([*panels, crop(clean, place, "truth")])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from restorecli.stages import Stage
 
 BLURS = ("motion", "realblur-j", "realblur-r", "defocus")
+EVEN = ("auto", "off")
 STYLES = ("low-light", "light", "retouch")
 
 
@@ -54,7 +55,8 @@ class _KindOptions(CommandOptions):
 class DeblurOptions(_KindOptions):
     """Take blur out of photos. Small weights for motion and defocus come with the tool.
 
-    --variant paper gets large ones, which --blur realblur-j and realblur-r need.
+    A blur that lies evenly over the whole photo, as of a shaken camera, is found and divided out first.
+    --variant paper gets large weights, which --blur realblur-j and realblur-r need.
 
     Example: restore deblur photos/
 
@@ -75,6 +77,31 @@ class DeblurOptions(_KindOptions):
             metavar="|".join(BLURS),
         ),
     ] = BLURS[0]
+    even_blur: Annotated[
+        str,
+        option(
+            "--even-blur",
+            help="auto: before the small weights, divide out a blur that lies evenly over the whole photo, "
+            "where it can be told; off: leave all to the network.",
+            panel=MODEL,
+            metavar="|".join(EVEN),
+        ),
+    ] = EVEN[0]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of(self.even_blur, "--even-blur", EVEN)
+
+    def stages(self, shared: SharedOptions, models: Models) -> list[Stage]:
+        """Return the one stage: only the small weights get a photo without its even blur."""
+        from restorecli.models.choose import choose
+        from restorecli.stages import Stage
+        from restorecli.tasks.deblur import Deblur
+
+        (wanted,) = self.requests(shared)
+        if self.even_blur == "off" or wanted.weights is not None or not choose(wanted).entry.ships:
+            return super().stages(shared, models)
+        return [Stage(Deblur(), wanted)]
 
 
 @dataclass(frozen=True)

@@ -201,6 +201,7 @@ def deblur(
     /,
     *,
     blur: Literal["motion", "realblur-j", "realblur-r", "defocus"] = "motion",
+    even_blur: Literal["auto", "off"] = "auto",
     **options: Unpack[Options],
 ) -> Any:
     """Take blur out of a picture.
@@ -208,12 +209,13 @@ def deblur(
     Args:
         image: a path, an array, a Pillow image or a tensor.
         blur: what blurred it.
+        even_blur: "auto" divides a blur that lies evenly over the picture out before the light weights.
         options: see `Options`.
 
     Raises:
         RestoreError: the picture, an option, the weights or the device.
     """
-    restorer = Restorer("deblur", blur=blur, **options)
+    restorer = Restorer("deblur", blur=blur, even_blur=even_blur, **options)
     return restorer(image)
 
 

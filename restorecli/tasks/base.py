@@ -46,6 +46,10 @@ class Need:
     weigh: Callable[[float], Weighed] | None = None
     beside: Mapping[str, Need] = field(default_factory=dict)
 
+    def of_parts(self) -> Need:
+        """Return what the photo needs where it is restored part by part, each without what lies around it."""
+        return self
+
 
 @dataclass(frozen=True)
 class Weighed:

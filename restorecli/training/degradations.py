@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from restorecli.imaging.blur.disc import disc_kernel
 from restorecli.imaging.colour import luma
 from restorecli.imaging.xtrans import CELL
 from restorecli.quality.camera_noise import draw_camera, shoot
-from restorecli.quality.degradations.blur import RADII, blurred, disc_kernel, motion_kernel
+from restorecli.quality.degradations.blur import RADII, blurred, motion_kernel
 from restorecli.quality.degradations.darkness import darkened
 from restorecli.quality.degradations.small_photo import draw_past, made_small
 from restorecli.quality.degrade import Bytes, add_noise, jpeg, to_bytes

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 
+from restorecli.imaging.blur.disc import disc_kernel
 from restorecli.imaging.colour import linear_to_srgb, srgb_to_linear
 
 Float = NDArray[np.float32]
@@ -18,7 +19,6 @@ LONGEST = 25.0
 RADII = (1.0, 5.0)
 """Pixels: radii of the discs of missed focus that are drawn."""
 _POINTS = 400  # of a trajectory; several to a pixel
-_FINE = 8  # samples to a pixel's side, by which a disc's edge is rounded
 
 
 def gaussian_kernel(long: float, short: float, angle: float) -> Float:
@@ -31,15 +31,6 @@ def gaussian_kernel(long: float, short: float, angle: float) -> Float:
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
     return _of_sum_one(np.exp(-0.5 * ((along / max(long, 0.05)) ** 2 + (across / max(short, 0.05)) ** 2)))
-
-
-def disc_kernel(radius: float) -> Float:
-    """Return a disc of ``radius`` pixels, what missed focus makes of a point: k×k float32, sum one."""
-    reach = int(np.ceil(radius))
-    side = (2 * reach + 1) * _FINE
-    y, x = (np.indices((side, side)) + 0.5) / _FINE - reach - 0.5
-    fine = (x**2 + y**2 <= radius**2).astype(np.float64)
-    return _of_sum_one(fine.reshape(side // _FINE, _FINE, side // _FINE, _FINE).mean((1, 3)))
 
 
 def motion_kernel(rng: np.random.Generator, extent: float) -> Float:

@@ -17,6 +17,7 @@ from restorecli.quality.degrade import Bytes, to_bytes
 from restorecli.quality.protocols.base import Method, Protocol, as_float
 from restorecli.tasks.base import Task
 from restorecli.tasks.brighten import Brighten
+from restorecli.tasks.deblur import Deblur
 from restorecli.tasks.same_size import SameSize
 
 BLURS = {"motion": draw_motion, "defocus": draw_disc}
@@ -88,7 +89,10 @@ class BlurProtocol(DeblurProtocol):
         )
         what = f"a shaken camera's, {size}" if self.kind == "motion" else f"missed focus, a disc {size}"
         noise = f"white noise of σ {NOISE[0]:g} to {NOISE[1]:g}"
-        return f"blur in linear light ({what}), {noise}, 8 bit; PSNR and SSIM over all channels"
+        return (
+            f"blur in linear light ({what}), {noise}, 8 bit; where it can be told it is divided out "
+            "before the network; PSNR and SSIM over all channels"
+        )
 
     @property
     def degradation(self) -> str:
@@ -101,6 +105,10 @@ class BlurProtocol(DeblurProtocol):
         degraded = blurred(truth, BLURS[self.kind](rng))
         noise = rng.standard_normal(truth.shape, dtype=np.float32) * np.float32(rng.uniform(*NOISE) / 255)
         return as_float(to_bytes(degraded + noise))
+
+    def undo(self) -> Task:
+        """Divide the blur out as far as it can be told, then the network."""
+        return Deblur(self.task)
 
     def methods(self) -> Sequence[Method]:
         """The blurred image, an unsharp mask."""

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from restorecli.imaging.blur.disc import disc_kernel
 from restorecli.quality.camera_noise import draw_camera
-from restorecli.quality.degradations.blur import RADII, disc_kernel, gaussian_kernel, motion_kernel
+from restorecli.quality.degradations.blur import RADII, gaussian_kernel, motion_kernel
 from restorecli.quality.degradations.small_photo import draw_past
 from restorecli.tasks.estimate.exposure import KNEE
 from restorecli.training.degradations import JPEG_GRID, MARGINS, SOFTNESS, corners

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy.ndimage import convolve
 
+from restorecli.imaging.blur.disc import disc_kernel
 from restorecli.imaging.colour import linear_to_srgb, srgb_to_linear
 from restorecli.quality.degradations.blur import (
     LONGEST,
     RADII,
     blurred,
     convolved,
-    disc_kernel,
     draw_disc,
     draw_motion,
     gaussian_kernel,

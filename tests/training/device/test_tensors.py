@@ -10,10 +10,11 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from restorecli.imaging.bayer import bilinear, malvar
+from restorecli.imaging.blur.disc import disc_kernel
 from restorecli.imaging.cfa import sample
 from restorecli.imaging.colour import linear_to_srgb, srgb_to_linear
 from restorecli.quality.camera_noise import draw_camera, shoot
-from restorecli.quality.degradations.blur import blurred, disc_kernel, motion_kernel
+from restorecli.quality.degradations.blur import blurred, motion_kernel
 from restorecli.quality.degrade import jpeg, shrink
 from restorecli.training.device.camera import _demosaicked, shot
 from restorecli.training.device.filters import blurred_by, from_light, shrunk, smoothed, to_light
