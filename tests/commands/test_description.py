@@ -72,7 +72,7 @@ def test_a_description_travels_to_another_process(description: RunDescription) -
         (single("denoise", {"strength": 0.5}), {"sigma": "auto", "noise": "auto", "strength": "0.5"}),
         (single("dejpeg"), {"quality": "auto"}),
         (single("upscale", {"scale": 3.0, "degradation": "real"}), {"degradation": "real"}),
-        (single("deblur", {"blur": "defocus"}), {"blur": "defocus"}),
+        (single("deblur", {"blur": "defocus"}), {"blur": "defocus", "even_blur": "auto"}),
         (single("enhance"), {"style": "low-light"}),
         (
             single("demosaic", {"pattern": "rggb", "exposure": 0.5}),
@@ -118,6 +118,7 @@ def test_the_record_has_a_command_s_options(description: RunDescription, recorde
         ("upscale", {"scale": 1.0}, "-x 1 must be above 1"),
         ("upscale", {"degradation": "jpeg"}, "--degradation jpeg"),
         ("deblur", {"blur": "zoom"}, "--blur zoom"),
+        ("deblur", {"even_blur": "maybe"}, "--even-blur maybe"),
         ("enhance", {"style": "hdr"}, "--style hdr"),
     ],
 )
