@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import nn
 
-from restorecli.engine.device import parse_devices
+from restorecli.engine.device import describe, parse_devices
 from restorecli.engine.facts import Facts, read_facts
 from restorecli.engine.faults import device_lost, is_device_lost, is_out_of_memory, may_be_out_of_memory
 from restorecli.engine.lane import Lane
@@ -53,7 +54,7 @@ class Prepared:
         batch: tiles per forward pass.
         precision: what images are computed in.
         devices: as `--device` spells them.
-        device_names: their names for people, in the same order.
+        device_names: their names for people, each once, with how many there are.
         few_shapes: whether tiles of images of many sizes are to have few sizes, since each new one costs a
             GPU a choice of kernels, a compilation or the recording of a graph.
         warnings: what the user should know, one sentence each.
@@ -95,8 +96,9 @@ class Prepared:
 
     @property
     def device_names(self) -> tuple[str, ...]:
-        """The devices' names for people."""
-        return tuple(lane.name for lane in self.lanes)
+        """The devices' names for people, each once: "2 × NVIDIA H100"."""
+        counts = Counter(lane.name for lane in self.lanes)
+        return tuple(name if count == 1 else f"{count} × {name}" for name, count in counts.items())
 
     def grid(self, height: int, width: int) -> Grid:
         """Return the tiles of an image of ``height``×``width``: as planned, or as small as memory demands."""
@@ -179,6 +181,10 @@ def prepare(network: nn.Module, settings: RunSettings) -> Prepared:
     if any(device.type == "cuda" for device in devices):
         exact_arithmetic()
     use_tuned_threads(devices)
+    unlike = {describe(device): str(device) for device in devices}
+    if len(unlike) > 1:
+        names = ", ".join(f"{device} is {name}" for name, device in unlike.items())
+        warnings.append(f"unlike devices ({names}) take as many tiles each, so the slowest sets the pace")
     choices = {}
     for device in devices:
         with _device_errors(device, settings.precision):

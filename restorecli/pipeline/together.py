@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from threading import Event as Flag
 from typing import TypeVar
@@ -16,7 +17,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from restorecli.engine.lane import Notes, cut
+from restorecli.engine.lane import Lane, Notes, Pending, cut
 from restorecli.engine.memory import BATCH_PIXELS, LARGEST_BATCH
 from restorecli.engine.order import Cancelled
 from restorecli.engine.prepare import Prepared
@@ -35,8 +36,9 @@ Alone = Callable[[int, Request], RunResult]
 
 
 def suits(prepared: Prepared) -> bool:
-    """Whether a network is where several small photos at once are quicker."""
-    return len(prepared.lanes) == 1 and prepared.lanes[0].asynchronous
+    """Whether a network is where several small photos at once are quicker: on GPUs of one kind."""
+    lanes = prepared.lanes
+    return all(lane.asynchronous for lane in lanes) and len({lane.name for lane in lanes}) == 1
 
 
 def most_together(document: Document) -> int:
@@ -123,9 +125,9 @@ def taken_together(
 
 
 def _joined(waiting: dict[int, Request]) -> list[int]:
-    """Return the first photo that waits, and those that the same pass can serve."""
+    """Return the first photo that waits, and those that the same passes can serve, one on each device."""
     (first, request), *others = waiting.items()
-    most = _most_per_pass(request)
+    most = _most_per_pass(request) * len(request.prepared.lanes)
     alike = [first] + [
         index
         for index, other in others
@@ -136,13 +138,13 @@ def _joined(waiting: dict[int, Request]) -> list[int]:
 
 def _most_per_pass(request: Request) -> int:
     """Return the pictures that a pass can take: as many pixels as a full batch of tiles has."""
-    prepared = request.prepared
-    lane, grid = prepared.lanes[0], _grid(request)
+    prepared, grid = request.prepared, _grid(request)
     if not suits(prepared) or grid.count > 1:
         return 1
     height, width = grid.tile
     pixels = prepared.batch * prepared.tile**2
-    pixels = pixels if lane.pixel_limit is None else min(pixels, lane.pixel_limit)
+    limits = [lane.pixel_limit for lane in prepared.lanes if lane.pixel_limit is not None]
+    pixels = min([pixels, *limits])
     return max(1, min(LARGEST_BATCH, pixels // (height * width)))
 
 
@@ -155,7 +157,7 @@ def _grid(request: Request) -> Grid:
 def _answers(
     indices: Sequence[int], requests: Sequence[Request], alone: Alone
 ) -> Iterator[RunResult | Exception]:
-    results = _of_one_pass(requests) if len(requests) > 1 else None
+    results = _of_shared_passes(requests) if len(requests) > 1 else None
     if results is not None:
         yield from results
         return
@@ -167,29 +169,25 @@ def _answers(
 
 
 @torch.inference_mode()
-def _of_one_pass(requests: Sequence[Request]) -> list[RunResult] | None:
-    """Return the results of one pass; None where something is unusual, before anything was delivered."""
+def _of_shared_passes(requests: Sequence[Request]) -> list[RunResult] | None:
+    """Return the results of one pass a device; None, with nothing delivered, if anything is unusual."""
     began, prepared = time.perf_counter(), requests[0].prepared
-    lane, facts, grid = prepared.lanes[0], prepared.facts, _grid(requests[0])
+    lanes, grid = prepared.lanes, _grid(requests[0])
     images = [request.image for request in requests if isinstance(request.image, Tensor)]
     if len(images) < len(requests) or not all(bool(torch.isfinite(image).all()) for image in images):
         return None
-    tiles = [cut(request.image, 0, 0, grid.tile, facts.border) for request in requests]
-    most = _most_per_pass(requests[0])
-    fill = min(most, 1 << (len(tiles) - 1).bit_length()) - len(tiles)  # few shapes: powers of two
-    batch, notes = torch.cat([*tiles, *tiles[-1:] * fill]), Notes()
-    pending = lane.launch(batch, prepared.precision, stay=True)
-    if pending is None:
-        return None
-    try:
-        outputs = lane.finish(batch, pending, prepared.precision, notes, len(tiles))
-    except RestoreError:
-        return None
-    if notes.redone or notes.smallest is not None:
-        return None
-    copies = [_copied(output, request) for output, request in zip(outputs, requests, strict=False)]
+    share = -(-len(requests) // len(lanes))
+    parts = [requests[start : start + share] for start in range(0, len(requests), share)]
+    # All are launched before one is waited for.
+    passes = [_Pass.launched(lane, part, grid) for lane, part in zip(lanes, parts, strict=False)]
+    copies: list[tuple[Tensor, Callable[[], None]]] = []
+    for each in passes:
+        outputs = each.outputs()
+        if outputs is None:
+            return None
+        copies += [_copied(output, request) for output, request in zip(outputs, each.requests, strict=False)]
     shared = (time.perf_counter() - began) / len(requests)
-    messages = tuple(lane.messages())
+    messages = tuple(message for lane in lanes for message in lane.messages())
     return [
         RunResult(
             _delivered(*copy, request),
@@ -202,6 +200,37 @@ def _of_one_pass(requests: Sequence[Request]) -> list[RunResult] | None:
         )
         for number, (copy, request) in enumerate(zip(copies, requests, strict=True))
     ]
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """Pictures on their way through a device."""
+
+    lane: Lane
+    requests: Sequence[Request]
+    batch: Tensor
+    pending: Pending | None
+
+    @classmethod
+    def launched(cls, lane: Lane, requests: Sequence[Request], grid: Grid) -> _Pass:
+        """Start a pass of a picture of each request."""
+        prepared = requests[0].prepared
+        tiles = [cut(request.image, 0, 0, grid.tile, prepared.facts.border) for request in requests]
+        most = _most_per_pass(requests[0])
+        fill = min(most, 1 << (len(tiles) - 1).bit_length()) - len(tiles)  # few shapes: powers of two
+        batch = torch.cat([*tiles, *tiles[-1:] * fill])
+        return cls(lane, requests, batch, lane.launch(batch, prepared.precision, stay=True))
+
+    def outputs(self) -> Tensor | None:
+        """Wait for the pass; None where something was not as usual."""
+        notes, precision = Notes(), self.requests[0].prepared.precision
+        if self.pending is None:
+            return None
+        try:
+            outputs = self.lane.finish(self.batch, self.pending, precision, notes, len(self.requests))
+        except RestoreError:
+            return None
+        return None if notes.redone or notes.smallest is not None else outputs
 
 
 def _copied(output: Tensor, request: Request) -> tuple[Tensor, Callable[[], None]]:

@@ -43,7 +43,9 @@ class OnAGpu(One):
         loaded = super().get(request, run)  # type: ignore[arg-type]
         if not hasattr(self, "prepared"):
             options = {"precision": "fp32", "tile": 64, "overlap": 8, "batch": 4}
-            object.__setattr__(self, "prepared", prepare(self.network, RunSettings(device="cuda", **options)))
+            object.__setattr__(
+                self, "prepared", prepare(self.network, RunSettings(device=self.device, **options))
+            )
         return replace(loaded, prepared=self.prepared)
 
 
@@ -106,7 +108,7 @@ def test_photos_of_one_size_share_passes_and_give_the_same_bytes(
     folder = folder_of(tmp_path / "in", sizes, mode)
     listener = Listener()
     with FakeGpu(delay=0.002) as gpu:
-        networks = OnAGpu(network(border))
+        networks = OnAGpu(network(border), "cuda")
         common = {"stages": (STAGE,), "networks": networks}
         one_by_one = run(folder, tmp_path / "alone", **common)
         assert set(passes) == {1}
@@ -119,10 +121,39 @@ def test_photos_of_one_size_share_passes_and_give_the_same_bytes(
     assert listener.done() == [f"{number:02}.png" for number in range(len(sizes))]
 
 
+def test_several_gpus_share_the_photos_of_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, int]] = []
+    launch = Lane.launch
+
+    def spy(self: Lane, tiles: Tensor, precision: str, **options: bool) -> object:
+        seen.append((self.device.index or 0, tiles.shape[0]))
+        return launch(self, tiles, precision, **options)
+
+    monkeypatch.setattr(Lane, "launch", spy)
+    folder = folder_of(tmp_path / "in", [(40, 48)] * 7)
+    with FakeGpu(devices=2, delay=0.002) as gpu:
+        for device in ("cuda:0", "cuda:0,cuda:1"):
+            networks = OnAGpu(network(), device=device)
+            tally = run(folder, tmp_path / device, stages=(STAGE,), networks=networks, together=True)
+            assert tally.done == 7
+        assert not gpu.races and gpu.peak[1]
+    both = seen[-2:]
+    assert {device for device, _ in both} == {0, 1} and {count for _, count in both} == {4}
+    assert results(tmp_path / "cuda:0") == results(tmp_path / "cuda:0,cuda:1")
+
+
+def test_unlike_gpus_take_photos_one_by_one(tmp_path: Path, passes: list[int]) -> None:
+    folder = folder_of(tmp_path / "in", [(20, 20)] * 3)
+    with FakeGpu(devices=2, names=("A", "B")):
+        networks = OnAGpu(network(), device="cuda:0,cuda:1")
+        assert run(folder, tmp_path / "out", stages=(STAGE,), networks=networks, together=True).done == 3
+    assert set(passes) == {1}
+
+
 def test_convolutions_may_round_otherwise_in_a_batch_by_one_level_at_most(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "in", [(40, 48)] * 4)
     with FakeGpu():
-        common = {"stages": (STAGE,), "networks": OnAGpu(network(kind=Convs))}
+        common = {"stages": (STAGE,), "networks": OnAGpu(network(kind=Convs), "cuda")}
         for together in (False, True):
             run(folder, tmp_path / str(together), together=together, **common)
     for name in results(tmp_path / "True"):
@@ -141,7 +172,7 @@ def test_one_photo_that_cannot_be_read_does_not_stop_the_others(tmp_path: Path) 
     (folder / "02.png").write_bytes((folder / "02.png").read_bytes()[:200])
     listener = Listener()
     with FakeGpu():
-        common = {"stages": (STAGE,), "networks": OnAGpu(network())}
+        common = {"stages": (STAGE,), "networks": OnAGpu(network(), "cuda")}
         tally = run(folder, tmp_path / "out", listener=listener, together=True, **common)
     assert (tally.done, tally.failed) == (4, 1) and listener.failed() == {"02.png": "unreadable"}
 
@@ -157,7 +188,7 @@ def test_a_picture_that_gives_nan_is_named_and_the_others_are_done(tmp_path: Pat
     torch.manual_seed(1)
     listener = Listener()
     with FakeGpu():
-        common = {"stages": (STAGE,), "networks": OnAGpu(Odd(3, 1).eval().requires_grad_(False))}
+        common = {"stages": (STAGE,), "networks": OnAGpu(Odd(3, 1).eval().requires_grad_(False), "cuda")}
         tally = run(folder, tmp_path / "out", listener=listener, together=True, **common)
     assert (tally.done, tally.failed) == (4, 1) and list(listener.failed()) == ["03.png"]
 
@@ -165,7 +196,7 @@ def test_a_picture_that_gives_nan_is_named_and_the_others_are_done(tmp_path: Pat
 def test_a_device_that_is_lost_ends_the_run(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "in", [(20, 20)] * 4)
     with FakeGpu() as gpu:
-        networks = OnAGpu(network())
+        networks = OnAGpu(network(), "cuda")
         networks.get(REQUEST, {})
         illegal = RuntimeError("CUDA error: an illegal memory access was encountered")
         gpu.fault = lambda launch, operator: illegal
@@ -176,7 +207,7 @@ def test_a_device_that_is_lost_ends_the_run(tmp_path: Path) -> None:
 def test_memory_for_one_at_a_time_is_enough(tmp_path: Path, passes: list[int]) -> None:
     folder = folder_of(tmp_path / "in", [(48, 48)] * 4)
     with FakeGpu() as gpu:
-        networks = OnAGpu(network())
+        networks = OnAGpu(network(), "cuda")
         networks.get(REQUEST, {})
         passes.clear()
         gpu.capacity = gpu.live[0] + 48 * 48 * 4 * 60
@@ -195,7 +226,7 @@ def test_where_memory_holds_two_photos_nobody_waits_for_a_third(
     needed = needed_bytes(*measure(folder / "00.png"), Going((STAGE,), "png"))
     monkeypatch.setattr(threads, "free_bytes", lambda: int(2.5 * needed / SHARE))
     with FakeGpu():
-        common = {"stages": (STAGE,), "networks": OnAGpu(network()), "together": together}
+        common = {"stages": (STAGE,), "networks": OnAGpu(network(), "cuda"), "together": together}
         tally = run(folder, tmp_path / "out", jobs=4, **common)
     assert tally.done == 6 and max(passes) == 1 + together
 
