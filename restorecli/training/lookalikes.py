@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,16 +44,25 @@ def pictures(folder: Path) -> list[Path]:
 
 
 def check_none_alike(photos: Sequence[Path], folders: Sequence[Path]) -> None:
-    """See that no training photo shows what a picture in ``folders`` shows.
+    """See that no training photo shows what a picture in ``folders`` shows, of those that can be read.
 
     Raises:
         UsageError: one does, or a folder holds no picture.
     """
-    seen = [thumbnail(file) for file in photos]
+    seen = _thumbnails(photos) if folders else {}
     for folder in folders:
-        tests = pictures(folder)
+        tests = _thumbnails(pictures(folder))
         if not tests:
             raise UsageError(f"no picture in {folder}")
-        scores = likeness(seen, [thumbnail(file) for file in tests])
+        scores = likeness(list(seen.values()), list(tests.values()))
         for photo, test in np.argwhere(scores > ALIKE):
-            raise UsageError(f"{photos[photo]} shows the same as {tests[test]}", "take it out of the photos")
+            shown = f"{list(seen)[photo]} shows the same as {list(tests)[test]}"
+            raise UsageError(shown, "take it out of the photos")
+
+
+def _thumbnails(files: Sequence[Path]) -> dict[Path, Thumbnail]:
+    found = {}
+    for file in files:
+        with contextlib.suppress(OSError):
+            found[file] = thumbnail(file)
+    return found

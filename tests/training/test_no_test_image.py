@@ -40,6 +40,18 @@ def test_a_copy_is_recognised_after_shrinking_flipping_and_jpeg(photos: list[Pat
     check_none_alike([photos[0], photos[2]], [copy.parent])
 
 
+def test_a_photo_that_cannot_be_read_is_like_none(photos: list[Path], tmp_path: Path) -> None:
+    """It is left out of the training, too."""
+    broken = photos[0].with_name("broken.jpg")
+    broken.write_bytes(b"\xff\xd8\xff but nothing more")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "copy.png").write_bytes(photos[1].read_bytes())
+    check_none_alike([broken, photos[0]], [tmp_path / "tests"])
+    with pytest.raises(UsageError, match=r"1\.png shows the same"):
+        check_none_alike([broken, *photos], [tmp_path / "tests"])
+    check_none_alike([broken], [])
+
+
 def test_a_folder_without_pictures_is_refused(photos: list[Path], tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="no picture"):
