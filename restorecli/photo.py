@@ -117,7 +117,7 @@ class TiffTag(NamedTuple):
     code: int
     kind: int
     length: int
-    value: str | int | float | tuple[int | float, ...]
+    value: bytes | int | float | tuple[int | float, ...]
 
 
 @dataclass(frozen=True, eq=False)

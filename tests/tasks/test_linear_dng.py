@@ -155,13 +155,24 @@ def test_a_dngs_own_colour_profile_is_passed_on(as_dng: AsDng, tmp_path: Path) -
         (50722, 10, 9, tuple(part for value in warm for part in (value, 10000)), True),
         (50779, 3, 1, 17, True),
         (50936, 2, 0, "Plain", True),
+        (50942, 2, 0, "© Ada".encode(), True),
         (50940, 11, len(curve), curve, True),
         (50941, 4, 1, 3, True),
     ]
     (photo,) = read(file_of("RGGB", tags=tags)).pages
     dng = as_dng(photo)
     assert photo.raw is not None and dng.raw is not None
-    assert {tag.code for tag in photo.raw.profile} == {50708, 50721, 50722, 50778, 50779, 50936, 50940, 50941}
+    assert {tag.code for tag in photo.raw.profile} == {
+        50708,
+        50721,
+        50722,
+        50778,
+        50779,
+        50936,
+        50940,
+        50941,
+        50942,
+    }
     assert dng.raw.profile == photo.raw.profile
     assert dng.raw.camera_from_xyz == pytest.approx(photo.raw.camera_from_xyz)
     np.testing.assert_allclose(opened(dng)[2:-2, 2:-2], opened(photo)[2:-2, 2:-2], atol=2e-3)

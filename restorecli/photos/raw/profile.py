@@ -44,10 +44,10 @@ def read(first: Any) -> tuple[TiffTag, ...]:
     return tuple(TiffTag(entry.code, int(entry.dtype), int(entry.count), _plain(entry)) for entry in found)
 
 
-def _plain(entry: Any) -> str | int | float | tuple[int | float, ...]:
+def _plain(entry: Any) -> bytes | int | float | tuple[int | float, ...]:
     value = entry.value
-    if int(entry.dtype) == _ASCII:
-        return value if isinstance(value, str) else bytes(value).rstrip(b"\0").decode("latin-1")
+    if int(entry.dtype) == _ASCII:  # some hold UTF-8: "©"
+        return value.encode() if isinstance(value, str) else bytes(value)
     if isinstance(value, bytes):
         return tuple(value)
     flat = np.atleast_1d(np.asarray(value)).ravel().tolist()
