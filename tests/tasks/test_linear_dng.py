@@ -178,6 +178,16 @@ def test_a_dngs_own_colour_profile_is_passed_on(as_dng: AsDng, tmp_path: Path) -
     np.testing.assert_allclose(opened(dng)[2:-2, 2:-2], opened(photo)[2:-2, 2:-2], atol=2e-3)
 
 
+def test_a_damaged_profile_costs_nothing_else() -> None:
+    data = bytearray(file_of("RGGB", tags=[(50940, 11, 6, (0.0, 0.0, 0.5, 0.5, 1.0, 1.0), True)]))
+    entry = data.index(struct.pack("<HHI", 50940, 11, 6))
+    data[entry + 8 : entry + 12] = struct.pack("<I", 0x7FFFFFF0)  # far behind the file's end
+    (photo,) = read(bytes(data)).pages
+    assert photo.raw is not None and 50940 not in {tag.code for tag in photo.raw.profile}
+    assert photo.raw.camera_from_xyz == pytest.approx(CAMERA_FROM_XYZ, abs=1e-5)
+    assert photo.raw.gains["camera"] == pytest.approx(tuple(GAINS), rel=1e-5)
+
+
 def test_a_profile_for_a_light_described_elsewhere_is_not_passed_on(as_dng: AsDng) -> None:
     (photo,) = read(file_of("RGGB", tags=[(50779, 3, 1, 255, True)])).pages
     dng = as_dng(photo)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from restorecli.photo import TiffTag
+from restorecli.photos.raster import DECODE_ERRORS
 
 _NAMES = (50708, 50709)  # UniqueCameraModel, by which programs find their own profiles; LocalizedCameraModel
 _LIGHTS = (50778, 50779, 52529)  # CalibrationIlluminant1 to 3
@@ -31,8 +32,15 @@ def read(first: Any) -> tuple[TiffTag, ...]:
     """Read a DNG's colour profile from tifffile's page of its first directory.
 
     Returns:
-        Nothing where there is no matrix for three colours, or a light that is not one of EXIF's.
+        Nothing where there is no matrix for three colours, a light that is not one of EXIF's, or damage.
     """
+    try:
+        return _read(first)
+    except DECODE_ERRORS:
+        return ()
+
+
+def _read(first: Any) -> tuple[TiffTag, ...]:
     found = [first.tags[code] for code in TAGS if code in first.tags]
     numbers = {entry.code: entry for entry in found}
     if _FIRST_MATRIX not in numbers or numbers[_FIRST_MATRIX].count != 9:
