@@ -111,6 +111,7 @@ def _beside(page: Extent, stages: Sequence[Stage], kind: str) -> int:
             made = at * stage.task.scale**2 * page.float_bytes * (1 + then + 3 * then**2)
         elif page.channels in (2, 4) and not last:
             made *= 2  # its alpha goes through the network as colours
+        made += at * page.pixels * getattr(stage.task, "preparing", 0)
         if page.channels in (2, 4):
             made += at * page.pixels * _BLEEDING
         scale = getattr(stage.task, "scale", 1)

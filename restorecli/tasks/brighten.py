@@ -6,6 +6,7 @@ How bright a photo should be is told once for the whole of it, so that tiles agr
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from restorecli.networks.network import Network
 from restorecli.photo import Photo
@@ -32,9 +33,14 @@ class Darkness(Need):
 
 @dataclass(frozen=True)
 class Brighten(SameSize):
-    """Give dark photos the light of usual ones."""
+    """Give dark photos the light of usual ones.
+
+    Attributes:
+        preparing: bytes a pixel that `prepare` takes at most beside the photo, its own result with it.
+    """
 
     suffix: str = "enhance"
+    preparing: ClassVar[int] = 17
 
     @property
     def judges(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from restorecli.tasks.base import Job, Need
 from restorecli.tasks.estimate.even_blur import even_blur
 from restorecli.tasks.same_size import SameSize, picture_inputs, visible
 
+_ROWS = 256
 IN_PARTS = "too large to be held: even blur was not looked for, the network alone deblurred it"
 
 
@@ -34,15 +36,19 @@ class Blurred(Need):
 
 @dataclass(frozen=True)
 class Deblur(SameSize):
-    """Divide an even blur out, and put the result through a network."""
+    """Divide an even blur out, and put the result through a network.
+
+    Attributes:
+        preparing: bytes a pixel that `prepare` takes at most beside the photo, its own result with it.
+    """
 
     suffix: str = "deblur"
+    preparing: ClassVar[int] = 32
 
     def examine(self, photo: Photo) -> Need:
         """Estimate the blur that lies evenly over the photo."""
         channels = 1 if photo.is_gray else 3
-        light = srgb_to_linear(visible(photo))
-        kernel = even_blur((luma(light) if light.shape[2] == 3 else light)[..., 0])
+        kernel = even_blur(_light(visible(photo)))
         if kernel is None:
             return Blurred(channels, details={"even_blur": "none"})
         size = " × ".join(f"{pixels}" for pixels in extent(kernel))
@@ -57,6 +63,15 @@ class Deblur(SameSize):
             return super().prepare(photo, need, network)
         sharper = linear_to_srgb(deconvolved(srgb_to_linear(visible(photo)), need.kernel))
         return Job(photo, picture_inputs(replace(photo, pixels=sharper), network))
+
+
+def _light(pixels: FloatArray) -> FloatArray:
+    """Return the luma of linear light, H×W, made of some rows after the other to take little memory."""
+    light = np.empty(pixels.shape[:2], np.float32)
+    for top in range(0, len(pixels), _ROWS):
+        rows = srgb_to_linear(pixels[top : top + _ROWS])
+        light[top : top + _ROWS] = (luma(rows) if rows.shape[2] == 3 else rows)[..., 0]
+    return light
 
 
 def extent(kernel: FloatArray) -> tuple[int, int]:

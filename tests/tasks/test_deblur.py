@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from functools import cache
 
@@ -11,6 +12,7 @@ from restorecli.imaging.colour import linear_to_srgb, srgb_to_linear
 from restorecli.photo import Photo
 from restorecli.quality.degradations.blur import convolved, motion_kernel
 from restorecli.tasks.base import Need
+from restorecli.tasks.brighten import Brighten, Darkness
 from restorecli.tasks.deblur import IN_PARTS, Blurred, Deblur, extent
 from restorecli.tasks.same_size import SameSize
 from tests.tasks.estimate.test_even_blur import scene
@@ -71,6 +73,20 @@ def test_hidden_colours_and_alpha_stay() -> None:
     made = Deblur().finish(job, [given.clone() for given in job.inputs])
     assert np.array_equal(made.pixels[:30], seen[:30]) and np.array_equal(made.alpha, alpha)
     assert not np.array_equal(made.pixels[40:], seen[40:])
+
+
+def test_preparing_takes_no_more_memory_than_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("restorecli.imaging.blur.deconvolution._BLOCK", 128)
+    photo = Photo(np.random.default_rng(0).random((1000, 1000, 3), dtype=np.float32))
+    for task, need in (
+        (Deblur(), replace(need_of(3), kernel=disc_kernel(2))),
+        (Brighten(), Darkness(stops=2)),
+    ):
+        tracemalloc.start()
+        task.prepare(photo, need, Same())
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert 12 <= peak / photo.pixels[..., 0].size <= task.preparing
 
 
 def test_brightness_stays() -> None:

@@ -99,7 +99,7 @@ def windows(light: FloatArray) -> list[FloatArray]:
     """
     height, width = (min(side, WINDOW) for side in light.shape)
     slopes = np.abs(np.diff(light, axis=1))[:-1] + np.abs(np.diff(light, axis=0))[:, :-1]
-    slopes = np.minimum(slopes, 4 * slopes.mean())
+    np.minimum(slopes, 4 * slopes.mean(), out=slopes)
     telling = ndimage.uniform_filter(slopes, (height, width), mode="constant")
     # of the windows' own places: where their top left corners may lie
     sums = telling[height // 2 :, width // 2 :][: light.shape[0] - height + 1, : light.shape[1] - width + 1]
