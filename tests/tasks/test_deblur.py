@@ -78,15 +78,14 @@ def test_hidden_colours_and_alpha_stay() -> None:
 def test_preparing_takes_no_more_memory_than_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("restorecli.imaging.blur.deconvolution._BLOCK", 128)
     photo = Photo(np.random.default_rng(0).random((1000, 1000, 3), dtype=np.float32))
-    for task, need in (
-        (Deblur(), replace(need_of(3), kernel=disc_kernel(2))),
-        (Brighten(), Darkness(stops=2)),
-    ):
+    needs = (Deblur(), replace(need_of(3), kernel=disc_kernel(2))), (Brighten(), Darkness(stops=2))
+    for task, need in needs:
         tracemalloc.start()
         task.prepare(photo, need, Same())
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert 12 <= peak / photo.pixels[..., 0].size <= task.preparing
+        pixels = photo.pixels[..., 0].size
+        assert 12 * pixels <= peak <= task.preparing * pixels + (12 << 20)  # some rows at a time besides
 
 
 def test_brightness_stays() -> None:
