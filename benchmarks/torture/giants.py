@@ -27,7 +27,7 @@ from restorecli.photos.stores.lines import FILE_NAME
 from restorecli.photos.temporary import PROGRESS
 from restorecli.pipeline import large
 
-SIDES = (170, 100)
+SIDES = (170, 90)
 KINDS = ("strips.tif", "tiles.tif", "rows.png")
 STRIPS = -(-SIDES[0] // 24)
 BEYOND = 3  # strips from which on the first row of tiles need not be computed again
