@@ -24,7 +24,7 @@ from restorecli.engine.transfer import to_samples
 from restorecli.errors import OutOfMemoryError
 from restorecli.host import available_bytes
 
-AT_ONCE = 32
+AT_ONCE = 16
 """Rows that are delivered at once: rounding and encoding take several copies of them."""
 IN_MEMORY_SHARE = 0.25
 """An output larger than this share of the memory that is free lives in a file instead."""

@@ -11,7 +11,7 @@ from restorecli.errors import UnreadableError
 from restorecli.photos.raster import DECODE_ERRORS, Raster, Samples
 
 LEAST_ROWS = 64  # of a block, where the file's own strips or tiles are lower
-LEAST_BYTES = 2 << 20  # of a block: fewer rows of a wide picture have them
+LEAST_BYTES = 1 << 20  # of a block: fewer rows of a wide picture have them
 MOST_BYTES = 256 << 20  # of a block; a file whose blocks are larger gains nothing
 
 
