@@ -38,7 +38,8 @@ _FAINT = 0.2  # of the kernel's peak: below is noise, unless it touches somethin
 _AGREEING = 0.85  # likeness of the two most alike of the estimates
 _RADII, _DISC = np.arange(1.5, 10, 0.1), 0.94  # pixels, and how alike a kernel must be to be a disc
 _TELLING = 2.5  # times the noise: what one difference in twenty must reach
-_BEYOND = 1.5e-3  # mean light below black and above white that a true blur's removal leaves at most
+_BEYOND = 0.02  # of the mean light: what a true blur's removal leaves below black and above white at most
+_UNEXPLAINED = 0.1  # of the standard deviation: what such a result, blurred again, differs from what was seen
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,9 @@ def even_blur(light: FloatArray) -> FloatArray | None:
     pair = max(pairs, key=lambda two: likeness(*two))
     if likeness(*pair) < _AGREEING or min(map(covered, pair)) < LEAST:
         return None
-    beyond, best = min((_beyond(parts[0], kernel), number) for number, kernel in enumerate(pair))
-    return _as_disc(pair[best]) if beyond <= _BEYOND else None
+    tried = [_tried(parts[0], kernel) for kernel in pair]
+    (beyond, unexplained), kernel = min(zip(tried, pair, strict=True), key=lambda one: one[0])
+    return _as_disc(kernel) if beyond <= _BEYOND and unexplained <= _UNEXPLAINED else None
 
 
 def covered(kernel: FloatArray) -> float:
@@ -129,9 +131,14 @@ def _tells(light: FloatArray) -> bool:
     return bool(np.percentile(slopes, 95) >= _TELLING * noise)
 
 
-def _beyond(light: FloatArray, kernel: FloatArray) -> float:
+def _tried(light: FloatArray, kernel: FloatArray) -> tuple[float, float]:
+    """Return what taking a kernel out leaves beyond black and white, and what it leaves unexplained."""
     plane = deconvolved_plane(light, kernel)
-    return float(np.abs(plane - np.clip(plane, 0, 1)).mean())
+    beyond = float(np.abs(plane - np.clip(plane, 0, 1)).mean() / light.mean())
+    reach = kernel.shape[0] // 2
+    inner = light[reach : light.shape[0] - reach, reach : light.shape[1] - reach]
+    again = fftconvolve(plane, kernel, mode="valid")
+    return beyond, float(np.std(again - inner) / np.std(inner))
 
 
 def _estimated(light: FloatArray, way: _Way) -> FloatArray:
