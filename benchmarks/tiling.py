@@ -1,40 +1,48 @@
 """Measure what tiles do to each of the light weights: ``python -m benchmarks.tiling PHOTOS``.
 
-What it finds goes into ``weights/registry/tiling.json``, by which `restorecli.models.tiling` plans:
+What it finds goes into ``weights/registry/tiling.json``, by which `restorecli.models.tiling` plans. Only
+files that were not measured yet, or hold other numbers since, are: it is the command to run after a training.
 
-- the processors' time per pixel of square tiles of several sizes, with one thread, in float32 and bfloat16
-  (where the processor computes it; what was measured before stays otherwise);
 - the overlap: tiles of 256 against the whole picture, in grey levels of 255, mean and largest, over all
   photos. Attention makes tiles differ whatever the overlap is; the widest one tells by how much. Taken is the
   narrowest that adds less than `ALLOWED` to that;
-- with --sizes, for weights that keep the size: the PSNR by the size of tiles. Some networks, trained on small
-  patches, restore worse what they see more of; then tiles are not larger than the best, within `LOST` dB.
+- for weights that keep the size: the PSNR by the size of tiles. Some networks, trained on small
+  patches, restore worse what they see more of; then tiles are not larger than the best, within `LOST` dB;
+- the processors' time per pixel of square tiles of several sizes, with one thread, in float32 and bfloat16
+  (where the processor computes it; what was measured before stays otherwise). It does not depend on a file's
+  numbers: that of another file with the same network is taken, unless ``--times`` asks for new ones.
 
-PHOTOS is a folder of clean pictures of 480×480 pixels or more, such as Kodak's. On a processor with less:
-``ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 python -m benchmarks.tiling PHOTOS --precision fp32``
+PHOTOS is a folder of clean pictures of 480×480 pixels or more, such as Kodak's. With
+``ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2``, ``--times --precision fp32`` takes the times of a
+processor with less.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import statistics
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
+from restorecli.engine.facts import read_facts
 from restorecli.engine.precision import candidates, photo_like, replica
 from restorecli.engine.settings import RunSettings
+from restorecli.imaging.choices import XTRANS
 from restorecli.loading import Models
+from restorecli.models.cache import entry_path
 from restorecli.models.load import load
 from restorecli.models.registry import ModelEntry, load_registry, package_data
 from restorecli.models.resolve import ModelRequest, resolve
 from restorecli.models.tiling import FILE
+from restorecli.networks.network import Network
 from restorecli.photo import FloatArray, Photo
 from restorecli.quality.degrade import Bytes, to_bytes
 from restorecli.quality.protocols import Protocol, protocols
@@ -42,20 +50,27 @@ from restorecli.quality.scores import psnr
 from restorecli.stages import Stage, pass_through
 
 SIDES = (128, 256, 384, 512, 768, 1024)
+LOW_SIDES = (64, 96)  # beside them, of networks that take more time per pixel in larger tiles
 MOST_SECONDS = 3.0  # of one pass: larger tiles of slow networks are left out
-CROP, TILE = 480, 256
+CROP, TILE, LIMITED = 480, 256, 384
 OVERLAPS = (8, 16, 24, 32, 64)
 ALLOWED = 0.1
-TRIED, LOST = (0, 520, 288, 216, 152), 0.001
-PROTOCOLS: dict[str, dict[str, Any]] = {"dejpeg": {"qualities": (20,)}, "denoise": {"sigmas": (25.0,)}}
+TRIED, LOST = (0, 288, 216, 152), 0.005
+PROTOCOLS: dict[str, dict[str, Any]] = {
+    "dejpeg": {"qualities": (20,)},
+    "denoise": {"sigmas": (25.0,)},
+    "xtrans": {"pattern": XTRANS},
+}
+"""By what weights undo, or by their task: which of the protocols, where it is not the first."""
 CPU = torch.device("cpu")
+Row = dict[str, Any]
 
 
-def microseconds(entry: ModelEntry, precision: str, runs: int) -> dict[int, float]:
+def microseconds(network: Network, precision: str, runs: int) -> dict[int, float]:
     """Return the processors' time per pixel by the side of the tile, the least of ``runs``."""
-    network = load(resolve(_request(entry)))
     call = replica(network, CPU, precision)
-    sides = [side for side in SIDES if side <= (network.tile_limit or SIDES[-1])]
+    limit = network.tile_limit
+    sides = [side for side in (*LOW_SIDES, *SIDES) if side <= limit] if limit else list(SIDES)
     times: dict[int, list[float]] = {}
     for _ in range(runs):
         for side in list(sides):
@@ -70,15 +85,18 @@ def microseconds(entry: ModelEntry, precision: str, runs: int) -> dict[int, floa
     return {side: round(min(spent), 3) for side, spent in times.items()}
 
 
-def overlaps(entry: ModelEntry, photos: list[Bytes]) -> list[dict[str, float]]:
-    """Return how far tiles are from the whole picture by overlap: mean, largest, PSNR less the whole's."""
-    protocol = protocols(entry.task, **PROTOCOLS.get(entry.task, {}))[0]
-    pairs = list(_pairs(entry, protocol, photos))
-    whole = _restored(entry, protocol, pairs, RunSettings(tile=0, device="cpu"))
+def overlaps(entry: ModelEntry, photos: list[Bytes], limit: int | None) -> list[dict[str, float]]:
+    """Return how far tiles are from the whole picture by overlap: mean, largest, PSNR less the whole's.
+
+    Where a network has a ``limit``, tiles are no larger, and pictures twice as large at most.
+    """
+    tile = min(TILE, limit or TILE)
+    crop = min(LIMITED, 2 * tile) if limit else CROP
+    pairs = _pairs(entry, [photo[:crop, :crop] for photo in photos])
+    whole = _restored(entry, pairs, RunSettings(tile=0, device="cpu"))
     rows = []
-    for overlap in OVERLAPS:
-        settings = RunSettings(tile=TILE, overlap=overlap, device="cpu")
-        tiled = _restored(entry, protocol, pairs, settings)
+    for overlap in (overlap for overlap in OVERLAPS if overlap <= tile // 2):
+        tiled = _restored(entry, pairs, RunSettings(tile=tile, overlap=overlap, device="cpu"))
         apart = [255 * np.abs(a - b) for a, b in zip(tiled, whole, strict=True)]
         row = {
             "overlap": overlap,
@@ -86,11 +104,7 @@ def overlaps(entry: ModelEntry, photos: list[Bytes]) -> list[dict[str, float]]:
             "largest": round(max(float(each.max()) for each in apart), 2),
         }
         if entry.scale == 1:
-            gains = [
-                psnr(to_bytes(a), truth, border=0) - psnr(to_bytes(b), truth, border=0)
-                for a, b, (_, truth) in zip(tiled, whole, pairs, strict=True)
-            ]
-            row["psnr"] = round(statistics.fmean(gains), 4)
+            row["psnr"] = round(_mean_psnr(tiled, pairs) - _mean_psnr(whole, pairs), 4)
         rows.append(row)
     return rows
 
@@ -103,13 +117,11 @@ def narrowest(rows: list[dict[str, float]]) -> int:
 
 def sizes(entry: ModelEntry, photos: list[Bytes]) -> list[dict[str, float]]:
     """Return the mean PSNR of results by the side of the tiles, 0 for whole pictures."""
-    protocol = protocols(entry.task, **PROTOCOLS.get(entry.task, {}))[0]
-    pairs = list(_pairs(entry, protocol, photos))
+    pairs = _pairs(entry, photos)
     rows = []
     for side in TRIED:
-        made = _restored(entry, protocol, pairs, RunSettings(tile=side, overlap=16, device="cpu"))
-        scores = [psnr(to_bytes(a), truth, border=0) for a, (_, truth) in zip(made, pairs, strict=True)]
-        rows.append({"side": side, "psnr": round(statistics.fmean(scores), 4)})
+        made = _restored(entry, pairs, RunSettings(tile=side, overlap=16, device="cpu"))
+        rows.append({"side": side, "psnr": round(_mean_psnr(made, pairs), 4)})
     return rows
 
 
@@ -120,26 +132,58 @@ def largest(rows: list[dict[str, float]]) -> int | None:
     return side or None
 
 
+def is_current(row: Row, entry: ModelEntry) -> bool:
+    """Tell whether ``row`` was measured with the weights that ``entry`` is now, and say so in it.
+
+    A file whose metadata alone were written again holds the same tensors.
+    """
+    if row.get("sha256") != entry.sha256 and row.get("tensors") == tensors_of(entry):
+        row["sha256"] = entry.sha256
+    return bool(row.get("sha256") == entry.sha256)
+
+
+def tensors_of(entry: ModelEntry) -> str:
+    """Return the beginning of the sha256 of the names and numbers of a shipped file."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(load_file(entry_path(entry)).items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def known_times(table: dict[str, Row], network: str) -> dict[str, Any]:
+    """Return the times of any file that has the same network, by precision; empty if there is none."""
+    return next((dict(row["microseconds"]) for row in table.values() if row["network"] == network), {})
+
+
 def _request(entry: ModelEntry) -> ModelRequest:
     return ModelRequest(entry.task, model=entry.name, scale=entry.scale)
 
 
-def _pairs(entry: ModelEntry, protocol: Protocol, photos: list[Bytes]) -> Iterator[tuple[Photo, Bytes]]:
-    """Yield what is to be restored, and the truth; what is enlarged is the clean picture itself."""
-    for seed, clean in enumerate(photos):
-        if entry.scale > 1:
-            yield Photo(clean.astype(np.float32) / 255), clean
-        else:
-            yield protocol.photo(protocol.degrade(clean, seed)), clean
+def _protocol(entry: ModelEntry) -> Protocol:
+    if entry.scale > 1:
+        return protocols(entry.task, scales=(entry.scale,))[0]
+    kind = entry.degradation if entry.degradation in PROTOCOLS else entry.task
+    return protocols(entry.task, **PROTOCOLS.get(kind, {}))[0]
 
 
-def _restored(
-    entry: ModelEntry, protocol: Protocol, pairs: list[tuple[Photo, Bytes]], settings: RunSettings
-) -> list[FloatArray]:
-    models = Models(settings)
-    task = protocols(entry.task, scales=(entry.scale,))[0].undo() if entry.scale > 1 else protocol.undo()
-    stage = Stage(task, _request(entry), run=protocol.run)
+def _pairs(entry: ModelEntry, photos: list[Bytes]) -> list[tuple[Photo, Bytes]]:
+    """Return what is to be restored, and the truth; what is enlarged is the clean picture itself."""
+    if entry.scale > 1:
+        return [(Photo(clean.astype(np.float32) / 255), clean) for clean in photos]
+    protocol = _protocol(entry)
+    return [(protocol.photo(protocol.degrade(clean, seed)), clean) for seed, clean in enumerate(photos)]
+
+
+def _restored(entry: ModelEntry, pairs: list[tuple[Photo, Bytes]], settings: RunSettings) -> list[FloatArray]:
+    models, protocol = Models(settings), _protocol(entry)
+    stage = Stage(protocol.undo(), _request(entry), run=protocol.run)
     return [pass_through(photo, [stage], models).photo.pixels for photo, _ in pairs]
+
+
+def _mean_psnr(made: list[FloatArray], pairs: list[tuple[Photo, Bytes]]) -> float:
+    scores = [psnr(to_bytes(a), truth, border=0) for a, (_, truth) in zip(made, pairs, strict=True)]
+    return statistics.fmean(scores)
 
 
 def _photos(folder: Path, count: int) -> list[Bytes]:
@@ -152,42 +196,59 @@ def _photos(folder: Path, count: int) -> list[Bytes]:
     return found
 
 
+def measured(entry: ModelEntry, network: Network, photos: list[Bytes]) -> Row:
+    """Return what is to be known of a file but for its times."""
+    apart = overlaps(entry, photos, network.tile_limit)
+    row: Row = {
+        "sha256": entry.sha256,
+        "tensors": tensors_of(entry),
+        "network": read_facts(network).identity,
+        "overlap": narrowest(apart),
+        "microseconds": {},
+        "apart": apart,
+    }
+    if entry.scale == 1 and network.tile_limit is None:
+        row["sizes"] = sizes(entry, photos)
+        row["largest"] = largest(row["sizes"])
+    return row
+
+
 def main() -> None:
-    """Measure, print and write the table."""
+    """Measure what is not known yet, print and write the table."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     options.add_argument("photos", type=Path)
-    options.add_argument("--count", type=int, default=3, help="photos to measure the overlap on")
+    options.add_argument("--count", type=int, default=3, help="photos to measure on")
     options.add_argument("--runs", type=int, default=3, help="of every time")
     options.add_argument("--model", action="append", help="only this; repeatable")
+    options.add_argument("--again", action="store_true", help="also what is known already")
+    options.add_argument("--times", action="store_true", help="times also where the same network's are known")
     options.add_argument("--precision", action="append", help="of the times; default: all")
-    options.add_argument("--no-overlap", action="store_true", help="no overlap")
-    options.add_argument("--no-times", action="store_true", help="no times")
-    options.add_argument("--sizes", action="store_true", help="PSNR by the size of tiles")
     given = options.parse_args()
     torch.set_num_threads(1)
     photos = _photos(given.photos, given.count)
     file = package_data("registry") / FILE
-    table: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    for entry in (entry for entry in load_registry().entries if entry.ships):
-        if given.model and entry.name not in given.model:
+    table: dict[str, Row] = json.loads(file.read_text(encoding="utf-8"))
+    shipped = {entry.name: entry for entry in load_registry().entries if entry.ships}
+    for name, entry in shipped.items():
+        if given.model and name not in given.model:
             continue
-        row = table.setdefault(entry.name, {"overlap": None, "microseconds": {}, "apart": []})
-        wanted = given.precision or ("fp32", *candidates(CPU))
-        for precision in () if given.no_times else wanted:
-            row["microseconds"][precision] = microseconds(entry, precision, given.runs)
-            print(entry.name, precision, row["microseconds"][precision], flush=True)
-        if not given.no_overlap:
-            row["apart"] = overlaps(entry, photos)
-            row["overlap"] = narrowest(row["apart"])
-            print(entry.name, row["overlap"], *row["apart"], sep="\n  ", flush=True)
-        if given.sizes and entry.scale == 1:
-            row["sizes"] = sizes(entry, photos)
-            row["largest"] = largest(row["sizes"])
-            print(entry.name, row["largest"], *row["sizes"], sep="\n  ", flush=True)
+        known = not given.again and is_current(table.get(name, {}), entry)
+        if known and not given.times:
+            print(name, "as measured before", flush=True)
+            continue
+        network = load(resolve(_request(entry)))
+        row = table[name] if known else measured(entry, network, photos)
+        row["microseconds"] = row["microseconds"] or known_times(table, row["network"])
+        if given.times or not row["microseconds"]:
+            for precision in given.precision or ("fp32", *candidates(CPU)):
+                row["microseconds"][precision] = microseconds(network, precision, given.runs)
+        table[name] = row
+        print(name, *(f"{key}: {value}" for key, value in row.items()), sep="\n  ", flush=True)
         _write(file, table)
+    _write(file, {name: row for name, row in table.items() if name in shipped})
 
 
-def _write(file: Path, table: dict[str, Any]) -> None:
+def _write(file: Path, table: dict[str, Row]) -> None:
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(row)}" for name, row in table.items())
     file.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
 

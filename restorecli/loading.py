@@ -142,7 +142,7 @@ class Models:
             return settings
         tile = entry.tile if settings.tile is None else settings.tile
         overlap = entry.tile_overlap if settings.overlap is None else settings.overlap
-        known = tiling(entry.name)
+        known = tiling(entry)
         if known is None:
             return replace(settings, tile=tile, overlap=overlap)
         overlap = known.overlap if overlap is None else overlap

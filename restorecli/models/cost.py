@@ -82,7 +82,7 @@ def cost_of(group: Sequence[ModelEntry]) -> Cost:
     """
     entry = group[0]
     network = skeleton(entry)
-    measured = tiling(entry.name)
+    measured = tiling(entry)
     kept = ", ".join(network.half_unsafe)
     return Cost(
         models=tuple(entry.name for entry in group),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from restorecli.engine.tiles import Pace
-from restorecli.models.registry import package_data
+from restorecli.models.registry import ModelEntry, package_data
 
 FILE = "tiling.json"
 
@@ -22,12 +22,14 @@ class Tiling:
     """What is known of one file of weights.
 
     Attributes:
+        sha256: of the file that was measured.
         overlap: pixels that neighbouring tiles share: the fewest that hardly add to what tiles change anyway;
             None where that was not measured.
         paces: by precision, the time per pixel of tiles of several sizes on a CPU; only up to the side beyond
             which results get worse: some attention is at its best in tiles such as it was trained on.
     """
 
+    sha256: str
     overlap: int | None
     paces: Mapping[str, Pace]
 
@@ -36,14 +38,15 @@ class Tiling:
 def _table() -> Mapping[str, Tiling]:
     rows = json.loads((package_data("registry") / FILE).read_text(encoding="utf-8"))
     return {
-        name: Tiling(row["overlap"], _paces(row["microseconds"], row.get("largest")))
+        name: Tiling(row["sha256"], row["overlap"], _paces(row["microseconds"], row.get("largest")))
         for name, row in rows.items()
     }
 
 
-def tiling(name: str) -> Tiling | None:
-    """Return what is known of the catalogue's entry ``name``; None where nothing was measured."""
-    return _table().get(name)
+def tiling(entry: ModelEntry) -> Tiling | None:
+    """Return what is known of a file of the catalogue; None where it, as it is now, was not measured."""
+    known = _table().get(entry.name)
+    return known if known is not None and known.sha256 == entry.sha256 else None
 
 
 def _paces(measured: Mapping[str, Mapping[str, float]], largest: int | None) -> dict[str, Pace]:
