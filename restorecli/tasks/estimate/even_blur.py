@@ -9,6 +9,7 @@ whose steps are used here, without the intensities. In linear light, where blur 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from scipy import fft, ndimage
@@ -35,11 +36,10 @@ _EDGE, _LEAST_EDGE, _EDGE_FALL = (
 _LAST_PENALTY = 1e5
 _SMOOTHING = 0.7  # pixels: against noise, before anything
 _FAINT = 0.2  # of the kernel's peak: below is noise, unless it touches something stronger
-_AGREEING = 0.85  # likeness of the two most alike of the estimates
+_AGREEING = 0.83  # likeness of the estimates made in three ways, two by two: the median
 _RADII, _DISC = np.arange(1.5, 10, 0.1), 0.94  # pixels, and how alike a kernel must be to be a disc
 _TELLING = 2.5  # times the noise: what one difference in twenty must reach
-_BEYOND = 0.02  # of the mean light: what a true blur's removal leaves below black and above white at most
-_UNEXPLAINED = 0.1  # of the standard deviation: what such a result, blurred again, differs from what was seen
+_MOST = LONGEST**2 / 3  # pixels that a blur covers; what covers more has no shape
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,22 @@ class _Way:
     borders: bool
 
 
+@dataclass(frozen=True)
+class _Limits:
+    """What a blur must be for it to be believed.
+
+    Attributes:
+        likeness: of the two estimates that are most alike, at least.
+        beyond: what its removal leaves below black and above white, of the mean light, at most.
+        unexplained: what the result, blurred again, differs from what was seen, of its standard deviation.
+    """
+
+    likeness: float
+    beyond: float
+    unexplained: float
+
+
+_ALL, _TWO = _Limits(0.83, 0.02, 0.1), _Limits(0.95, 0.005, 0.04)  # where all three estimates agree, or two
 _WAYS = (_Way(10, True), _Way(40, True), _Way(2, False))
 
 
@@ -72,15 +88,18 @@ def even_blur(light: FloatArray) -> FloatArray | None:
     if not _tells(parts[0]):
         return None
     found = [_estimated(parts[index % len(parts)], way) for index, way in enumerate(_WAYS)]
-    pairs = [(found[0], found[1]), (found[1], found[2])]  # of two parts, where there are two
-    if len(parts) == 1:
-        pairs.append((found[0], found[2]))
-    pair = max(pairs, key=lambda two: likeness(*two))
-    if likeness(*pair) < _AGREEING or min(map(covered, pair)) < LEAST:
+    two_by_two = sorted((likeness(found[a], found[b]), (a, b)) for a, b in combinations(range(3), 2))
+    all_agree = two_by_two[1][0] >= _AGREEING
+    agreeing = tuple(range(3)) if all_agree else two_by_two[2][1]
+    if len(parts) == 2 and 1 not in agreeing:  # the other part says something else
         return None
-    tried = [_tried(parts[0], kernel) for kernel in pair]
-    (beyond, unexplained), kernel = min(zip(tried, pair, strict=True), key=lambda one: one[0])
-    return _as_disc(kernel) if beyond <= _BEYOND and unexplained <= _UNEXPLAINED else None
+    beyond, unexplained, best = min((*_tried(parts[0], found[n]), n) for n in agreeing)
+    limits = _ALL if all_agree else _TWO
+    if beyond > limits.beyond or unexplained > limits.unexplained or two_by_two[2][0] < limits.likeness:
+        return None
+    if any(not LEAST <= covered(found[number]) <= _MOST for number in agreeing):
+        return None
+    return _as_disc(found[best])
 
 
 def covered(kernel: FloatArray) -> float:
