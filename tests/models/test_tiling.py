@@ -20,11 +20,7 @@ MEASURED = [name for name, row in TABLE.items() if row["apart"]]
 LIGHT = {entry.name: entry for entry in load_registry().entries if entry.ships}
 
 
-NOT_YET = {"rnan-light-dejpeg"}
-"""Whole pictures take its attention too long to have been measured; it keeps its network's overlap."""
-
-
-@pytest.mark.parametrize("name", sorted(LIGHT.keys() - NOT_YET))
+@pytest.mark.parametrize("name", sorted(LIGHT))
 def test_every_shipped_file_was_measured_as_it_is_now(name: str) -> None:
     again = f"run python -m benchmarks.tiling PHOTOS: {name} is not the file that was measured"
     assert TABLE[name]["sha256"] == LIGHT[name].sha256, again
@@ -32,7 +28,7 @@ def test_every_shipped_file_was_measured_as_it_is_now(name: str) -> None:
 
 
 def test_nothing_but_shipped_files_is_in_the_table() -> None:
-    assert set(TABLE) == LIGHT.keys() - NOT_YET
+    assert set(TABLE) == LIGHT.keys()
 
 
 def test_what_was_measured_with_other_weights_is_not_used() -> None:
