@@ -7,6 +7,8 @@ are faded into each other, so that the Fourier transform meets no edge there.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
@@ -14,6 +16,8 @@ from scipy import fft
 from restorecli.photo import FloatArray
 
 Spectrum = NDArray[np.complex64]
+Shrink = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
+"""Takes differences across and down, gives smaller ones."""
 FIDELITY = 1000.0
 """Weight of the squared difference from what was seen, for light of 0–1; the variation weighs 1."""
 _PENALTIES = (1.0, 6.0, 36.0, 216.0)  # of differences that are not those of the picture, growing
@@ -55,33 +59,56 @@ def _fading(length: int, before: int, behind: int) -> FloatArray:
     return weights
 
 
-def deconvolved_plane(seen: FloatArray, kernel: FloatArray, fidelity: float = FIDELITY) -> FloatArray:
+def explained_by(seen: FloatArray, kernel: FloatArray, steps: Iterable[tuple[float, Shrink]]) -> FloatArray:
+    """Return a picture that ``kernel`` blurs to ``seen`` and whose differences are as a prior has them.
+
+    Half-quadratic splitting: in turns the differences of neighbours are shrunk, and the picture found that
+    fits both them and ``seen`` best.
+
+    Args:
+        seen: H×W float32.
+        kernel: k×k float32 with odd k, sum one.
+        steps: the weight of the shrunk differences against ``seen``, and what shrinks those across and down.
+
+    Returns:
+        H×W float32.
+    """
+    wide, top, left = endless(seen, kernel)
+    size = wide.shape
+    blur, across, down = (transfer(k, *size) for k in (kernel, ACROSS, ACROSS.T))
+    power, roughness = np.abs(blur) ** 2, np.abs(across) ** 2 + np.abs(down) ** 2
+    spectrum = fft.rfft2(wide)
+    explained = np.conj(blur) * spectrum
+    for weight, shrink in steps:
+        x, y = shrink(*(fft.irfft2(spectrum * slope, s=size) for slope in (across, down)))
+        drawn = np.conj(across) * fft.rfft2(x) + np.conj(down) * fft.rfft2(y)
+        spectrum = (explained + np.float32(weight) * drawn) / (power + np.float32(weight) * roughness)
+    plane: FloatArray = fft.irfft2(spectrum, s=size)
+    return plane[top : top + seen.shape[0], left : left + seen.shape[1]]
+
+
+def _softly(limit: float) -> Shrink:
+    def shrink(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return _shrunk(x, limit), _shrunk(y, limit)
+
+    return shrink
+
+
+def _shrunk(differences: FloatArray, limit: float) -> FloatArray:
+    return np.sign(differences) * np.maximum(np.abs(differences) - np.float32(limit), 0)
+
+
+def deconvolved_plane(seen: FloatArray, kernel: FloatArray) -> FloatArray:
     """Take ``kernel`` out of one plane.
 
     Args:
         seen: H×W float32, linear light, 0–1.
         kernel: k×k float32 with odd k, sum one.
-        fidelity: how much less the variation weighs than the difference from ``seen``.
 
     Returns:
         H×W float32; may lie beyond 0–1.
     """
-    wide, top, left = endless(seen, kernel)
-    size = wide.shape
-    blur, across, down = (transfer(k, *size) for k in (kernel, ACROSS, ACROSS.T))
-    explained = np.conj(blur) * fft.rfft2(wide)
-    power, roughness = np.abs(blur) ** 2, np.abs(across) ** 2 + np.abs(down) ** 2
-    spectrum = fft.rfft2(wide)
-    for penalty in _PENALTIES:
-        drawn = np.zeros_like(spectrum)
-        for slope in (across, down):
-            difference = fft.irfft2(spectrum * slope, s=size)
-            kept = np.sign(difference) * np.maximum(np.abs(difference) - np.float32(1 / penalty), 0)
-            drawn += np.conj(slope) * fft.rfft2(kept)
-        weight = np.float32(penalty / fidelity)
-        spectrum = (explained + weight * drawn) / (power + weight * roughness)
-    plane: FloatArray = fft.irfft2(spectrum, s=size)
-    return plane[top : top + seen.shape[0], left : left + seen.shape[1]]
+    return explained_by(seen, kernel, [(weight / FIDELITY, _softly(1 / weight)) for weight in _PENALTIES])
 
 
 def deconvolved(light: FloatArray, kernel: FloatArray) -> FloatArray:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import fft, ndimage
 from scipy.signal import fftconvolve
 
-from restorecli.imaging.blur.deconvolution import ACROSS, deconvolved_plane, endless, transfer
+from restorecli.imaging.blur.deconvolution import Shrink, deconvolved_plane, explained_by
 from restorecli.imaging.blur.disc import disc_kernel
 from restorecli.photo import FloatArray
 
@@ -194,21 +194,19 @@ def _grown(kernel: FloatArray, side: int) -> FloatArray:
 
 def _edges(seen: FloatArray, kernel: FloatArray, edge: float) -> FloatArray:
     """Return a picture of few, strong edges that ``kernel`` blurs to ``seen``: Xu et al., section 3.1."""
-    wide, top, left = endless(seen, kernel)
-    size = wide.shape
-    blur, across, down = (transfer(k, *size) for k in (kernel, ACROSS, ACROSS.T))
-    power, roughness = np.abs(blur) ** 2, np.abs(across) ** 2 + np.abs(down) ** 2
-    spectrum = fft.rfft2(wide)
-    explained, penalty = np.conj(blur) * spectrum, 2 * edge
+    steps, penalty = [], 2 * edge
     while penalty < _LAST_PENALTY:
-        x, y = (fft.irfft2(spectrum * slope, s=size) for slope in (across, down))
-        kept = (x * x + y * y >= edge / penalty).astype(np.float32)
-        drawn = np.conj(across) * fft.rfft2(x * kept) + np.conj(down) * fft.rfft2(y * kept)
-        weight = np.float32(penalty)
-        spectrum = (explained + weight * drawn) / (power + weight * roughness)
+        steps.append((penalty, _hardly(edge / penalty)))
         penalty *= 4
-    plane: FloatArray = fft.irfft2(spectrum, s=size)
-    return plane[top : top + seen.shape[0], left : left + seen.shape[1]]
+    return explained_by(seen, kernel, steps)
+
+
+def _hardly(limit: float) -> Shrink:
+    def shrink(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        kept = (x * x + y * y >= limit).astype(np.float32)
+        return x * kept, y * kept
+
+    return shrink
 
 
 def _kernel_between(sharp: FloatArray, seen: FloatArray, side: int, way: _Way) -> FloatArray:
