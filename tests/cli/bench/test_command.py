@@ -140,7 +140,7 @@ def test_comparing_two_files_names_the_ratio(restore: Restore, tmp_path: Path) -
     assert compared["rows"][0]["ratio"] == pytest.approx(3)
     text = restore("bench", "--compare", tmp_path / "a.json", tmp_path / "b.json").out
     assert "| nlsn-light-x2 | 24×16 |" in text
-    assert max(map(len, text.splitlines())) <= 80
+    assert max(len(line) for line in text.splitlines() if str(tmp_path) not in line) <= 80
 
 
 def test_a_tuned_tile_is_what_later_runs_take(
