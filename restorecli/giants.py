@@ -11,7 +11,7 @@ from restorecli.errors import UnsupportedError
 from restorecli.networks.network import Network
 from restorecli.photo import Photo
 from restorecli.rows import MakeRounding, RowsOfResult, row_jobs, sides_of_result
-from restorecli.tasks.base import Job, Need, Task
+from restorecli.tasks.base import Job, LooksAtWhole, Need, Task
 
 HELP = "restore a copy cut into parts, or use a machine with more memory"
 _CORNER = 16
@@ -21,7 +21,8 @@ def examined(task: Task, photo: Photo) -> Need:
     """Return what ``photo`` asks of ``task``; by a sample where it is not held."""
     if photo.parts is None:
         return task.examine(photo)
-    need = task.examine(replace(photo, pixels=photo.parts.sample(), parts=None)).of_parts()
+    sample = replace(photo, pixels=photo.parts.sample(), parts=None)
+    need = task.examine_parts(sample) if isinstance(task, LooksAtWhole) else task.examine(sample)
     return replace(need, notes=(*need.notes, "judged by a sample: it is too large to be held"))
 
 

@@ -46,10 +46,6 @@ class Need:
     weigh: Callable[[float], Weighed] | None = None
     beside: Mapping[str, Need] = field(default_factory=dict)
 
-    def of_parts(self) -> Need:
-        """Return what the photo needs where it is restored part by part, each without what lies around it."""
-        return self
-
 
 @dataclass(frozen=True)
 class Weighed:
@@ -112,6 +108,14 @@ class ByRows(Protocol):
 
     def only_clips(self, job: Job) -> bool:
         """Whether such a `Task.finish` only clips an output that has the photo's channels to 0–1."""
+
+
+@runtime_checkable
+class LooksAtWhole(Protocol):
+    """A task that needs the whole of a photo for more than to judge it."""
+
+    def examine_parts(self, sample: Photo) -> Need:
+        """Say as `Task.examine` does what a photo needs that is restored part by part, by a sample of it."""
 
 
 def one_of_rows(job: Job) -> tuple[Job, ...]:

@@ -29,10 +29,6 @@ class Blurred(Need):
 
     kernel: FloatArray | None = field(default=None, compare=False)
 
-    def of_parts(self) -> Need:
-        """The network alone: a blur cannot be divided out of a part without what lies around it."""
-        return Need(self.channels, notes=(IN_PARTS,), details={"even_blur": "not looked for"})
-
 
 @dataclass(frozen=True)
 class Deblur(SameSize):
@@ -56,6 +52,11 @@ class Deblur(SameSize):
         return Blurred(
             channels, notes=(note,), details={"even_blur": size.replace(" × ", "x")}, kernel=kernel
         )
+
+    def examine_parts(self, sample: Photo) -> Need:
+        """Leave it to the network: a blur cannot be divided out of a part without what lies around it."""
+        channels = 1 if sample.is_gray else 3
+        return Need(channels, notes=(IN_PARTS,), details={"even_blur": "not looked for"})
 
     def prepare(self, photo: Photo, need: Need, network: Network) -> Job:
         """Divide the blur out, and give the network the colours."""

@@ -3,10 +3,12 @@ from __future__ import annotations
 import tracemalloc
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from restorecli import giants
 from restorecli.imaging.blur.disc import disc_kernel
 from restorecli.imaging.colour import linear_to_srgb, srgb_to_linear
 from restorecli.photo import Photo
@@ -58,9 +60,11 @@ def test_other_photos_go_to_the_network_as_they_are() -> None:
     assert np.array_equal(ours.inputs[0].numpy(), usual.inputs[0].numpy())
 
 
-def test_a_photo_restored_in_parts_is_left_to_the_network_and_told() -> None:
-    need = need_of(3).of_parts()
-    assert type(need) is Need and need.notes == (IN_PARTS,)
+def test_a_photo_restored_in_parts_is_left_to_the_network_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Deblur, "examine", None)  # a sample's blur is not looked for
+    _, seen = shaken(3)
+    need = giants.examined(Deblur(), replace(Photo(seen), parts=SimpleNamespace(sample=lambda: seen)))
+    assert type(need) is Need and IN_PARTS in need.notes and need.channels == 3
 
 
 def test_hidden_colours_and_alpha_stay() -> None:

@@ -22,8 +22,7 @@ FIDELITY = 1000.0
 """Weight of the squared difference from what was seen, for light of 0–1; the variation weighs 1."""
 _PENALTIES = (1.0, 6.0, 36.0, 216.0)  # of differences that are not those of the picture, growing
 _BLOCK = 1024  # pixels: the side of what is worked on at once
-ACROSS = np.array([[0, 1, -1]], np.float32)
-"""A kernel that gives the difference from the pixel on the left."""
+_ACROSS = np.array([[0, 1, -1]], np.float32)  # gives the difference from the pixel on the left
 
 
 def transfer(kernel: FloatArray, height: int, width: int) -> Spectrum:
@@ -75,7 +74,7 @@ def explained_by(seen: FloatArray, kernel: FloatArray, steps: Iterable[tuple[flo
     """
     wide, top, left = endless(seen, kernel)
     size = wide.shape
-    blur, across, down = (transfer(k, *size) for k in (kernel, ACROSS, ACROSS.T))
+    blur, across, down = (transfer(k, *size) for k in (kernel, _ACROSS, _ACROSS.T))
     power, roughness = np.abs(blur) ** 2, np.abs(across) ** 2 + np.abs(down) ** 2
     spectrum = fft.rfft2(wide)
     explained = np.conj(blur) * spectrum

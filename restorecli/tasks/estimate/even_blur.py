@@ -8,6 +8,7 @@ whose steps are used here, without the intensities. In linear light, where blur 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -37,6 +38,7 @@ _LAST_PENALTY = 1e5
 _SMOOTHING = 0.7  # pixels: against noise, before anything
 _FAINT = 0.2  # of the kernel's peak: below is noise, unless it touches something stronger
 _AGREEING = 0.83  # likeness of the estimates made in three ways, two by two: the median
+_ALIKE = 0.95  # of the two that are most alike, where the third is another
 _RADII, _DISC = np.arange(1.5, 10, 0.1), 0.94  # pixels, and how alike a kernel must be to be a disc
 _TELLING = 2.5  # times the noise: what one difference in twenty must reach
 _MOST = LONGEST**2 / 3  # pixels that a blur covers; what covers more has no shape
@@ -55,17 +57,15 @@ class _Limits:
     """What a blur must be for it to be believed.
 
     Attributes:
-        likeness: of the two estimates that are most alike, at least.
         beyond: what its removal leaves below black and above white, of the mean light, at most.
         unexplained: what the result, blurred again, differs from what was seen, of its standard deviation.
     """
 
-    likeness: float
     beyond: float
     unexplained: float
 
 
-_ALL, _TWO = _Limits(0.83, 0.02, 0.1), _Limits(0.95, 0.005, 0.04)  # where all three estimates agree, or two
+_ALL, _TWO = _Limits(0.02, 0.1), _Limits(0.005, 0.04)  # where all three estimates agree, or two
 _WAYS = (_Way(10, True), _Way(40, True), _Way(2, False))
 
 
@@ -87,19 +87,29 @@ def even_blur(light: FloatArray) -> FloatArray | None:
     parts = windows(light)
     if not _tells(parts[0]):
         return None
-    found = [_estimated(parts[index % len(parts)], way) for index, way in enumerate(_WAYS)]
-    two_by_two = sorted((likeness(found[a], found[b]), (a, b)) for a, b in combinations(range(3), 2))
-    all_agree = two_by_two[1][0] >= _AGREEING
-    agreeing = tuple(range(3)) if all_agree else two_by_two[2][1]
-    if len(parts) == 2 and 1 not in agreeing:  # the other part says something else
+    found: list[FloatArray] = []
+    for index, way in enumerate(_WAYS):
+        found.append(_estimated(parts[index % len(parts)], way))
+        if len(found) == 2 and max(map(covered, found)) < LEAST:
+            return None  # whatever the third says, one of these would have to agree with it
+    chosen = _agreeing(found)
+    if not chosen or (len(parts) == 2 and 1 not in chosen):  # the other part says something else
         return None
-    beyond, unexplained, best = min((*_tried(parts[0], found[n]), n) for n in agreeing)
-    limits = _ALL if all_agree else _TWO
-    if beyond > limits.beyond or unexplained > limits.unexplained or two_by_two[2][0] < limits.likeness:
+    beyond, unexplained, best = min((*_tried(parts[0], found[number]), number) for number in chosen)
+    limits = _ALL if len(chosen) == len(found) else _TWO
+    if beyond > limits.beyond or unexplained > limits.unexplained:
         return None
-    if any(not LEAST <= covered(found[number]) <= _MOST for number in agreeing):
+    if any(not LEAST <= covered(found[number]) <= _MOST for number in chosen):
         return None
     return _as_disc(found[best])
+
+
+def _agreeing(found: Sequence[FloatArray]) -> tuple[int, ...]:
+    """Return which of three estimates agree: all, two, or none."""
+    alike = sorted((likeness(found[a], found[b]), (a, b)) for a, b in combinations(range(3), 2))
+    if alike[1][0] >= _AGREEING:
+        return 0, 1, 2
+    return alike[2][1] if alike[2][0] >= _ALIKE else ()
 
 
 def covered(kernel: FloatArray) -> float:

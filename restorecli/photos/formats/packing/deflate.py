@@ -24,9 +24,7 @@ Bytes = npt.NDArray[np.uint8]
 _SAMPLED = 13  # every so many rows are looked at: a hundredth of the time that deflating takes
 _SMOOTH = 0.6  # and more of the differences are near 0
 _LEVEL = 2  # of ISA-L: 1 takes a tenth less time for 1 to 2 percent more
-_TEXTURE_LEVEL = (
-    3  # of ISA-L: 0.5 to 1 percent less in as much time, but 1 to 4 percent more where it is smooth
-)
+_TEXTURE_LEVEL = 3  # of ISA-L: 0.5 to 1 percent less in as much time; 1 to 4 percent more where smooth
 _SLOWER_LEVEL = 1  # of libdeflate: the next one takes a third to a half longer for 1 to 3 percent or none
 _EVEN_LEVEL = 4  # of libdeflate: in drawings as fast as the first, and up to 30 percent less
 
