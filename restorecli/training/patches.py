@@ -34,6 +34,17 @@ class Pair:
     clean: Bytes | NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class HardSquares:
+    """Every square of every photo: its photo, row and column, N×3, and the cumulated chance of it, N.
+
+    A square is as likely as it is difficult; see `mosaics.difficulty`.
+    """
+
+    chance: NDArray[np.float64]
+    squares: NDArray[np.int64]
+
+
 def photo_files(folder: Path, recipe: Recipe) -> list[Path]:
     """List the photos of ``folder`` that ``recipe`` may use, sorted.
 
@@ -163,8 +174,8 @@ class PatchSampler(Dataset[tuple[Tensor, Tensor]]):
         if self.drawn and rng.random() < self.recipe.drawings:
             return _anywhere(self.drawn[int(rng.integers(len(self.drawn)))], size, rng)
         if self.hard is not None and rng.random() < self.recipe.hard:
-            chance, squares = self.hard
-            index, row, column = (int(n) for n in squares[np.searchsorted(chance, rng.random())])
+            chosen = self.hard.squares[np.searchsorted(self.hard.chance, rng.random())]
+            index, row, column = (int(n) for n in chosen)
             photo = self.photos[index]
             begins = [int(rng.integers(BLOCK * n - size + BLOCK, BLOCK * n + 1)) for n in (row, column)]
             top, left = (
@@ -197,15 +208,14 @@ def _anywhere(photo: Pair, size: int, rng: np.random.Generator) -> tuple[Pair, i
     return photo, top, int(rng.integers(photo.degraded.shape[1] - size + 1))
 
 
-def _hard_squares(photos: Sequence[Pair]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the cumulated chance of every square of every photo, and its photo, row and column."""
+def _hard_squares(photos: Sequence[Pair]) -> HardSquares:
     found = [difficulty(in_bytes(photo.clean)) for photo in photos]
     squares = [
         np.column_stack([np.full(level.size, index), *(n.ravel() for n in np.indices(level.shape))])
         for index, level in enumerate(found)
     ]
     chance = np.cumsum(np.concatenate([level.ravel() for level in found]))
-    return chance / chance[-1], np.concatenate(squares)
+    return HardSquares(chance / chance[-1], np.concatenate(squares))
 
 
 def in_bytes(image: Bytes | NDArray[np.float32]) -> Bytes:

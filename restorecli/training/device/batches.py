@@ -12,7 +12,8 @@ from restorecli.errors import UsageError
 from restorecli.training.degradations import margin
 from restorecli.training.device.degradations import TASKS, Draw
 from restorecli.training.device.filters import shrunk
-from restorecli.training.patches import Pair, PatchSampler, in_bytes
+from restorecli.training.device.places import Places
+from restorecli.training.patches import PatchSampler, in_bytes
 from restorecli.training.recipe import Recipe
 
 BORDER = 4
@@ -21,7 +22,7 @@ BORDER = 4
 
 def can_stay(recipe: Recipe) -> bool:
     """Whether a recipe's patches can be made on the device."""
-    return recipe.task in TASKS and not recipe.hard
+    return recipe.task in TASKS and (not recipe.hard or (recipe.draws and recipe.scale == 1))
 
 
 class DeviceBatches:
@@ -44,11 +45,15 @@ class DeviceBatches:
         self.sides = np.array([image.shape[:2] for image in kept])
         self.starts = np.concatenate([[0], np.cumsum(self.sides.prod(1))[:-1]])
         self.pixels = torch.from_numpy(np.concatenate([image.reshape(-1, 3) for image in kept])).to(device)
-        share = self.recipe.drawings if sheets else 0.0
-        self.chance = np.concatenate(
-            [_by_area(photos) * (1 - share), np.full(len(sheets), share / max(1, len(sheets)))]
+        self.places = Places(
+            self.sides,
+            len(photos),
+            size,
+            self.recipe.scale,
+            self.recipe.drawings,
+            self.recipe.hard,
+            sampler.hard,
         )
-        self.chance /= self.chance.sum()
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         """Return degraded B×3×p×p and clean B×3×sp×sp of a step, float32, 0–1, on the device."""
@@ -71,10 +76,8 @@ class DeviceBatches:
 
     def _cut(self, numbers: np.random.Generator) -> Tensor:
         """Cut and turn a batch of clean patches, B×3×size×size."""
-        count, size, scale = self.recipe.batch, self.size, self.recipe.scale
-        which = numbers.choice(len(self.chance), count, p=self.chance)
-        room = (self.sides[which] - size) // scale + 1
-        corners = (numbers.random((count, 2)) * room).astype(np.int64) * scale
+        count, size = self.recipe.batch, self.size
+        which, corners = self.places.drawn(numbers, count)
         turns, mirrored = numbers.integers(4, size=count), numbers.integers(2, size=count)
         y, x = np.indices((size, size))
         last = size - 1
@@ -99,9 +102,3 @@ def device_batches(
     source = DeviceBatches(sampler, device)
     for step in range(first, sampler.recipe.steps):
         yield source[step]
-
-
-def _by_area(photos: list[Pair]) -> np.ndarray:
-    area = np.array([photo.clean.shape[0] * photo.clean.shape[1] for photo in photos], np.float64)
-    shares: np.ndarray = area / area.sum()
-    return shares
