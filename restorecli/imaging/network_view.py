@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from numpy.typing import NDArray
+
 from restorecli.imaging import bayer, cfa, xtrans
+from restorecli.imaging.cfa import Sample
 from restorecli.photo import FloatArray
 
 FORMS = {
@@ -29,6 +32,6 @@ def colours(mosaic: FloatArray, form: str) -> FloatArray:
     return xtrans.exchange(xtrans.interpolate(mosaic, pattern))
 
 
-def restored(image: FloatArray, form: str) -> FloatArray:
+def restored(image: NDArray[Sample], form: str) -> NDArray[Sample]:
     """Return a network's H×W×3 output with red, green and blue in their places."""
     return xtrans.exchange(image) if form == "cells-XTRANS" else image

@@ -11,7 +11,9 @@ from restorecli.photo import FloatArray, RawNoise
 MAP_UNIT = 1 / 16
 """Standard deviation, on the 0–1 scale of display values, that is 1 in a noise map."""
 
-_MEAN_WIDTH = 7  # pixels: 9 to 25 samples of a colour, and few edges within
+MEAN_WIDTH = 7
+"""Pixels, across, that the mean of a colour is taken of: 9 to 25 samples, and few edges within."""
+
 _ROWS = 512  # worked on at once, so that what is computed on the way stays small
 
 
@@ -41,7 +43,7 @@ def noise_map(
     if not any((*noise.shot, *noise.read)):
         return np.zeros_like(mosaic)
     result = np.empty_like(mosaic)
-    margin = _MEAN_WIDTH // 2
+    margin = MEAN_WIDTH // 2
     period = cfa.period(pattern)
     for top in range(0, len(mosaic), period * (_ROWS // period)):
         bottom = min(top + period * (_ROWS // period), len(mosaic))
@@ -56,7 +58,7 @@ def noise_map(
 def _uncertainty(
     mosaic: FloatArray, pattern: str, noise: RawNoise, lift: FloatArray | None, curved: bool
 ) -> FloatArray:
-    mean = np.maximum(cfa.local_mean(mosaic, pattern, _MEAN_WIDTH), 0)
+    mean = np.maximum(cfa.local_mean(mosaic, pattern, MEAN_WIDTH), 0)
     held = cfa.channels(mosaic.shape, pattern)
     shot, read = (np.array(values, np.float32)[held] for values in (noise.shot, noise.read))
     if lift is not None:

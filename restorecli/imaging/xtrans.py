@@ -45,7 +45,7 @@ def interpolate(mosaic: FloatArray, pattern: str) -> FloatArray:
     return image
 
 
-def exchange(image: FloatArray) -> FloatArray:
+def exchange(image: NDArray[cfa.Sample]) -> NDArray[cfa.Sample]:
     """Exchange red and blue in every second 3×3 cell of H×W×3, so that all look alike; twice is not at all.
 
     Args:

@@ -42,7 +42,7 @@ def mosaicked(
         clean = _more_vivid(clean, float(rng.uniform(1, options["saturation"])))
     display = clean.astype(np.float32) / np.float32(255)
     if not options.get("extra_input"):
-        return colours(cfa.sample(display, pattern), form), clean
+        return colours(cfa.sample(display, pattern), form), restored(clean, form)
     if rng.random() >= options["noisy"]:
         mosaic, uncertain = cfa.sample(display, pattern), np.zeros(display.shape[:2], np.float32)
     else:

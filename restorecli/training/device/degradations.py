@@ -19,10 +19,11 @@ from restorecli.quality.camera_noise import draw_camera
 from restorecli.quality.degradations.blur import RADII, gaussian_kernel, motion_kernel
 from restorecli.quality.degradations.small_photo import draw_past
 from restorecli.tasks.estimate.exposure import KNEE
-from restorecli.training.degradations import JPEG_GRID, MARGINS, SOFTNESS, corners
+from restorecli.training.degradations import JPEG_GRID, MARGINS, SOFTNESS, corners, margin
 from restorecli.training.device.camera import shot
 from restorecli.training.device.filters import blurred_by, from_light, luma, rounded, smoothed, to_light
 from restorecli.training.device.jpeg import compressed
+from restorecli.training.device.mosaics import draw_taken, mosaicked
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,14 @@ def blocky(clean: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
         seen = torch.where(_mask(again, clean), compressed(seen, qualities, halved), seen)
         seen, clean = _cut(draw, range(JPEG_GRID // 2), seen, clean)
     return seen, clean
+
+
+def sampled(clean: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+    """A mosaic, in a share of ``noisy`` with a camera's noise; see `training.mosaics.mosaicked`."""
+    taken = [draw_taken(draw.numbers, draw.options) for _ in clean]
+    seen, truth = mosaicked(clean, taken, draw.random, draw.options)
+    start = margin("demosaic", draw.options) // 2  # where the pattern begins again
+    return seen[:, :, start:, start:], truth[:, :, start:, start:]
 
 
 def blurry(clean: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
@@ -160,11 +169,12 @@ def _resized(photo: Tensor, side: int, name: str) -> Tensor:
 TASKS: dict[str, Callable[[Tensor, Draw], tuple[Tensor, Tensor]]] = {
     "denoise": noisy,
     "dejpeg": blocky,
+    "demosaic": sampled,
     "deblur": blurry,
     "enhance": too_dark,
     "upscale": small,
 }
-"""Task → what degrades a batch on its device; demosaicing has none and gets its patches from the CPU."""
+"""Task → what degrades a batch on its device."""
 
 
 def _brightened(images: Tensor, gains: list[float]) -> Tensor:

@@ -81,5 +81,13 @@ def to_light(images: Tensor) -> Tensor:
 
 def from_light(light: Tensor) -> Tensor:
     """Apply sRGB's curve, 0–1."""
-    light = light.clamp(0, 1)
+    return _curve(light.clamp(0, 1))
+
+
+def curved(light: Tensor) -> Tensor:
+    """Apply sRGB's curve to any range; negative values mirror positive ones."""
+    return torch.copysign(_curve(light.abs()), light)
+
+
+def _curve(light: Tensor) -> Tensor:
     return torch.where(light <= 0.0031308, 12.92 * light, 1.055 * light.clamp(min=1e-8) ** (1 / 2.4) - 0.055)

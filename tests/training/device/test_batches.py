@@ -12,7 +12,7 @@ import torch
 
 from restorecli.errors import UsageError
 from restorecli.quality.degrade import shrink
-from restorecli.training import loop
+from restorecli.training import degradations, loop
 from restorecli.training.device.batches import DeviceBatches, can_stay
 from restorecli.training.device.degradations import TASKS
 from restorecli.training.patches import Pair, PatchSampler
@@ -29,6 +29,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "gray": 0.2,
         "rounded": 0.3,
     },
+    "demosaic": {"vivid": 0.3, "saturation": 1.5},
     "dejpeg": {"quality": [20, 90], "twice": 0.4, "gray": 0.2},
     "deblur": {"motion": [3, 15], "defocus": 0.4, "sharp": 0.1, "sigma": 2.0, "compressed": 0.3},
     "enhance": {"stops": [1, 3], "error": 0.3, "shot": [3e-5, 3e-4]},
@@ -54,8 +55,9 @@ def photos(count: int = 3) -> list[Pair]:
     return found
 
 
-def test_every_task_but_demosaicing_can_stay() -> None:
-    assert [task for task in (*TASKS, "demosaic") if not can_stay(replace(TINY, task=task))] == ["demosaic"]
+def test_every_task_can_stay() -> None:
+    assert set(TASKS) == set(degradations.TASKS)
+    assert all(can_stay(replace(TINY, task=task)) for task in TASKS)
 
 
 @pytest.mark.parametrize("task", OPTIONS)
@@ -125,7 +127,5 @@ def test_a_run_on_the_device_resumes_and_learns(tmp_path: Path) -> None:
 
 def test_a_gpu_keeps_photos_and_compiles_and_a_cpu_does_not() -> None:
     assert loop.usual_options(TINY, torch.device("cuda")) == loop.Options(True, True)
-    assert loop.usual_options(replace(TINY, task="demosaic"), torch.device("cuda")) == loop.Options(
-        False, True
-    )
+    assert loop.usual_options(replace(TINY, hard=0.5), torch.device("cuda")) == loop.Options(False, True)
     assert loop.usual_options(TINY, DEVICE) == loop.Options(False, False)
