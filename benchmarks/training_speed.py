@@ -53,7 +53,8 @@ def main() -> None:
     degraded, clean = (batch.to(device) for batch in next(source))
 
     def whole() -> torch.Tensor:
-        return step(*(batch.to(device) for batch in next(source)))
+        degraded, clean = (batch.to(device) for batch in next(source))
+        return step(degraded, clean, recipe.final_learning_rate)
 
     def alone() -> torch.Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):

@@ -58,6 +58,8 @@ def run(
     parameters = sum(p.numel() for p in state.network.parameters())
     say(f"{recipe.name}: {parameters} parameters, {len(pairs)} photos, {len(validation)} held out")
     loop.train(recipe, sampler, held, state, work, say, workers, options)
+    if options and options.seconds:
+        recipe = replace(recipe, steps=state.step)  # so that the same can be made again
     draw_curve(work / "log.jsonl", work / "curve.png", recipe.name)
     state.average = loop.averaged(state.average, others)
     file = weights / f"{recipe.name}.safetensors"

@@ -35,10 +35,13 @@ class Options:
     Attributes:
         on_device: photos are kept there and patches cut and degraded there; see `training.device`.
         compiled: the network's forward and backward are compiled first.
+        seconds: how long it takes, whatever the recipe's steps; the learning rate falls with the time. 0: the
+            steps count.
     """
 
     on_device: bool = False
     compiled: bool = False
+    seconds: float = 0.0
 
 
 @dataclass
@@ -53,13 +56,20 @@ class State:
     seconds: float = 0.0
 
 
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """Return the rate of ``step``: a linear rise, then half a cosine (Loshchilov & Hutter 2017, eq. 5)."""
-    if step < recipe.warmup:
-        return recipe.learning_rate * (step + 1) / recipe.warmup
-    done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+def learning_rate(recipe: Recipe, step: int, done: float | None = None) -> float:
+    """Return the rate of ``step``: a linear rise, then half a cosine (Loshchilov & Hutter 2017, eq. 5).
+
+    Args:
+        recipe: says how it goes.
+        step: from 0.
+        done: share of the training that is over; None: that of the steps after the rise.
+    """
+    rise = min(1.0, (step + 1) / recipe.warmup) if recipe.warmup else 1.0
+    if done is None:
+        done = max(0, step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
     span = recipe.learning_rate - recipe.final_learning_rate
-    return recipe.final_learning_rate + span * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+    top = recipe.final_learning_rate + span * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+    return min(top, recipe.learning_rate * rise)
 
 
 def start(recipe: Recipe, weights: Path, device: torch.device) -> State:
@@ -154,16 +164,18 @@ def train(
     step = stepper(recipe, state, options)
     began, losses = time.monotonic() - state.seconds, []
     for degraded, clean in source:
-        losses.append(step(degraded.to(device), clean.to(device)))
+        rate = learning_rate(recipe, state.step, share_done(state, options))
+        losses.append(step(degraded.to(device), clean.to(device), rate))
         state.step += 1
-        if state.step % recipe.validate_every == 0 or state.step == recipe.steps:
-            state.seconds = time.monotonic() - began
+        state.seconds = time.monotonic() - began
+        over = state.step == recipe.steps or share_done(state, options) == 1
+        if state.step % recipe.validate_every == 0 or over:
             score = validate(recipe, state, validation)
             row = {
                 "step": state.step,
                 "loss": float(torch.stack(losses).mean()),
                 "psnr": score,
-                "learning_rate": learning_rate(recipe, state.step),
+                "learning_rate": rate,
                 "seconds": round(state.seconds, 1),
             }
             losses = []
@@ -171,10 +183,17 @@ def train(
                 log.write(json.dumps(row) + "\n")
             save(state, recipe, folder / "checkpoint.pt")
             say(" ".join(f"{name}={value:.6g}" for name, value in row.items()))
+        if over:
+            break
 
 
-Stepper = Callable[[Tensor, Tensor], Tensor]
-"""Takes one step on a batch, degraded and clean; returns the loss, on the device."""
+def share_done(state: State, options: Options) -> float | None:
+    """Return the share of a run's time that is over, 1 at its end; None where its steps count."""
+    return min(1.0, state.seconds / options.seconds) if options.seconds else None
+
+
+Stepper = Callable[[Tensor, Tensor, float], Tensor]
+"""Takes one step on a batch, degraded and clean, by a learning rate; returns the loss, on the device."""
 
 
 def stepper(recipe: Recipe, state: State, options: Options) -> Stepper:
@@ -189,13 +208,18 @@ def usual_options(recipe: Recipe, device: torch.device) -> Options:
 
 
 def _step(
-    recipe: Recipe, state: State, run: Callable[[Tensor], Tensor], degraded: Tensor, clean: Tensor
+    recipe: Recipe,
+    state: State,
+    run: Callable[[Tensor], Tensor],
+    degraded: Tensor,
+    clean: Tensor,
+    rate: float,
 ) -> Tensor:
     """Take one step by ``run``, the network or its compiled form; return the loss, without waiting for it."""
     for optimiser in state.optimisers:
         optimiser.zero_grad(set_to_none=True)
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(recipe, state.step)
+            group["lr"] = rate
     state.network.train()
     with torch.autocast(degraded.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
         scale = state.network.value_range
@@ -207,8 +231,8 @@ def _step(
         optimiser.step()
     # A short average at the start, or the random first weights would stay in it for long.
     decay = min(recipe.ema, (1 + state.step) / (10 + state.step))
-    for key, value in state.network.state_dict().items():
-        state.average[key].lerp_(value, 1 - decay)
+    weights = state.network.state_dict()
+    torch._foreach_lerp_([state.average[key] for key in weights], list(weights.values()), 1 - decay)
     return loss.detach()
 
 

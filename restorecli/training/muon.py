@@ -9,6 +9,7 @@ of O×(I·k·k).
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -27,10 +28,10 @@ SMALLEST_SIDE = 5
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """Return U·Vᵀ of a matrix U·S·Vᵀ (m×n) to within a factor of 0.7 to 1.2 per direction."""
-    tall = matrix.shape[0] > matrix.shape[1]
+    """Return U·Vᵀ of matrices U·S·Vᵀ (…×m×n) to within a factor of 0.7 to 1.2 per direction."""
+    tall = matrix.shape[-2] > matrix.shape[-1]
     x: Tensor = matrix.mT if tall else matrix
-    x = x / (x.norm() + 1e-7)
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     linear, cubic, quintic = NEWTON_SCHULZ
     for _ in range(ROUNDS):
         gram = x @ x.mT
@@ -56,20 +57,27 @@ class Muon(torch.optim.Optimizer):
         if closure is not None:
             raise ValueError("Muon does not evaluate a closure")
         for group in self.param_groups:
+            alike: dict[torch.Size, list[Tensor]] = defaultdict(list)
             for weight in group["params"]:
                 if weight.grad is not None:
-                    self._move(weight, group)
+                    alike[weight.shape].append(weight)
+            for weights in alike.values():
+                self._move(weights, group)
 
-    def _move(self, weight: nn.Parameter, group: dict[str, Any]) -> None:
-        gradient, momentum = weight.grad, group["momentum"]
-        assert gradient is not None
-        state = self.state[weight]
-        if "average" not in state:
-            state["average"] = torch.zeros_like(gradient)
-        average: Tensor = state["average"].lerp_(gradient, 1 - momentum)
-        direction = orthogonal(gradient.lerp(average, momentum).flatten(1))
-        size = ADAM_LIKE * math.sqrt(max(direction.shape))
-        weight.add_(direction.reshape(weight.shape), alpha=-group["lr"] * size)
+    def _move(self, weights: list[Tensor], group: dict[str, Any]) -> None:
+        """Take a step with weights of one shape at once: a GPU is slow at many small things."""
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        momentum = group["momentum"]
+        for weight in weights:
+            if "average" not in self.state[weight]:
+                self.state[weight]["average"] = torch.zeros_like(weight)
+        averages = [self.state[weight]["average"] for weight in weights]
+        torch._foreach_lerp_(averages, gradients, 1 - momentum)
+        ahead = torch._foreach_lerp(gradients, averages, momentum)
+        directions = orthogonal(torch.stack([one.flatten(1) for one in ahead]))
+        size = ADAM_LIKE * math.sqrt(max(directions.shape[1:]))
+        steps = [one.view_as(weight) for one, weight in zip(directions, weights, strict=True)]
+        torch._foreach_add_(weights, steps, alpha=-group["lr"] * size)
 
 
 def is_matrix(weight: Tensor) -> bool:

@@ -1,18 +1,17 @@
 """Run a plan, several recipes one after the other: ``python -m restorecli.training.plan PLAN --photos …``.
 
 A plan is a TOML file with a table ``[[train]]`` for each recipe: ``recipe`` (its name), ``minutes``, and what
-is to be other than in the recipe, such as ``batch``. How many steps fit into the minutes is measured when a
-recipe is begun, and kept: so the learning rate falls in time, and an interrupted plan goes on as it was.
+is to be other than in the recipe, such as ``batch``. The learning rate falls with the time, whatever the
+steps that fit into it; an interrupted plan goes on where it stood.
 """
 
 from __future__ import annotations
 
-import json
-import time
+import subprocess
+import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import fields, replace
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,15 +20,12 @@ import typer
 
 from restorecli.errors import UsageError
 from restorecli.training import loop
-from restorecli.training.__main__ import load, run
-from restorecli.training.device.batches import device_batches
-from restorecli.training.patches import PatchSampler, batches, photo_files, split
+from restorecli.training.__main__ import run
 from restorecli.training.recipe import Recipe, find_recipe, read_recipe
 from restorecli.training.say import errors_shown, say
 
-Batches = Iterator[tuple[torch.Tensor, torch.Tensor]]
-UNTIMED, TIMED = 20, 40  # steps before timing (compilation, first batches), and those timed
-SPARE = 0.92  # of the minutes, for what is not a step: photos are read, weights written and measured
+MOST_STEPS = 10_000_000
+"""More than any time has room for."""
 
 
 def read_plan(path: Path) -> list[tuple[Recipe, float]]:
@@ -55,50 +51,60 @@ def read_plan(path: Path) -> list[tuple[Recipe, float]]:
     return planned
 
 
-def steps_in(recipe: Recipe, photos: Path, weights: Path, device: torch.device, minutes: float) -> int:
-    """Return how many steps of ``recipe`` fit into ``minutes``, by some with weights that are thrown away."""
-    state, options = loop.start(recipe, weights, device), loop.usual_options(recipe, device)
-    training, _ = split(photo_files(photos, recipe), recipe.holdout)
-    began = time.monotonic()
-    sampler = PatchSampler(load(training, recipe), replace(recipe, steps=UNTIMED + TIMED))
-    source = device_batches(sampler, 0, device) if options.on_device else batches(sampler, 0, 0)
-    trial = loop.stepper(recipe, state, options)
-    _take(trial, source, UNTIMED, device)
-    ready = time.monotonic()
-    _take(trial, source, TIMED, device)
-    each = (time.monotonic() - ready) / TIMED
-    left = 60 * minutes * SPARE - (ready - began)
-    return max(1, round(left / each))
-
-
-def _take(step: loop.Stepper, source: Batches, count: int, device: torch.device) -> None:
-    losses = [step(degraded.to(device), clean.to(device)) for degraded, clean in islice(source, count)]
-    float(losses[-1])  # waits for the device
-
-
-def run_plan(plan: Path, photos: Path, work: Path, weights: Path, device: torch.device) -> list[Path]:
+def run_plan(
+    plan: Path, photos: Path, work: Path, weights: Path, device: torch.device, only: str = ""
+) -> list[Path]:
     """Train every recipe of a plan that is not done, each from where it stands; return the weights files.
 
+    Args:
+        plan: the TOML file.
+        photos: folder of training photos.
+        work: gets a folder for each recipe.
+        weights: where the weights files go, and where `init_from` is looked for first.
+        device: what to train on.
+        only: the name of the one to train; "" for all.
+
     Raises:
-        UsageError: see `read_plan` and `training.__main__.run`.
+        UsageError: there is no recipe ``only``; see `read_plan` and `training.__main__.run`.
     """
+    planned = read_plan(plan)
+    if only and only not in [recipe.name for recipe, _ in planned]:
+        raise UsageError(f"{plan} has no recipe {only}")
     made = []
-    for recipe, minutes in read_plan(plan):
-        folder = work / recipe.name
+    for recipe, minutes in planned:
+        if only not in ("", recipe.name):
+            continue
+        folder, file = work / recipe.name, weights / f"{recipe.name}.safetensors"
         folder.mkdir(parents=True, exist_ok=True)
-        planned = folder / "planned.json"
-        if not planned.is_file():
-            steps = steps_in(recipe, photos, weights, device, minutes)
-            planned.write_text(json.dumps({"steps": steps, "minutes": minutes}), encoding="utf-8")
-        steps = int(json.loads(planned.read_text(encoding="utf-8"))["steps"])
-        file = weights / f"{recipe.name}.safetensors"
         if not (folder / "done").is_file():
-            say(f"{recipe.name}: {steps} steps in {minutes:g} minutes")
-            every = min(recipe.validate_every, max(1, steps // 4))
-            file = run(replace(recipe, steps=steps, validate_every=every), photos, folder, weights, device)
+            say(f"{recipe.name}: {minutes:g} minutes")
+            options = replace(loop.usual_options(recipe, device), seconds=60 * minutes)
+            file = run(replace(recipe, steps=MOST_STEPS), photos, folder, weights, device, options=options)
             (folder / "done").touch()
         made.append(file)
     return made
+
+
+def run_at_once(plan: Path, arguments: Sequence[str]) -> None:
+    """Train all recipes of a plan at the same time, each in a process of its own, with these ``arguments``.
+
+    Small networks leave a GPU idle while the host compiles them, or cuts the next patches; several fill it.
+
+    Raises:
+        UsageError: one starts from what another one makes, or has failed.
+    """
+    names = [recipe.name for recipe, _ in read_plan(plan)]
+    if waiting := [recipe.name for recipe, _ in read_plan(plan) if recipe.init_from in names]:
+        raise UsageError(f"{', '.join(waiting)} of {plan} must wait for another one", "leave --at-once out")
+    base = [sys.executable, "-m", "restorecli.training.plan", str(plan), *arguments]
+    running = {name: subprocess.Popen([*base, "--only", name]) for name in names}
+    try:
+        failed = [name for name, process in running.items() if process.wait()]
+    finally:
+        for process in running.values():
+            process.terminate()
+    if failed:
+        raise UsageError(f"{', '.join(failed)}: the training failed", "what it said stands above")
 
 
 def main(
@@ -107,10 +113,19 @@ def main(
     work: Annotated[Path, typer.Option(help="Folder for checkpoints and logs.")] = Path("training"),
     weights: Annotated[Path | None, typer.Option(help="Folder the weights go to. Default: --work.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cuda",
+    only: Annotated[str, typer.Option(help="Name of the one recipe to train.")] = "",
+    at_once: Annotated[
+        bool, typer.Option("--at-once", help="All at the same time, each in a process of its own.")
+    ] = False,
 ) -> None:
     """Train the recipes of a plan; run it again to go on after an interruption."""
+    weights = weights or work
     with errors_shown():
-        for file in run_plan(plan, photos, work, weights or work, torch.device(device)):
+        if at_once and not only:
+            given = ["--photos", photos, "--work", work, "--weights", weights, "--device", device]
+            run_at_once(plan, [str(one) for one in given])
+            return
+        for file in run_plan(plan, photos, work, weights, torch.device(device), only):
             say(f"wrote {file}")
 
 

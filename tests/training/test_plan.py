@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 
 from restorecli.errors import UsageError
 from restorecli.models.registry import package_data
@@ -69,7 +70,8 @@ def test_what_is_planned_for_a_gpu_takes_a_step_with_photos_kept_on_the_device(
     device = torch.device("cpu")
     state = loop.start(recipe, tmp_path, device)
     before = {name: weight.clone() for name, weight in state.network.named_parameters()}
-    loss = loop.stepper(recipe, state, loop.Options())(*next(device_batches(sampler, 0, device)))
+    seen, wanted = next(device_batches(sampler, 0, device))
+    loss = loop.stepper(recipe, state, loop.Options())(seen, wanted, 1e-3)
     assert torch.isfinite(loss)
     moved = [
         name for name, weight in state.network.named_parameters() if not torch.equal(weight, before[name])
@@ -77,28 +79,45 @@ def test_what_is_planned_for_a_gpu_takes_a_step_with_photos_kept_on_the_device(
     assert len(moved) > 10
 
 
+def rows(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
 def test_a_plan_trains_for_its_minutes_and_once(photos: Path, tmp_path: Path) -> None:
     file, device = write_plan(tmp_path), torch.device("cpu")
     (made,) = plan.run_plan(file, photos, tmp_path / "work", tmp_path, device)
-    steps = json.loads((tmp_path / "work" / "b" / "planned.json").read_text())["steps"]
-    log = (tmp_path / "work" / "b" / "log.jsonl").read_text().splitlines()
-    assert json.loads(log[-1])["step"] == steps and made == tmp_path / "b.safetensors"
+    last = rows(tmp_path / "work" / "b")[-1]
+    assert made == tmp_path / "b.safetensors" and last["seconds"] >= 1.2
+    assert last["learning_rate"] < 1e-4  # it has fallen, though steps are left
+    with safe_open(made, "pt") as opened:
+        told = opened.metadata()
+    assert json.loads(told["recipe"])["steps"] == int(told["steps"]) == last["step"]
     before = made.stat().st_mtime_ns
     assert plan.run_plan(file, photos, tmp_path / "work", tmp_path, device) == [made]
     assert made.stat().st_mtime_ns == before
 
 
-def test_an_interrupted_plan_goes_on_with_the_steps_it_had(
-    photos: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    file, folder = write_plan(tmp_path), tmp_path / "work" / "b"
-    folder.mkdir(parents=True)
-    (folder / "planned.json").write_text('{"steps": 7, "minutes": 0.02}')
-    monkeypatch.setattr(plan, "steps_in", lambda *_: pytest.fail("measured again"))
-    plan.run_plan(file, photos, tmp_path / "work", tmp_path, torch.device("cpu"))
-    assert json.loads((folder / "log.jsonl").read_text().splitlines()[-1])["step"] == 7
+def test_an_interrupted_plan_goes_on_with_the_time_it_had(photos: Path, tmp_path: Path) -> None:
+    file, folder, device = write_plan(tmp_path), tmp_path / "work" / "b", torch.device("cpu")
+    plan.run_plan(file, photos, tmp_path / "work", tmp_path, device)
+    (folder / "done").unlink()
+    before = rows(folder)[-1]["step"]
+    plan.run_plan(file, photos, tmp_path / "work", tmp_path, device)
+    assert rows(folder)[-1]["step"] == before + 1  # its time was over
+
+
+def test_all_of_a_plan_can_be_trained_at_once(photos: Path, tmp_path: Path) -> None:
+    other = f'[[train]]\nrecipe = "{(tmp_path / "a.toml").as_posix()}"\nminutes = 0.02\nname = "c"\n'
+    file = write_plan(tmp_path, other)
+    plan.main(file, photos, tmp_path / "work", device="cpu", at_once=True)
+    assert (tmp_path / "work" / "b.safetensors").is_file() and (tmp_path / "work" / "c.safetensors").is_file()
+
+
+def test_what_waits_for_another_one_is_not_trained_at_once(tmp_path: Path) -> None:
+    recipe = (tmp_path / "a.toml").as_posix()
+    other = f'[[train]]\nrecipe = "{recipe}"\nminutes = 1\nname = "c"\ninit_from = "b"\n'
+    with pytest.raises(UsageError, match="must wait for another one"):
+        plan.run_at_once(write_plan(tmp_path, other), [])
 
 
 @pytest.mark.parametrize(

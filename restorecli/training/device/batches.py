@@ -13,6 +13,7 @@ from restorecli.training.degradations import margin
 from restorecli.training.device.degradations import TASKS, Draw
 from restorecli.training.device.filters import shrunk
 from restorecli.training.device.places import Places
+from restorecli.training.device.placing import placed
 from restorecli.training.patches import PatchSampler, in_bytes
 from restorecli.training.recipe import Recipe
 
@@ -79,20 +80,34 @@ class DeviceBatches:
         count, size = self.recipe.batch, self.size
         which, corners = self.places.drawn(numbers, count)
         turns, mirrored = numbers.integers(4, size=count), numbers.integers(2, size=count)
-        y, x = np.indices((size, size))
-        last = size - 1
-        places = []
-        for turn, mirror in zip(turns, mirrored, strict=True):
-            across = last - x if mirror else x
-            down = y
-            for _ in range(turn):
-                down, across = across, last - down
-            places.append((down, across))
-        width = self.sides[which, 1][:, None, None]
-        down, across = (np.stack([place[axis] for place in places]) for axis in (0, 1))
-        start = self.starts[which] + corners[:, 0] * width[:, 0, 0] + corners[:, 1]
-        index = torch.from_numpy(start[:, None, None] + down * width + across).to(self.device)
-        return self.pixels[index].permute(0, 3, 1, 2).float() / 255
+        widths = self.sides[which, 1]
+        starts = self.starts[which] + corners[:, 0] * widths + corners[:, 1]
+        begin, width, turn, mirror = (
+            placed(np.asarray(each, np.int64), self.device)[:, None, None]
+            for each in (starts, widths, turns, mirrored)
+        )
+        down, across = turned(size, turn, mirror)
+        return self.pixels[begin + down * width + across].permute(0, 3, 1, 2).float() / 255
+
+
+def turned(size: int, turns: Tensor, mirrored: Tensor) -> tuple[Tensor, Tensor]:
+    """Return where the pixels of turned squares come from: row and column, each B×size×size.
+
+    Args:
+        size: side of the squares.
+        turns: quarter turns, 0–3, B×1×1.
+        mirrored: whether columns are first exchanged, 0 or 1, B×1×1.
+    """
+    last = size - 1
+    count = torch.arange(size, device=turns.device)
+    down = count[:, None].expand(len(turns), size, size)
+    across = torch.where(mirrored == 1, last - count, count).expand(len(turns), size, size)
+    odd = turns % 2 == 1
+    rows, columns = torch.where(odd, across, down), torch.where(odd, down, across)
+    return (
+        torch.where(turns >= 2, last - rows, rows),
+        torch.where((turns == 1) | (turns == 2), last - columns, columns),
+    )
 
 
 def device_batches(

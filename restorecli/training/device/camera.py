@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from restorecli.imaging.bayer import bilinear, malvar
 from restorecli.quality.camera_noise import YCBCR, Camera
 from restorecli.training.device.filters import from_light, rounded, smoothed
-from restorecli.training.device.jpeg import compressed
+from restorecli.training.device.jpeg import TO_RGB, compressed
+from restorecli.training.device.placing import each, flags, placed
 
 _REACH = 2  # pixels around a sample that demosaicing looks at
 _TONES = 2048
@@ -29,15 +30,17 @@ def shot(clean: Tensor, cameras: Sequence[Camera], random: torch.Generator) -> T
     coded = compressed(
         noisy, [c.quality or 100 for c in cameras], [c.subsampling == "4:2:0" for c in cameras]
     )
-    plain = torch.tensor([camera.quality is None for camera in cameras], device=clean.device)
-    return torch.where(plain[:, None, None, None], noisy, coded)
+    return torch.where(flags([camera.quality is None for camera in cameras], clean), noisy, coded)
 
 
 def _numbers(cameras: Sequence[Camera], value: Callable[[Camera], float], like: Tensor) -> Tensor:
     """Return a number of each camera as B×1×1×1."""
-    return torch.tensor([value(c) for c in cameras], device=like.device, dtype=like.dtype)[
-        :, None, None, None
-    ]
+    return each([value(camera) for camera in cameras], like)
+
+
+def _sigmas(cameras: Sequence[Camera], value: Callable[[Camera], float]) -> Tensor:
+    """Return a blur of each camera, in pixels, on the CPU."""
+    return torch.tensor([value(camera) for camera in cameras], dtype=torch.float32)
 
 
 def _developed(clean: Tensor, cameras: Sequence[Camera], random: torch.Generator) -> Tensor:
@@ -46,7 +49,7 @@ def _developed(clean: Tensor, cameras: Sequence[Camera], random: torch.Generator
     curve = from_light(light)[None]
     curves = (1 - contrast) * curve + contrast * curve**2 * (3 - 2 * curve)
     linear = _looked_up(clean, curves, light.expand_as(curves))
-    balance = torch.tensor([camera.balance for camera in cameras], device=clean.device)[:, :, None, None]
+    balance = placed([camera.balance for camera in cameras], clean.device)[:, :, None, None]
     strength = _numbers(cameras, lambda camera: camera.shot, clean) * linear / balance
     deviation = (strength + _numbers(cameras, lambda camera: camera.read, clean)).clamp(min=0).sqrt()
     raw = torch.randn(clean.shape, generator=random, device=clean.device) * deviation
@@ -96,39 +99,37 @@ def _demosaicked(raw: Tensor, smooth: Sequence[bool]) -> Tensor:
     around = F.pad(mosaic, (_REACH,) * 4, mode="reflect")
     results = []
     for method in (bilinear, malvar):
-        kernels = torch.from_numpy(_kernels(method)).to(raw.device).flatten(0, 2)[:, None]
+        kernels = placed(_kernels(method), raw.device).flatten(0, 2)[:, None]
         sites = F.conv2d(around, kernels).view(raw.shape[0], 4, 3, height, width)
         place = (2 * rows + columns).expand(raw.shape[0], 1, 3, -1, -1)
         results.append(sites.gather(1, place)[:, 0])
-    which = torch.tensor(list(smooth), device=raw.device)[:, None, None, None]
-    return torch.where(which, results[0], results[1])
+    return torch.where(flags(smooth, raw), results[0], results[1])
 
 
 def _reduced(noise: Tensor, cameras: Sequence[Camera]) -> Tensor:
     """As `camera_noise.reduced`: by luma and chroma, or red, green and blue by themselves."""
-    to_ycc = torch.tensor(YCBCR, device=noise.device)
+    to_ycc = placed(YCBCR, noise.device)
     parts = torch.einsum("ij,bjhw->bihw", to_ycc, noise)
-    fine = _numbers(cameras, lambda camera: camera.luma_blur, noise)
-    coarse = _numbers(cameras, lambda camera: camera.chroma_blur, noise)
+    fine = _sigmas(cameras, lambda camera: camera.luma_blur)
+    coarse = _sigmas(cameras, lambda camera: camera.chroma_blur)
     luma = _plane_left(parts[:, :1], fine, cameras)
-    chroma = smoothed(parts[:, 1:], coarse[:, 0, 0, 0])
+    chroma = smoothed(parts[:, 1:], coarse)
     ratio = _numbers(
         cameras, lambda camera: -1.0 if camera.chroma_ratio is None else camera.chroma_ratio, noise
     )
     own, left = _deviation(parts[:, 1:]), ratio * _deviation(luma)
     chroma = _of_strength(chroma, torch.where(ratio < 0, own, left.expand_as(own)))
-    joint = torch.einsum("ij,bjhw->bihw", torch.linalg.inv(to_ycc), torch.cat((luma, chroma), 1))
+    joint = torch.einsum("ij,bjhw->bihw", placed(TO_RGB, noise.device), torch.cat((luma, chroma), 1))
     wider = (fine**2 + (coarse / 3) ** 2).sqrt()
     apart = [_plane_left(noise[:, i : i + 1], fine if i == 1 else wider, cameras) for i in range(3)]
-    alone = torch.tensor([camera.by_channel for camera in cameras], device=noise.device)[:, None, None, None]
-    return torch.where(alone, torch.cat(apart, 1), joint)
+    return torch.where(flags([camera.by_channel for camera in cameras], noise), torch.cat(apart, 1), joint)
 
 
 def _plane_left(noise: Tensor, blur: Tensor, cameras: Sequence[Camera]) -> Tensor:
-    fine = smoothed(noise, blur[:, 0, 0, 0])
+    fine = smoothed(noise, blur)
     amount = _numbers(cameras, lambda camera: camera.sharpening, noise)
-    fine = fine + amount * (fine - smoothed(fine, torch.ones_like(amount[:, 0, 0, 0])))
-    slow = smoothed(noise, _numbers(cameras, lambda camera: camera.drift_blur, noise)[:, 0, 0, 0])
+    fine = fine + amount * (fine - smoothed(fine, torch.ones(len(cameras))))
+    slow = smoothed(noise, _sigmas(cameras, lambda camera: camera.drift_blur))
     drift = _numbers(cameras, lambda camera: camera.luma_drift, noise)
     mixed = _of_strength(fine, (1 - drift**2).sqrt()) + _of_strength(slow, drift)
     left = _numbers(cameras, lambda camera: camera.luma_left, noise)

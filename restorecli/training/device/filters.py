@@ -12,11 +12,12 @@ from torch.nn import functional as F
 
 from restorecli.imaging.resample import resample_taps
 from restorecli.quality.camera_noise import YCBCR
+from restorecli.training.device.placing import placed
 
 
 def luma(images: Tensor) -> Tensor:
     """Return the full-range Y (BT.601) of B×3×H×W, B×1×H×W."""
-    weights = torch.tensor(YCBCR[0], device=images.device)[None, :, None, None]
+    weights = placed(YCBCR[0], images.device)[None, :, None, None]
     return (images * weights).sum(1, keepdim=True)
 
 
@@ -29,7 +30,7 @@ def shrunk(images: Tensor, scale: int) -> Tensor:
     """Shrink B×C×sH×sW as `degrade.shrink` does: MATLAB's bicubic, each axis rounded half up to 8 bit."""
     for axis in (2, 3):
         length = images.shape[axis]
-        matrix = _shrinking(length, scale).to(images.device)
+        matrix = placed(_shrinking(length, scale), images.device)
         moved = images.movedim(axis, -1) @ matrix.T
         images = (moved * 255 + 0.5 + 1e-4).floor().clamp(0, 255).div(255).movedim(-1, axis)
     return images
@@ -51,19 +52,19 @@ def blurred_by(images: Tensor, kernels: Sequence[np.ndarray]) -> Tensor:
     for one, kernel in zip(stacked, kernels, strict=True):
         gap = reach - kernel.shape[0] // 2
         one[gap : side - gap, gap : side - gap] = kernel[::-1, ::-1]  # a convolution, not a correlation
-    weight = torch.from_numpy(stacked).to(images.device).repeat_interleave(channels, 0)[:, None]
+    weight = placed(stacked, images.device).repeat_interleave(channels, 0)[:, None]
     flat = F.pad(images, (reach,) * 4, mode="reflect").flatten(0, 1)[None]
     return F.conv2d(flat, weight, groups=batch * channels).view_as(images)
 
 
 def smoothed(planes: Tensor, sigmas: Tensor) -> Tensor:
-    """Smooth each of B×C×H×W by a Gaussian of its own sigma (pixels), B; 0 leaves it as it is."""
+    """Smooth each of B×C×H×W by a Gaussian of its own sigma (pixels), B, on the CPU; 0 leaves it as it is."""
     reach = max(1, math.ceil(4 * float(sigmas.max())))
-    places = torch.arange(-reach, reach + 1, device=planes.device, dtype=planes.dtype)
+    places = torch.arange(-reach, reach + 1, dtype=planes.dtype)
     weights = torch.exp(-0.5 * (places / sigmas.clamp(min=1e-3)[:, None]) ** 2)
     weights = weights / weights.sum(1, keepdim=True)
     batch, channels = planes.shape[:2]
-    along = weights.repeat_interleave(channels, 0)[:, None]
+    along = placed(weights.repeat_interleave(channels, 0)[:, None], planes.device)
     mode = "reflect" if min(planes.shape[2:]) > reach else "replicate"
     for view, pad in (
         (along[:, :, None, :], (reach, reach, 0, 0)),

@@ -10,8 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restorecli.quality.camera_noise import YCBCR
+from restorecli.training.device.placing import flags, placed
 
 BLOCK = 8
+TO_RGB = np.linalg.inv(np.array(YCBCR, np.float32))
 _LUMA = (
     (16, 11, 10, 16, 24, 40, 51, 61),
     (12, 12, 14, 19, 26, 58, 60, 55),
@@ -44,18 +46,17 @@ def compressed(images: Tensor, qualities: Sequence[int], halved: Sequence[bool])
     """
     height, width = images.shape[2:]
     wide = F.pad(images, (0, -width % 16, 0, -height % 16), mode="replicate") * 255
-    to_ycc = torch.tensor(YCBCR, device=images.device)
+    to_ycc = placed(YCBCR, images.device)
     planes = torch.einsum("ij,bjhw->bihw", to_ycc, wide.round()).round()
     luma = _coded(planes[:, :1] - 128, _tables(_LUMA, qualities, images))
     tables = _tables(_CHROMA, qualities, images)
     full = _coded(planes[:, 1:], tables)
     half = _coded(F.avg_pool2d(planes[:, 1:], 2).round(), tables).round().clamp(-128, 127)
     larger = F.interpolate(half, scale_factor=2, mode="bilinear", align_corners=False)  # the triangle filter
-    which = torch.tensor(list(halved), device=images.device)[:, None, None, None]
-    chroma = torch.where(which, larger, full)
+    chroma = torch.where(flags(halved, images), larger, full)
     ycc = torch.cat((luma + 128, chroma), 1).round()
     ycc = torch.cat((ycc[:, :1].clamp(0, 255), ycc[:, 1:].clamp(-128, 127)), 1)
-    rgb = torch.einsum("ij,bjhw->bihw", torch.linalg.inv(to_ycc), ycc)
+    rgb = torch.einsum("ij,bjhw->bihw", placed(TO_RGB, images.device), ycc)
     return rgb[:, :, :height, :width].round().clamp(0, 255) / 255
 
 
@@ -74,7 +75,7 @@ def _cosines(device: torch.device) -> Tensor:
     n = np.arange(BLOCK)
     matrix = np.sqrt(2 / BLOCK) * np.cos((2 * n[None] + 1) * n[:, None] * np.pi / (2 * BLOCK))
     matrix[0] /= np.sqrt(2)
-    return torch.from_numpy(matrix.astype(np.float32)).to(device)
+    return placed(matrix, device)
 
 
 def _tables(base: Sequence[Sequence[int]], qualities: Sequence[int], like: Tensor) -> Tensor:
@@ -83,4 +84,4 @@ def _tables(base: Sequence[Sequence[int]], qualities: Sequence[int], like: Tenso
     for quality in qualities:
         percent = 5000 // quality if quality < 50 else 200 - 2 * quality
         scaled.append(np.clip((np.array(base) * percent + 50) // 100, 1, 255))
-    return torch.from_numpy(np.stack(scaled).astype(np.float32)).to(like.device)
+    return placed(np.stack(scaled).astype(np.float32), like.device)
