@@ -47,8 +47,9 @@ def run(
     state = loop.start(recipe, weights, device)
     others = averaged_weights(recipe, weights)
     training, validation = split(photo_files(photos, recipe), recipe.holdout)
-    pairs, held = load(training, recipe), validation_pairs(load(validation, recipe), recipe)
-    sampler = PatchSampler(pairs, recipe)
+    pairs = in_every_size(training, recipe)
+    held = validation_pairs(load(validation, recipe), recipe)
+    sampler, count = PatchSampler(pairs, recipe), len(pairs) // (1 + len(recipe.more_scales))
     if not held:
         raise UsageError("none of the photos that were held out to measure the result can be read")
     checkpoint = work / "checkpoint.pt"
@@ -56,7 +57,7 @@ def run(
         loop.resume(state, recipe, checkpoint)
         say(f"resuming from step {state.step}")
     parameters = sum(p.numel() for p in state.network.parameters())
-    say(f"{recipe.name}: {parameters} parameters, {len(pairs)} photos, {len(validation)} held out")
+    say(f"{recipe.name}: {parameters} parameters, {count} photos, {len(validation)} held out")
     loop.train(recipe, sampler, held, state, work, say, workers, options)
     if options and options.seconds:
         recipe = replace(recipe, steps=state.step)  # so that the same can be made again
@@ -64,10 +65,18 @@ def run(
     state.average = loop.averaged(state.average, others)
     file = weights / f"{recipe.name}.safetensors"
     score = loop.validate(recipe, state, held)
-    made = {"steps": str(state.step), "seconds": str(round(state.seconds)), "photos": str(len(pairs))}
+    made = {"steps": str(state.step), "seconds": str(round(state.seconds)), "photos": str(count)}
     made["validation_psnr"] = f"{score:.3f} ({'luma' if recipe.task == 'upscale' else 'RGB'})"
     export(recipe, state.average, file, made | origin(recipe, weights))
     return file
+
+
+def in_every_size(files: Sequence[Path], recipe: Recipe) -> list[Pair]:
+    """Decode photos, each at `Recipe.photo_scale` and at all of `Recipe.more_scales`."""
+    pairs = load(files, recipe)
+    for share in recipe.more_scales:
+        pairs += load(files, replace(recipe, photo_scale=share))
+    return pairs
 
 
 def load(files: Sequence[Path], recipe: Recipe) -> list[Pair]:

@@ -6,6 +6,7 @@ The degradations themselves are those of `quality` and `bayer`, which benchmarks
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from restorecli.imaging.xtrans import CELL
 from restorecli.quality.camera_noise import draw_camera, shoot
 from restorecli.quality.degradations.blur import RADII, blurred, motion_kernel
 from restorecli.quality.degradations.darkness import darkened
-from restorecli.quality.degradations.small_photo import draw_past, made_small
+from restorecli.quality.degradations.small_photo import Past, draw_past, made_small
 from restorecli.quality.degrade import Bytes, add_noise, jpeg, to_bytes
 from restorecli.tasks.estimate.exposure import brightened
 from restorecli.training.mosaics import mosaicked
@@ -112,10 +113,21 @@ def too_dark(clean: Bytes, rng: np.random.Generator, options: Options) -> tuple[
 
 
 def small(clean: Bytes, rng: np.random.Generator, options: Options) -> tuple[Float, Bytes]:
-    """Make small as a real photo was, by ``scale``; see `degradations.small_photo`."""
+    """Make small as a real photo was, by ``scale``; see `degradations.small_photo` and `past_of_patch`."""
     scale = options["scale"]
-    seen = made_small(clean, scale, draw_past(rng, scale), rng)
+    seen = made_small(clean, scale, past_of_patch(rng, options), rng)
     return _cut_anywhere(seen, clean, rng, MARGINS["upscale"], scale)
+
+
+def past_of_patch(rng: np.random.Generator, options: Options) -> Past:
+    """Draw what made a patch small, by ``scale``; in a share of ``sharp`` that was nothing but shrinking.
+
+    Few random pasts leave a photo sharp, and a network that has seen few makes sharp ones too sharp.
+    """
+    past = draw_past(rng, options["scale"])
+    if rng.random() >= options.get("sharp", 0.0):
+        return past
+    return replace(past, blur=None, resize=(1.0, past.resize[1]))
 
 
 TASKS: dict[str, Degrade] = {

@@ -38,6 +38,8 @@ class Recipe:
         optimiser: "adam", or "muon" (Adam beside it for what is no matrix).
         learning_rate: the largest one.
         photo_scale: photos are shrunk to this share of their sides first: their JPEG artifacts shrink away.
+        more_scales: further shares of their sides at which the photos are there, beside ``photo_scale``: a few
+            photos teach more in several sizes.
         final_learning_rate: where the cosine ends.
         warmup: steps of linear rise.
         border: pixels by which pictures are continued before the weights are used; see `Network.border`.
@@ -95,6 +97,7 @@ class Recipe:
     error_floor: float = ROUNDING_ERROR
     validation_draws: int = 1
     photo_scale: float = 1.0
+    more_scales: list[float] = field(default_factory=list)
     init_names: dict[str, str] = field(default_factory=dict)
     widened: list[str] = field(default_factory=list)
     hard: float = 0.0
@@ -207,8 +210,12 @@ def read_recipe(path: Path) -> Recipe:
             raise UsageError(f"{entry} {getattr(recipe, entry)} in {path}", " or ".join(choices))
     if recipe.task == "demosaic" and recipe.border % 2:
         raise UsageError(f"border {recipe.border} in {path} would shift the mosaic", "an even number")
-    if not 0 < recipe.photo_scale <= 1:
-        raise UsageError(f"photo_scale {recipe.photo_scale} in {path}", "above 0, at most 1")
+    for entry, share in (
+        ("photo_scale", recipe.photo_scale),
+        *(("more_scales", share) for share in recipe.more_scales),
+    ):
+        if not 0 < share <= 1:
+            raise UsageError(f"{entry} {share} in {path}", "above 0, at most 1")
     if recipe.error_floor <= 0 or (recipe.error_floor != ROUNDING_ERROR and recipe.loss != "psnr"):
         raise UsageError(f"error_floor {recipe.error_floor} in {path}", 'above 0, with loss = "psnr" only')
     if bool(recipe.sharpness) != (recipe.loss == "sharp"):

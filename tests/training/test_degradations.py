@@ -8,7 +8,7 @@ import pytest
 from restorecli.imaging.bayer import malvar
 from restorecli.imaging.cfa import sample
 from restorecli.quality.degrade import add_noise, jpeg
-from restorecli.training.degradations import MARGINS, TASKS, degrade
+from restorecli.training.degradations import MARGINS, TASKS, degrade, past_of_patch
 from restorecli.training.patches import Pair, in_bytes, validation_pairs
 from restorecli.training.recipe import Recipe
 
@@ -142,3 +142,11 @@ def test_a_recipe_for_real_photos_is_validated_on_squares_that_were_made_small()
     assert [pair.degraded.shape for pair in pairs] == [(63, 63, 3)] * 2
     assert [pair.clean.shape for pair in pairs] == [(126, 126, 3)] * 2
     assert not np.array_equal(pairs[0].degraded, pairs[1].degraded)
+
+
+def test_a_share_of_patches_was_made_small_by_nothing_but_shrinking() -> None:
+    rng = np.random.default_rng(5)
+    pasts = [past_of_patch(rng, {"scale": 4, "sharp": 0.5}) for _ in range(300)]
+    plain = [past.blur is None and past.resize[0] == 1 for past in pasts]
+    assert 0.4 < np.mean(plain) < 0.6
+    assert not any(past_of_patch(rng, {"scale": 4}).resize[0] == 1 for _ in range(50))

@@ -21,7 +21,7 @@ from restorecli.models.registry import package_data
 from restorecli.networks import from_native
 from restorecli.quality.degrade import shrink
 from restorecli.training import loop
-from restorecli.training.__main__ import main, run
+from restorecli.training.__main__ import in_every_size, main, run
 from restorecli.training.patches import Pair, PatchSampler, batches, load_pair, photo_files, split
 from restorecli.training.recipe import Recipe, find_recipe, read_recipe, starting_weights
 from tests.conftest import Done
@@ -184,6 +184,7 @@ def test_a_deeper_network_can_start_as_the_one_it_is_made_from(photos: Path, tmp
     ("entry", "match"),
     [
         ("photo_scale = 1.5", "photo_scale"),
+        ("more_scales = [0.5, 0.0]", "more_scales"),
         ('zero_at_start = ["no.such"]', "no.such"),
         ("sharpness.depth = 2", "sharpness"),
         ('loss = "sharp"', "sharpness"),
@@ -309,6 +310,13 @@ def test_photos_can_be_shrunk_before_they_are_used(photos: Path) -> None:
     whole = load_pair(file, TINY).clean.astype(float)
     means = whole.reshape(28, 2, 32, 2, 3).mean(axis=(1, 3))
     assert np.abs(pair.clean - means)[2:-2, 2:-2].mean() < 3
+
+
+def test_photos_can_be_there_in_several_sizes(photos: Path) -> None:
+    files = photo_files(photos, TINY)
+    pairs = in_every_size(files, replace(TINY, more_scales=[0.5, 0.25]))
+    sides = [pair.clean.shape[1] for pair in pairs]
+    assert sides == [64] * len(files) + [32] * len(files) + [16] * len(files)
 
 
 def test_windows_of_one_picture_stay_together(photos: Path) -> None:

@@ -17,9 +17,16 @@ from torch.nn import functional as F
 from restorecli.imaging.blur.disc import disc_kernel
 from restorecli.quality.camera_noise import draw_camera
 from restorecli.quality.degradations.blur import RADII, gaussian_kernel, motion_kernel
-from restorecli.quality.degradations.small_photo import Past, draw_past
+from restorecli.quality.degradations.small_photo import Past
 from restorecli.tasks.estimate.exposure import KNEE
-from restorecli.training.degradations import JPEG_GRID, MARGINS, SOFTNESS, corners, margin
+from restorecli.training.degradations import (
+    JPEG_GRID,
+    MARGINS,
+    SOFTNESS,
+    corners,
+    margin,
+    past_of_patch,
+)
 from restorecli.training.device.camera import shot
 from restorecli.training.device.filters import blurred_by, from_light, luma, rounded, smoothed, to_light
 from restorecli.training.device.jpeg import compressed
@@ -141,7 +148,7 @@ def small(clean: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
 
 def _made_small(clean: Tensor, scale: int, draw: Draw) -> Tensor:
     """As `small_photo.made_small`; all have the sizes on the way, and the order, of the first one."""
-    pasts = [draw_past(draw.numbers, scale) for _ in clean]
+    pasts = [past_of_patch(draw.numbers, draw.options) for _ in clean]
     side, photo = clean.shape[-1] // scale, clean
     for step in pasts[0].order:
         if step == "blur":
