@@ -38,8 +38,8 @@ class Recipe:
         optimiser: "adam", or "muon" (Adam beside it for what is no matrix).
         learning_rate: the largest one.
         photo_scale: photos are shrunk to this share of their sides first: their JPEG artifacts shrink away.
-        more_scales: further shares of their sides at which the photos are there, beside ``photo_scale``: few photos
-            teach more in several sizes.
+        more_scales: further shares of their sides at which the photos are there too: few photos teach more in
+            several sizes.
         final_learning_rate: where the cosine ends.
         warmup: steps of linear rise.
         border: pixels by which pictures are continued before the weights are used; see `Network.border`.
