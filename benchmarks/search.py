@@ -24,6 +24,7 @@ from restorecli.quality.scores import psnr
 from restorecli.training import loop
 from restorecli.training.patches import PatchSampler, load_pair, photo_files, split, validation_pairs
 from restorecli.training.recipe import Recipe
+from restorecli.training.state import State, first_state
 
 SIDE = 96  # pixels of the picture whose multiply-adds are counted
 
@@ -74,12 +75,12 @@ CANDIDATES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def trained(recipe: Recipe, photos: Path) -> tuple[loop.State, float, float]:
+def trained(recipe: Recipe, photos: Path) -> tuple[State, float, float]:
     """Train ``recipe``; return the state, the PSNR it reaches and that of its input (dB)."""
     training, validation = split(photo_files(photos, recipe), recipe.holdout)
     sampler = PatchSampler([load_pair(file, recipe) for file in training], recipe)
     held = validation_pairs([load_pair(file, recipe) for file in validation], recipe)
-    state = loop.start(recipe, Path(), torch.device("cpu"))
+    state = first_state(recipe, Path(), torch.device("cpu"))
     with tempfile.TemporaryDirectory() as folder:
         loop.train(recipe, sampler, held, state, Path(folder), lambda _row: None)
     degraded = [to_bytes(np.asarray(pair.degraded, dtype=np.float32)) for pair in held]

@@ -18,6 +18,7 @@ from restorecli.training.__main__ import load
 from restorecli.training.device.batches import device_batches
 from restorecli.training.patches import PatchSampler, batches, photo_files
 from restorecli.training.recipe import find_recipe, read_recipe
+from restorecli.training.state import first_state
 
 WARM = 10  # steps that are not timed: compilation, caches
 
@@ -45,11 +46,11 @@ def main() -> None:
     given = options.parse_args()
     recipe, device = read_recipe(find_recipe(given.recipe)), torch.device(given.device)
     how = loop.usual_options(recipe, device)
-    state = loop.start(recipe, given.weights, device)
+    state = first_state(recipe, given.weights, device)
     sampler = PatchSampler(load(photo_files(given.photos, recipe), recipe), recipe)
     source = device_batches(sampler, 0, device) if how.on_device else batches(sampler, 0, 0)
     step = loop.stepper(recipe, state, how)
-    run = torch.compile(state.network) if how.compiled else state.network
+    run = loop.compiled_whole(state.network) if how.compiled else state.network
     degraded, clean = (batch.to(device) for batch in next(source))
 
     def whole() -> torch.Tensor:

@@ -20,6 +20,7 @@ from restorecli.training.lookalikes import check_none_alike
 from restorecli.training.patches import Pair, PatchSampler, load_pair, photo_files, split, validation_pairs
 from restorecli.training.recipe import Recipe, averaged_weights, find_recipe, read_recipe
 from restorecli.training.say import errors_shown, say
+from restorecli.training.state import averaged, first_state, resume
 
 
 def run(
@@ -44,7 +45,7 @@ def run(
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"{folder}: the folder cannot be made: {error.strerror}") from error
-    state = loop.start(recipe, weights, device)
+    state = first_state(recipe, weights, device)
     others = averaged_weights(recipe, weights)
     training, validation = split(photo_files(photos, recipe), recipe.holdout)
     pairs = in_every_size(training, recipe)
@@ -54,7 +55,7 @@ def run(
         raise UsageError("none of the photos that were held out to measure the result can be read")
     checkpoint = work / "checkpoint.pt"
     if checkpoint.is_file():
-        loop.resume(state, recipe, checkpoint)
+        resume(state, recipe, checkpoint)
         say(f"resuming from step {state.step}")
     parameters = sum(p.numel() for p in state.network.parameters())
     say(f"{recipe.name}: {parameters} parameters, {count} photos, {len(validation)} held out")
@@ -62,7 +63,7 @@ def run(
     if options and options.seconds:
         recipe = replace(recipe, steps=state.step)  # so that the same can be made again
     draw_curve(work / "log.jsonl", work / "curve.png", recipe.name)
-    state.average = loop.averaged(state.average, others)
+    state.average = averaged(state.average, others)
     file = weights / f"{recipe.name}.safetensors"
     score = loop.validate(recipe, state, held)
     made = {"steps": str(state.step), "seconds": str(round(state.seconds)), "photos": str(count)}

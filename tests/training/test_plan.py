@@ -16,6 +16,7 @@ from restorecli.training import loop, plan
 from restorecli.training.device.batches import can_stay, device_batches
 from restorecli.training.patches import PatchSampler, load_pair
 from restorecli.training.recipe import Recipe, find_recipe
+from restorecli.training.state import first_state
 from tests.training.test_training import photos as photos
 
 GPU = package_data("recipes") / "plans" / "gpu.toml"
@@ -68,7 +69,7 @@ def test_what_is_planned_for_a_gpu_takes_a_step_with_photos_kept_on_the_device(
     Image.fromarray(clean).save(tmp_path / "clean.png")
     sampler = PatchSampler([load_pair(tmp_path / "clean.png", replace(recipe, photo_scale=1.0))], recipe)
     device = torch.device("cpu")
-    state = loop.start(recipe, tmp_path, device)
+    state = first_state(recipe, tmp_path, device)
     before = {name: weight.clone() for name, weight in state.network.named_parameters()}
     seen, wanted = next(device_batches(sampler, 0, device))
     loss = loop.stepper(recipe, state, loop.Options())(seen, wanted, 1e-3)

@@ -24,6 +24,7 @@ from restorecli.training import loop
 from restorecli.training.__main__ import in_every_size, main, run
 from restorecli.training.patches import Pair, PatchSampler, batches, load_pair, photo_files, split
 from restorecli.training.recipe import Recipe, find_recipe, read_recipe, starting_weights
+from restorecli.training.state import first_state
 from tests.conftest import Done
 
 RECIPES = sorted((Path(__file__).parents[2] / "weights" / "recipes").glob("*.toml"))
@@ -88,7 +89,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(photos: Path, tmp_path: 
     second.mkdir()
     with pytest.raises(Stop):
         loop.train(
-            first, PatchSampler(pairs, first), pairs[:1], loop.start(first, tmp_path, device), second, stop
+            first, PatchSampler(pairs, first), pairs[:1], first_state(first, tmp_path, device), second, stop
         )
     assert torch.load(second / "checkpoint.pt", weights_only=True)["step"] == 3
     resumed = load_file(run(first, photos, second, tmp_path, device))
@@ -155,7 +156,7 @@ def test_a_network_that_adds_its_input_can_start_as_the_identity(tmp_path: Path)
     recipe = replace(TINY, task="denoise", settings={**TINY.settings, "scale": 1})
     x = torch.rand(1, 3, 16, 16)
     for zero, same in (([], False), (["to_image.weight", "to_image.bias"], True)):
-        state = loop.start(replace(recipe, zero_at_start=zero), tmp_path, torch.device("cpu"))
+        state = first_state(replace(recipe, zero_at_start=zero), tmp_path, torch.device("cpu"))
         assert torch.equal(state.network(x), x) is same
         assert all(torch.equal(v, state.average[k]) for k, v in state.network.state_dict().items())
 
@@ -174,7 +175,7 @@ def test_a_deeper_network_can_start_as_the_one_it_is_made_from(photos: Path, tmp
         | {f"body.{old}.": f"body.{new}." for old, new in ((0, 0), (1, 1), (2, 3), (3, 4))},
         zero_at_start=["body.2.conv_out.weight", "body.2.conv_out.bias"],
     )
-    network = loop.start(deeper, tmp_path, torch.device("cpu")).network
+    network = first_state(deeper, tmp_path, torch.device("cpu")).network
     x = torch.rand(1, 3, 16, 16)
     rotations = [torch.randn(2, 1, 8) for _ in range(2)]
     torch.testing.assert_close(network(x, rotations), shallow(x, rotations))
@@ -196,13 +197,13 @@ def test_entries_that_could_not_be_followed_are_refused(entry: str, match: str, 
     file = tmp_path / "odd.toml"
     file.write_text("\n".join([entry, *others]), encoding="utf-8")
     with pytest.raises(UsageError, match=match):
-        loop.start(replace(read_recipe(file), init_from=""), tmp_path, torch.device("cpu"))
+        first_state(replace(read_recipe(file), init_from=""), tmp_path, torch.device("cpu"))
 
 
 def test_a_start_from_other_weights_takes_what_fits(photos: Path, tmp_path: Path) -> None:
     double = load_file(run(TINY, photos, tmp_path / "work", tmp_path, torch.device("cpu")))
     recipe = replace(TINY, name="triple", settings={**TINY.settings, "scale": 3}, init_from="tiny")
-    state = loop.start(recipe, tmp_path, torch.device("cpu")).network.state_dict()
+    state = first_state(recipe, tmp_path, torch.device("cpu")).network.state_dict()
     assert torch.equal(state["body.1.conv_in.weight"], double["body.1.conv_in.weight"])
     assert state["upsampler.0.weight"].shape != double["upsampler.0.weight"].shape
 
@@ -216,7 +217,7 @@ def test_a_start_can_be_taken_from_another_network_by_names(photos: Path, tmp_pa
         init_from="tiny",
         init_names={"head.": "head.", "body.1.": "body.0.", "body.3.": "fusion.", "to_image.": "tail."},
     )
-    state = loop.start(recipe, tmp_path, torch.device("cpu")).network.state_dict()
+    state = first_state(recipe, tmp_path, torch.device("cpu")).network.state_dict()
     assert torch.equal(state["head.weight"], start["head.weight"])
     assert torch.equal(state["body.0.conv_out.bias"], start["body.1.conv_out.bias"])
     assert torch.equal(state["fusion.weight"], start["body.3.weight"])

@@ -17,6 +17,7 @@ from restorecli.training.device.batches import DeviceBatches, can_stay
 from restorecli.training.device.degradations import TASKS
 from restorecli.training.patches import Pair, PatchSampler
 from restorecli.training.recipe import Recipe
+from restorecli.training.state import first_state, resume
 from tests.training.test_training import TINY
 
 DEVICE = torch.device("cpu")
@@ -115,13 +116,13 @@ def test_a_run_on_the_device_resumes_and_learns(tmp_path: Path) -> None:
     short = replace(recipe("denoise"), steps=30, validate_every=15, learning_rate=3e-3)
     sampler = PatchSampler(photos(), short)
     options, said = loop.Options(on_device=True), []
-    state = loop.start(short, tmp_path, DEVICE)
+    state = first_state(short, tmp_path, DEVICE)
     loop.train(short, sampler, photos(1), state, tmp_path, said.append, options=options)
     first, last = (float(text.split("loss=")[1].split()[0]) for text in (said[0], said[-1]))
     assert last < first
     assert state.step == 30
-    other = loop.start(short, tmp_path, DEVICE)
-    loop.resume(other, short, tmp_path / "checkpoint.pt")
+    other = first_state(short, tmp_path, DEVICE)
+    resume(other, short, tmp_path / "checkpoint.pt")
     assert other.step == 30
 
 
