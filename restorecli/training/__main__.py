@@ -62,13 +62,13 @@ def run(
     loop.train(recipe, sampler, held, state, work, say, workers, options)
     if options and options.seconds:
         recipe = replace(recipe, steps=state.step)  # so that the same can be made again
-    draw_curve(work / "log.jsonl", work / "curve.png", recipe.name)
     state.average = averaged(state.average, others)
     file = weights / f"{recipe.name}.safetensors"
     score = loop.validate(recipe, state, held)
     made = {"steps": str(state.step), "seconds": str(round(state.seconds)), "photos": str(count)}
     made["validation_psnr"] = f"{score:.3f} ({'luma' if recipe.task == 'upscale' else 'RGB'})"
     export(recipe, state.average, file, made | origin(recipe, weights))
+    draw_curve(work / "log.jsonl", work / "curve.png", recipe.name)
     return file
 
 
