@@ -120,6 +120,8 @@ def _backend(gpu: FakeGpu) -> dict[str, Any]:
         "current_stream": lambda device=None: SimpleNamespace(device=torch.device(gpu.kind, number(device))),
         "memory_allocated": lambda device=None: gpu.live[number(device)],
         "max_memory_allocated": lambda device=None: gpu.peak[number(device)],
+        "memory_reserved": lambda device=None: gpu.live[number(device)],
+        "max_memory_reserved": lambda device=None: gpu.peak[number(device)],
         "reset_peak_memory_stats": reset_peak,
         "mem_get_info": lambda device=None: (gpu.capacity - gpu.live[number(device)], gpu.capacity),
     }
