@@ -73,7 +73,8 @@ class FakeGpu:
         self.waits_forbidden = False
         self.synchronised: list[int] = []
         self.fault: Callable[[int, str], BaseException | None] = lambda launch, operator: None
-        self.recorded: Graph | None = None
+        self.streams: dict[int, Any] = {}  # what a thread has chosen
+        self._recording: tuple[int, Graph] | None = None
         self._lost: BaseException | None = None
         self._held: set[int] = set()
         self._lock = threading.RLock()
@@ -94,6 +95,18 @@ class FakeGpu:
     def races(self) -> list[str]:
         """What was read or changed too early."""
         return self.record.races
+
+    @property
+    def recorded(self) -> Graph | None:
+        """The graph that this thread records."""
+        thread, graph = self._recording or (0, None)
+        return graph if thread == threading.get_ident() else None
+
+    @recorded.setter
+    def recorded(self, graph: Graph | None) -> None:
+        if graph is not None and self._recording is not None:
+            raise RuntimeError("only one recording may be under way in a process")
+        self._recording = None if graph is None else (threading.get_ident(), graph)
 
     def __enter__(self) -> FakeGpu:
         if DeviceTensor.gpu is not None:
@@ -153,8 +166,9 @@ class FakeGpu:
         result = compute()
         if note is not None:
             note(result)
-        if self.recorded is not None and not view:
-            self.recorded.steps.append(_again(compute, result))
+        recorded = self.recorded
+        if recorded is not None and recorded.device == device and not view:
+            recorded.steps.append(_again(compute, result))
 
         def wrapped(value: Any) -> Any:
             if not isinstance(value, Tensor):

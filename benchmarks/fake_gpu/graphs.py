@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
+
+import torch
 
 from benchmarks.fake_gpu.record import Kernel
 from benchmarks.fake_gpu.tensors import DeviceTensor
@@ -14,6 +18,7 @@ class Graph:
     """Stands in for `torch.cuda.CUDAGraph`."""
 
     def __init__(self, *_: object, **__: object) -> None:
+        self.device = torch.device("cuda", 0)
         self.steps: list[Callable[[], None]] = []
         self.kernels: list[Kernel] = []
 
@@ -32,13 +37,33 @@ class Graph:
 
 
 @contextlib.contextmanager
-def recording(graph: Graph, **_: Any) -> Iterator[None]:
-    """Stand in for `torch.cuda.graph`: the host must not wait, nor copy pageable memory, inside."""
-    gpu = DeviceTensor.gpu
-    before = len(gpu.record.kernels)
+def on_stream(stream: Any) -> Iterator[None]:
+    """Stand in for `torch.cuda.stream`."""
+    streams, thread = DeviceTensor.gpu.streams, threading.get_ident()
+    before = streams.get(thread)
+    streams[thread] = stream
+    try:
+        yield
+    finally:
+        streams[thread] = before
+
+
+@contextlib.contextmanager
+def recording(graph: Graph, *, stream: Any = None, **_: Any) -> Iterator[None]:
+    """Stand in for `torch.cuda.graph`: the host must not wait, nor copy pageable memory, inside.
+
+    What is done on another device than the stream's is not recorded; torch's own stream is of the first
+    device. Where recording fails, its end fails too, and the stream stays chosen.
+    """
+    gpu, thread = DeviceTensor.gpu, threading.get_ident()
+    stream = stream or SimpleNamespace(device=graph.device)
+    graph.device = stream.device
+    before, chosen = len(gpu.record.kernels), gpu.streams.get(thread)
+    gpu.streams[thread] = stream
     gpu.recorded = graph
     try:
         yield
+        gpu.streams[thread] = chosen
     finally:
         gpu.recorded = None
         graph.kernels = gpu.record.kernels[before:]

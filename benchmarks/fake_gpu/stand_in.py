@@ -117,7 +117,7 @@ def _backend(gpu: FakeGpu) -> dict[str, Any]:
     common |= {
         "get_device_name": lambda device=None: gpu.names[number(device)],
         "get_device_properties": lambda device=None: gpu.properties(number(device)),
-        "current_stream": lambda device=None: SimpleNamespace(device=torch.device(gpu.kind, number(device))),
+        "current_stream": lambda device=None: _current_stream(gpu, number(device)),
         "memory_allocated": lambda device=None: gpu.live[number(device)],
         "max_memory_allocated": lambda device=None: gpu.peak[number(device)],
         "memory_reserved": lambda device=None: gpu.live[number(device)],
@@ -135,11 +135,19 @@ def _backend(gpu: FakeGpu) -> dict[str, Any]:
         "get_sync_debug_mode": lambda: 2 if gpu.waits_forbidden else 0,
         "set_per_process_memory_fraction": lambda share, device=None: _limit(gpu, share),
         "device": lambda device: contextlib.nullcontext(),
+        "Stream": lambda device=None: SimpleNamespace(device=torch.device("cuda", number(device))),
+        "stream": graphs.on_stream,
         "is_current_stream_capturing": lambda: gpu.recorded is not None,
         "graph_pool_handle": lambda: (0, 1),
         "CUDAGraph": graphs.Graph,
         "graph": graphs.recording,
     }
+
+
+def _current_stream(gpu: FakeGpu, number: int) -> Any:
+    here = gpu.streams.get(threading.get_ident())
+    device = torch.device(gpu.kind, number)
+    return here if here is not None and here.device == device else SimpleNamespace(device=device)
 
 
 def _limit(gpu: FakeGpu, share: float) -> None:

@@ -142,23 +142,43 @@ class Lane:
         if self.pixel_limit is not None and pixels > self.pixel_limit:
             return None
         with self._lock:
-            try:
-                pending = self._start(tiles, precision, stay)
-                self._suspect = None
-                return pending
-            except (RuntimeError, MemoryError) as error:
-                if is_device_lost(error):
-                    raise device_lost(self.device, error) from error
-                if may_be_out_of_memory(error) and not self._is_worth_a_smaller_try(pixels):
-                    raise device_failed(self.device, error) from error
-                if not (is_out_of_memory(error) or may_be_out_of_memory(error)):
-                    raise
-            # Outside the except block: the traceback would keep the failed pass's tensors alive.
-            release(self.device)
-            # What is tried next: half of the tiles, or a smaller one.
-            next_size = count // 2 * height * width if count > 1 else pixels - 1
-            self.fitting = min(next_size, self.fitting or next_size)
+            pending = self._attempt(tiles, precision, stay)
+            if pending is None and (recorded := self._without_recordings()):
+                pending = self._attempt(tiles, precision, stay)
+                if pending is not None:
+                    for graphed in recorded:
+                        graphed.records = False
+                    self._messages.append("memory does not suffice for CUDA graphs: the network runs without")
+            if pending is None:
+                # What is tried next: half of the tiles, or a smaller one.
+                next_size = count // 2 * height * width if count > 1 else pixels - 1
+                self.fitting = min(next_size, self.fitting or next_size)
+        return pending
+
+    def _attempt(self, tiles: Tensor, precision: str, stay: bool) -> Pending | None:
+        """Start a pass; None where memory does not suffice, which is free again then."""
+        try:
+            pending = self._start(tiles, precision, stay)
+            self._suspect = None
+            return pending
+        except (RuntimeError, MemoryError) as error:
+            if is_device_lost(error):
+                raise device_lost(self.device, error) from error
+            pixels = tiles.shape[0] * tiles.shape[2] * tiles.shape[3]
+            if may_be_out_of_memory(error) and not self._is_worth_a_smaller_try(pixels):
+                raise device_failed(self.device, error) from error
+            if not (is_out_of_memory(error) or may_be_out_of_memory(error)):
+                raise
+        # Outside the except block: the traceback would keep the failed pass's tensors alive.
+        release(self.device)
         return None
+
+    def _without_recordings(self) -> list[Graphed]:
+        """Let recorded passes go, so that what they hold does not decide on the tiles of a later photo."""
+        recorded = [fast for fast in self._fast.values() if isinstance(fast, Graphed) and fast.forget()]
+        if recorded:
+            release(self.device)
+        return recorded
 
     def _is_worth_a_smaller_try(self, pixels: int) -> bool:
         """Whether memory may be why a pass failed: not where one smaller than a failed one fails too."""

@@ -8,6 +8,7 @@ network makes the host wait, goes on as it is.
 from __future__ import annotations
 
 import gc
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ from restorecli.engine.faults import is_device_lost, is_out_of_memory
 NOTABLE = 2.0  # seconds of recording that are worth telling
 WORTHWHILE = 0.95  # of the time without: less gain is within what timing gets wrong
 MOST_SHAPES = 8  # each keeps its input and output; what lies between shares one piece of memory
+
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Held while recording: CUDA's allocator takes part in one recording of a process, whatever the devices."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,9 @@ class Graphed:
         network: takes B×C×H×W and gives B×C'×sH×sW; what it gives is to be read before the next call.
         device: where it is.
         tell: called with one sentence: what recording cost.
+
+    Attributes:
+        records: whether further shapes are recorded.
     """
 
     def __init__(
@@ -48,7 +56,9 @@ class Graphed:
         self._plain = network
         self._device = device
         self._tell = tell
+        self.records = True
         self._pool: Any = None
+        self._stream: Any = None
         self._passes: dict[tuple[int, ...], int] = {}
         self._recordings: dict[tuple[int, ...], _Recording | None] = {}
 
@@ -57,7 +67,7 @@ class Graphed:
         shape = tuple(x.shape)
         if shape not in self._recordings:
             self._passes[shape] = passes = self._passes.get(shape, 0) + 1
-            if passes < 2 or len(self._recordings) >= MOST_SHAPES:
+            if passes < 2 or not self.records or len(self._recordings) >= MOST_SHAPES:
                 return self._plain(x)
             self._recordings[shape] = self._recorded(x)
         recording = self._recordings[shape]
@@ -72,10 +82,18 @@ class Graphed:
         """The shapes that are replayed."""
         return tuple(shape for shape, recording in self._recordings.items() if recording is not None)
 
+    def forget(self) -> bool:
+        """Let all recordings go, whose memory nothing else can use; tell whether there were any."""
+        there = bool(self.shapes)
+        self._recordings.clear()
+        self._passes.clear()
+        self._pool = self._stream = None
+        return there
+
     def _recorded(self, x: Tensor) -> _Recording | None:
         began = time.perf_counter()
         try:
-            with torch.cuda.device(self._device):  # a recording is of the current device's stream
+            with torch.cuda.device(self._device):
                 recording = self._try(x)
         except (RuntimeError, MemoryError) as error:
             if is_device_lost(error) and "captur" not in str(error).lower():
@@ -97,9 +115,15 @@ class Graphed:
         without = self._seconds(lambda: self._plain(given))
         if self._pool is None:
             self._pool = torch.cuda.graph_pool_handle()
-        graph = torch.cuda.CUDAGraph()
-        # "thread_local": other threads may pin memory meanwhile.
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+            self._stream = torch.cuda.Stream(self._device)  # torch's own is of the first device that recorded
+        graph, stream = torch.cuda.CUDAGraph(), self._stream
+        # "thread_local": other threads may pin memory meanwhile. The outer block puts the current stream
+        # back: `torch.cuda.graph` does not where its end fails, as after a network that made the host wait.
+        with (
+            _ONE_AT_A_TIME,
+            torch.cuda.stream(stream),
+            torch.cuda.graph(graph, pool=self._pool, stream=stream, capture_error_mode="thread_local"),
+        ):
             output = self._plain(given)
         if self._seconds(graph.replay) > WORTHWHILE * without:
             return None
