@@ -15,7 +15,7 @@ from torch import Tensor
 
 from restorecli import giants
 from restorecli.engine.blend import Deliver
-from restorecli.engine.lane import Pixels
+from restorecli.engine.cutting import Pixels
 from restorecli.engine.prepare import Prepared
 from restorecli.engine.run import RunResult
 from restorecli.engine.run import run as run_engine

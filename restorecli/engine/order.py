@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from restorecli.engine.lane import Lane, Notes, Pending, Pixels, cut
+from restorecli.engine.cutting import Pixels, cut
+from restorecli.engine.lane import Lane, Notes, Pending
 from restorecli.engine.tiles import Box, Grid
 
 AHEAD = 3

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from restorecli.engine.blend import Bands, Canvas, Deliver, from_row, inside, rounding
+from restorecli.engine.cutting import Pixels
 from restorecli.engine.faults import device_lost, is_device_lost, is_out_of_memory
-from restorecli.engine.lane import Lane, Notes, Pixels
+from restorecli.engine.lane import Lane, Notes
 from restorecli.engine.memory import release
 from restorecli.engine.order import Job, in_order
 from restorecli.engine.prepare import Prepared

@@ -17,7 +17,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from restorecli.engine.lane import Lane, Notes, Pending, cut
+from restorecli.engine.cutting import cut
+from restorecli.engine.lane import Lane, Notes, Pending
 from restorecli.engine.memory import BATCH_PIXELS, LARGEST_BATCH
 from restorecli.engine.order import Cancelled
 from restorecli.engine.prepare import Prepared

@@ -6,7 +6,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from restorecli.engine.lane import reflected
+from restorecli.engine.cutting import reflected
 from restorecli.engine.order import Cancelled
 from restorecli.engine.prepare import Prepared, prepare
 from restorecli.engine.run import RunResult, run

@@ -115,7 +115,8 @@ class Graphed:
         without = self._seconds(lambda: self._plain(given))
         if self._pool is None:
             self._pool = torch.cuda.graph_pool_handle()
-            self._stream = torch.cuda.Stream(self._device)  # torch's own is of the first device that recorded
+            # torch's own stream for recording is of the first device that recorded.
+            self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         graph, stream = torch.cuda.CUDAGraph(), self._stream
         # "thread_local": other threads may pin memory meanwhile. The outer block puts the current stream
         # back: `torch.cuda.graph` does not where its end fails, as after a network that made the host wait.
