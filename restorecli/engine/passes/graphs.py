@@ -100,7 +100,9 @@ class Graphed:
                 raise
             if not is_out_of_memory(error):
                 self._tell(f"the network runs without CUDA graphs: {str(error).splitlines()[0]}")
+                self.records = False  # another shape would fail as well
             recording = None
+            self._pool = self._stream = None  # the allocator may take the recording for one under way
         if recording is None:  # outside the except block, whose traceback keeps tensors alive
             gc.collect()
             torch.cuda.empty_cache()
