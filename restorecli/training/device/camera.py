@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from restorecli.imaging.bayer import bilinear, malvar
 from restorecli.quality.camera_noise import YCBCR, Camera
 from restorecli.training.device.filters import from_light, rounded, smoothed
+from restorecli.training.device.interpolation import interpolated, sampled
 from restorecli.training.device.jpeg import TO_RGB, compressed
 from restorecli.training.device.placing import each, flags, placed
 
-_REACH = 2  # pixels around a sample that demosaicing looks at
 _TONES = 2048
 
 
@@ -68,42 +64,11 @@ def _looked_up(values: Tensor, known: Tensor, wanted: Tensor) -> Tensor:
     return torch.lerp(wanted.gather(1, place - 1), wanted.gather(1, place), share).view_as(values)
 
 
-@cache
-def _kernels(method: Callable[[NDArray[np.float32], str], NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Return what a demosaicing does around the four sites of RGGB: 2×2 sites × 3 colours × 5×5.
-
-    It is linear, so its answers to single samples tell.
-    """
-    side = 2 * _REACH + 1
-    found = np.zeros((2, 2, 3, side, side), np.float32)
-    for row in range(-_REACH, _REACH + 2):
-        for column in range(-_REACH, _REACH + 2):
-            mosaic = np.zeros((12, 12), np.float32)
-            mosaic[4 + row, 4 + column] = 1
-            answer = method(mosaic, "RGGB")
-            for y in (0, 1):
-                for x in (0, 1):
-                    down, right = row - y + _REACH, column - x + _REACH
-                    if 0 <= down < side and 0 <= right < side:
-                        found[y, x, :, down, right] = answer[4 + y, 4 + x]
-    return found
-
-
 def _demosaicked(raw: Tensor, smooth: Sequence[bool]) -> Tensor:
     """Sample B×3×H×W as RGGB and interpolate: bilinear where ``smooth``, else by Malvar, He and Cutler."""
-    height, width = raw.shape[2:]
-    rows, columns = torch.meshgrid(
-        torch.arange(height, device=raw.device) % 2, torch.arange(width, device=raw.device) % 2, indexing="ij"
-    )
-    mosaic = raw.gather(1, (rows + columns).expand(raw.shape[0], 1, -1, -1))
-    around = F.pad(mosaic, (_REACH,) * 4, mode="reflect")
-    results = []
-    for method in (bilinear, malvar):
-        kernels = placed(_kernels(method), raw.device).flatten(0, 2)[:, None]
-        sites = F.conv2d(around, kernels).view(raw.shape[0], 4, 3, height, width)
-        place = (2 * rows + columns).expand(raw.shape[0], 1, 3, -1, -1)
-        results.append(sites.gather(1, place)[:, 0])
-    return torch.where(flags(smooth, raw), results[0], results[1])
+    mosaic = sampled(raw, "RGGB")
+    soft, sharp = (interpolated(mosaic, method, "RGGB", 2) for method in (bilinear, malvar))
+    return torch.where(flags(smooth, raw), soft, sharp)
 
 
 def _reduced(noise: Tensor, cameras: Sequence[Camera]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Linear interpolation of mosaics in batches, whatever method does it for one."""
+"""Mosaics of batches: sampled, and interpolated as linear methods do it for one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from restorecli.imaging import cfa
+
 Float = NDArray[np.float32]
 Method = Callable[[Float, str], Float]
 """Takes an H×W mosaic and a name of its own (a pattern, a form); returns H×W×3, linear in the mosaic."""
 
 REACH = 2  # pixels around a sample that every method looks at
+
+
+@cache
+def held_channels(height: int, width: int, pattern: str, device: torch.device) -> Tensor:
+    """Return which channel (R 0, G 1, B 2) each pixel of a mosaic holds, 1×1×H×W."""
+    return torch.from_numpy(cfa.channels((height, width), pattern))[None, None].to(device)
+
+
+def sampled(images: Tensor, pattern: str) -> Tensor:
+    """Return the mosaics, B×1×H×W, of B×3×H×W."""
+    held = held_channels(images.shape[2], images.shape[3], pattern, images.device)
+    return images.gather(1, held.expand(len(images), -1, -1, -1))
 
 
 def interpolated(mosaic: Tensor, method: Method, name: str, period: int) -> Tensor:

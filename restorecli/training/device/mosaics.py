@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from restorecli.imaging.xtrans import CELL
 from restorecli.photo import RawNoise
 from restorecli.quality.raw_noise import Exposure, draw_exposure
 from restorecli.training.device.filters import curved, from_light, luma, rounded, to_light
-from restorecli.training.device.interpolation import interpolated
+from restorecli.training.device.interpolation import held_channels, interpolated, sampled
 from restorecli.training.device.placing import each, flags, placed
 
 
@@ -68,7 +67,7 @@ def mosaicked(
     form = options.get("demosaic_input", "malvar-RGGB")
     pattern = FORMS[form]
     clean = rounded(torch.lerp(luma(clean), clean, each([one.vivid for one in taken], clean)))
-    mosaic = _sampled(clean, pattern)
+    mosaic = sampled(clean, pattern)
     if not options.get("extra_input"):
         return _seen(mosaic, form), _in_cells(clean, form)
     exposures = [one.exposure or Exposure(1.0, 0.0) for one in taken]
@@ -88,7 +87,7 @@ def exposed(display: Tensor, pattern: str, exposures: Sequence[Exposure], random
     shot = each([exposure.shot for exposure in exposures], display)
     deviation = each([exposure.read**0.5 for exposure in exposures], display)
     lights = each([exposure.light for exposure in exposures], display)
-    light = _sampled(to_light(display), pattern) * lights / gains
+    light = sampled(to_light(display), pattern) * lights / gains
     electrons = torch.poisson(light / shot, generator=random) * shot
     read = torch.randn(light.shape, generator=random, device=light.device)
     return (electrons + read * deviation).clamp(max=1) * gains
@@ -96,7 +95,7 @@ def exposed(display: Tensor, pattern: str, exposures: Sequence[Exposure], random
 
 def noise_map(mosaic: Tensor, pattern: str, noises: Sequence[RawNoise]) -> Tensor:
     """Return how uncertain the samples of B×1×H×W are after the curve; see `imaging.raw_noise.noise_map`."""
-    held = _held(mosaic.shape[2], mosaic.shape[3], pattern, mosaic.device)
+    held = held_channels(mosaic.shape[2], mosaic.shape[3], pattern, mosaic.device)
     own = (held == torch.arange(3, device=mosaic.device)[:, None, None]).to(mosaic.dtype)
     total, share = (F.avg_pool2d(_repeated(planes), MEAN_WIDTH, 1) for planes in (mosaic * own, own))
     mean = (total / share).gather(1, held.expand(len(mosaic), -1, -1, -1)).clamp(min=0)
@@ -120,20 +119,9 @@ def _in_cells(images: Tensor, form: str) -> Tensor:
     return torch.where(other, images.flip(1), images)
 
 
-@cache
-def _held(height: int, width: int, pattern: str, device: torch.device) -> Tensor:
-    """Return which channel each pixel of a mosaic holds, 1×1×H×W."""
-    return torch.from_numpy(cfa.channels((height, width), pattern))[None, None].to(device)
-
-
-def _sampled(images: Tensor, pattern: str) -> Tensor:
-    held = _held(images.shape[2], images.shape[3], pattern, images.device)
-    return images.gather(1, held.expand(len(images), -1, -1, -1))
-
-
 def _by_site(values: Sequence[Sequence[float]], like: Tensor, pattern: str) -> Tensor:
     """Return values of red, green and blue, for every image, at the pixels that hold them, B×1×H×W."""
-    held = _held(like.shape[2], like.shape[3], pattern, like.device)
+    held = held_channels(like.shape[2], like.shape[3], pattern, like.device)
     return placed(values, like.device, like.dtype)[:, held[0, 0]][:, None]
 
 
