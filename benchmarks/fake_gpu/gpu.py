@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import weakref
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +24,8 @@ from benchmarks.fake_gpu.tensors import DeviceTensor
 
 PAGE = 512
 """Allocations are multiples of so many bytes, as CUDA's allocator makes them."""
+SEGMENT = 2 << 20
+"""The first tensor on a stream other than the usual one needs a free piece of so many bytes."""
 PASSING = ("out of memory", "CUBLAS_STATUS", "CUDNN_STATUS")
 """Errors after which a device goes on."""
 
@@ -44,6 +46,8 @@ class FakeGpu:
         record: everything that was done.
         live: bytes in use per device; ``peak`` the most so far.
         shortages: how often memory ran out.
+        graphs: recorded and not let go yet.
+        aborts: what would have ended the process.
         launches: kernels and graphs the host has launched.
         fault: asked before every kernel with the number of the launch and the operator; what it returns is
             raised, from then on by every call if its text says that the device is lost.
@@ -69,6 +73,8 @@ class FakeGpu:
         self.live: dict[int, int] = defaultdict(int)
         self.peak: dict[int, int] = defaultdict(int)
         self.shortages = 0
+        self.graphs: weakref.WeakSet[Graph] = weakref.WeakSet()
+        self.aborts: list[str] = []
         self.launches = 0
         self.waits_forbidden = False
         self.synchronised: list[int] = []
@@ -77,6 +83,7 @@ class FakeGpu:
         self._recording: tuple[int, Graph] | None = None
         self._lost: BaseException | None = None
         self._held: set[int] = set()
+        self._on_stream: Counter[int] = Counter()
         self._lock = threading.RLock()
         self._patches = Patches()
         self._around = contextlib.ExitStack()
@@ -226,22 +233,26 @@ class FakeGpu:
         storage = numbers.untyped_storage()
         key, index = id(storage), device.index or 0
         size = -(-storage.nbytes() // PAGE) * PAGE
+        stream = id(self.streams.get(threading.get_ident()) or self)
         with self._lock:
             if key in self._held:
                 return
-            if self.live[index] + size > self.capacity:
+            needed = size if stream == id(self) or self._on_stream[stream] else max(size, SEGMENT)
+            if self.live[index] + needed > self.capacity:
                 self.shortages += 1
                 raise torch.OutOfMemoryError(
                     f"CUDA out of memory. Tried to allocate {size / 2**20:.2f} MiB (make-believe)"
                 )
             self._held.add(key)
+            self._on_stream[stream] += 1
             self.live[index] += size
             self.peak[index] = max(self.peak[index], self.live[index])
-        weakref.finalize(storage, self._freed, key, index, size)
+        weakref.finalize(storage, self._freed, key, stream, index, size)
 
-    def _freed(self, key: int, index: int, size: int) -> None:
+    def _freed(self, key: int, stream: int, index: int, size: int) -> None:
         with self._lock:
             self._held.discard(key)
+            self._on_stream[stream] -= 1
             self.live[index] -= size
 
     def properties(self, index: int) -> SimpleNamespace:

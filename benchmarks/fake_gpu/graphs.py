@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,7 @@ class Graph:
         self.device = torch.device("cuda", 0)
         self.steps: list[Callable[[], None]] = []
         self.kernels: list[Kernel] = []
+        self.seeds: list[torch.Tensor] = []
 
     def replay(self) -> None:
         """Do everything again: one launch, whatever it holds."""
@@ -53,13 +55,22 @@ def recording(graph: Graph, *, stream: Any = None, **_: Any) -> Iterator[None]:
     """Stand in for `torch.cuda.graph`: the host must not wait, nor copy pageable memory, inside.
 
     What is done on another device than the stream's is not recorded; torch's own stream is of the first
-    device. Where recording fails, its end fails too, and the stream stays chosen.
+    device. Where recording fails, its end fails too, and the stream stays chosen. The first graph takes
+    memory for random numbers; one that gets none ends the process when it is let go, as in torch 2.11.
     """
     gpu, thread = DeviceTensor.gpu, threading.get_ident()
     stream = stream or SimpleNamespace(device=graph.device)
     graph.device = stream.device
     before, chosen = len(gpu.record.kernels), gpu.streams.get(thread)
     gpu.streams[thread] = stream
+    if not gpu.graphs:
+        try:
+            graph.seeds = [torch.empty(1, dtype=torch.int64, device=graph.device) for _ in range(2)]
+        except torch.OutOfMemoryError:
+            weakref.finalize(graph, gpu.aborts.append, "The graph should be registered to the state")
+            gpu.streams[thread] = chosen
+            raise
+    gpu.graphs.add(graph)
     gpu.recorded = graph
     try:
         yield

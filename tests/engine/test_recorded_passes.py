@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -82,3 +84,19 @@ def test_a_recording_that_fails_leaves_the_thread_on_its_stream():
         assert not any(gpu.streams.values())
         assert torch.equal(results[2].output, results[0].output)
         assert not any(run(prepared, photo_like(3, 64)[..., :20, :]).warnings for _ in range(3))
+
+
+@pytest.mark.parametrize("room", [0, 1 << 20, 3 << 20])
+def test_a_recording_for_which_memory_is_short_does_not_end_the_process(network: nn.Module, room: int):
+    image = photo_like(3, 32)
+    with FakeGpu() as gpu:
+        prepared = ready(network)
+        wanted = run(prepared, image).output
+        gpu.capacity = gpu.peak[0] + 4096 + room
+        results = [run(prepared, image) for _ in range(3)]
+        assert all(torch.equal(result.output, wanted) and not result.warnings for result in results)
+        assert bool(gpu.shortages) == (room < 2 << 20)
+        assert bool(prepared.lanes[0]._fast["fp16"].shapes) == (not gpu.shortages)
+        del prepared
+        gc.collect()
+        assert not gpu.aborts

@@ -120,6 +120,11 @@ class Graphed:
             # torch's own stream for recording is of the first device that recorded.
             self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         graph, stream = torch.cuda.CUDAGraph(), self._stream
+        # Up to torch 2.11 a recording begins by taking memory on its stream for random numbers: where there
+        # is none, the graph cannot even be let go, and the process ends. This raises first, and is kept so
+        # that the piece of memory it opens has room for that.
+        with torch.cuda.stream(stream):
+            opened = torch.empty(1, device=self._device)
         # "thread_local": other threads may pin memory meanwhile. The outer block puts the current stream
         # back: `torch.cuda.graph` does not where its end fails, as after a network that made the host wait.
         with (
@@ -128,6 +133,7 @@ class Graphed:
             torch.cuda.graph(graph, pool=self._pool, stream=stream, capture_error_mode="thread_local"),
         ):
             output = self._plain(given)
+        del opened
         if self._seconds(graph.replay) > WORTHWHILE * without:
             return None
         kept: object = getattr(self._plain, "kept", tuple)()
