@@ -56,7 +56,7 @@ class Extent:
     side: int = 256
     photos: int = 100
     photo_side: int = 768
-    crop_side: int = 256
+    crop_side: int = 128
     timed: bool = True
     shrink: int = 1
     tiles: tuple[int, ...] = (96, 128, 192, 256, 384, 512, 768, 1024)

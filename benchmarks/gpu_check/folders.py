@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -85,22 +86,31 @@ def folder_twice(check: Check) -> None:
 
 def small_photos(check: Check) -> None:
     """Restore crops of one size, one by one and together; compare the time and the pixels."""
-    extent, crops = check.extent, check.place / "crops"
+    extent, crops, single = check.extent, check.place / "crops", check.place / "crop"
     crops.mkdir()
+    single.mkdir()
     rng = np.random.default_rng(1)
     picture = photo_like(3, extent.crop_side)[0].permute(1, 2, 0).numpy()
     for number in range(2 * extent.photos):
         pixels = np.clip(picture + rng.normal(0, 0.02, picture.shape), 0, 1)
         Image.fromarray((pixels * 255).astype(np.uint8)).save(crops / f"{number:03d}.png")
+    shutil.copy(crops / "000.png", single)
     found = {}
-    for way, batch in (("together, first", ()), ("one by one", ("--batch", 1)), ("together", ())):
-        code, seconds, errors = upscale(crops, check.place / way, *batch)
+    for way, folder, batch in (
+        ("together, first", crops, ()),
+        ("one by one", crops, ("--batch", 1)),
+        ("together", crops, ()),
+        ("alone in a folder", single, ()),
+    ):
+        code, seconds, errors = upscale(folder, check.place / way, *batch)
         found[way] = [np.asarray(Image.open(file), int) for file in sorted((check.place / way).glob("*.png"))]
-        check.told.row(way=way, crops=len(found[way]), of=2 * extent.photos, seconds=seconds, exit_code=code)
+        due = len(list(folder.iterdir()))
+        check.told.row(way=way, crops=len(found[way]), of=due, seconds=seconds, exit_code=code)
         if code:
             check.told.say(errors)
-    for one, other in (("one by one", "together"), ("together, first", "together")):
-        gaps = [np.abs(a - b) for a, b in zip(found[one], found[other], strict=True)]
+    for one in ("one by one", "together, first", "alone in a folder"):
+        other = "together"
+        gaps = [np.abs(a - b) for a, b in zip(found[one], found[other], strict=False)]
         check.told.row(
             compared=f"{one} and {other}",
             samples_that_differ=float(np.mean([(gap > 0).mean() for gap in gaps])),

@@ -18,7 +18,6 @@ from restorecli.models.download import Progress
 from restorecli.models.resolved import Resolved
 from restorecli.photo import Depth
 from restorecli.pipeline.photo import Setup
-from restorecli.pipeline.together import suits
 from restorecli.results import Encoding
 from restorecli.stages import Stage
 
@@ -108,7 +107,7 @@ class Ready:
         )
         timeout = level(shared.file_timeout, "--file-timeout", 0, LONGEST_TIMEOUT)
         more.setdefault("file_timeout", inf if timeout == 0 else timeout)
-        on_a_gpu = bool(self.loaded) and all(suits(each.prepared) for each in self.loaded)
+        on_a_gpu = bool(self.loaded) and all(each.prepared.shares_passes for each in self.loaded)
         more.setdefault("together", on_a_gpu and shared.batch != "1")
         return Setup(self.stages, self.models, encoding, frames=shared.frames or "", **more)
 

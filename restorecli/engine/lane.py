@@ -208,7 +208,10 @@ class Lane:
             NonFiniteError: a tile is not finite in float32 either.
         """
         if pending is None:
-            return self._in_parts(tiles[:count], precision, notes)
+            wanted = tiles[:count]
+            if len(wanted) < len(tiles):
+                return self.restore(wanted, precision, notes)
+            return self._in_parts(tiles, precision, notes)
         try:
             pending.wait()
         except RuntimeError as error:

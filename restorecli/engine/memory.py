@@ -39,6 +39,7 @@ SMALLEST_TILE = 32
 MODEST_TILE = 128  # of every network takes well below 1 GiB: not worth measuring where it was asked for
 BATCH_PIXELS = 1024 * 1024  # per forward pass: enough to fill any GPU
 LARGEST_BATCH = 32
+SMALL_PIXELS = 256 * 256  # a pass of fewer takes an H200 more than half as long: it is not busy with them
 
 SHARE_OF_GPU = "RESTORE_SHARE_OF_GPU"
 """The variable with the share of a card's memory that a process may take, where several share a card."""

@@ -25,17 +25,19 @@ class Cancelled(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class Job:
-    """What every lane works on: the same image, in numbered batches of ``size`` tiles or less.
+    """What every lane works on: the same image, in numbered batches.
 
-    With ``stay`` the outputs are blended on the device.
+    Attributes:
+        batches: the tiles of each.
+        sizes: how many tiles the pass of each takes: what is missing is filled up.
+        stay: whether outputs are blended on the device.
     """
 
     image: Tensor | Pixels
     border: int
     grid: Grid
     batches: list[tuple[Box, ...]]
-    size: int
-    few_shapes: bool
+    sizes: list[int]
     precision: str
     notes: Notes
     stop: threading.Event
@@ -45,11 +47,7 @@ class Job:
         """Return batch ``index``, B×C×h×w float32 in 0–1; the last tile is repeated to fill it."""
         boxes = self.batches[index]
         tiles = [cut(self.image, box.top, box.left, self.grid.tile, self.border) for box in boxes]
-        return torch.cat([*tiles, *tiles[-1:] * (self.padded(len(boxes)) - len(boxes))])
-
-    def padded(self, count: int) -> int:
-        """Return the tiles of a pass for ``count``: the next power of two where shapes are to be few."""
-        return min(self.size, 1 << (count - 1).bit_length()) if self.few_shapes else count
+        return torch.cat([*tiles, *tiles[-1:] * (self.sizes[index] - len(boxes))])
 
 
 def in_order(lanes: tuple[Lane, ...], job: Job) -> Generator[tuple[int, Tensor], None, None]:

@@ -179,8 +179,13 @@ def timed(call: Callable[[Tensor], Tensor], x: Tensor, device: torch.device) -> 
 
 
 def exact_arithmetic() -> None:
-    """Keep float32 convolutions in float32 on NVIDIA GPUs, which torch would round to 10 bits (TF32)."""
+    """Have NVIDIA GPUs convolve float32 in float32, and the same each time.
+
+    Else torch rounds to 10 bits (TF32), and cuDNN adds up some transposed convolutions in any order: MIRNet's
+    float32 passes differed by 6e-8.
+    """
     torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
 
 
 def _choice_key(facts: Facts, device: torch.device) -> str:

@@ -14,7 +14,9 @@ from restorecli.engine.facts import Facts, read_facts
 from restorecli.engine.faults import device_lost, is_device_lost, is_out_of_memory, may_be_out_of_memory
 from restorecli.engine.lane import Lane
 from restorecli.engine.memory import (
+    LARGEST_BATCH,
     MODEST_TILE,
+    SMALL_PIXELS,
     SMALLEST_TILE,
     Curve,
     affordable_pixels,
@@ -57,6 +59,7 @@ class Prepared:
         device_names: their names for people, each once, with how many there are.
         few_shapes: whether tiles of images of many sizes are to have few sizes, since each new one costs a
             GPU a choice of kernels, a compilation or the recording of a graph.
+        shares_passes: whether several small pictures at once are quicker: on GPUs of one kind.
         warnings: what the user should know, one sentence each.
         reasons: why this precision and this tile.
     """
@@ -82,6 +85,9 @@ class Prepared:
         self.warnings: tuple[str, ...] = ()
         self.reasons: tuple[str, ...] = ()
         self.few_shapes = any(lane.device.type != "cpu" for lane in lanes)
+        alike = len({lane.name for lane in lanes}) == 1
+        self.shares_passes = alike and all(lane.asynchronous for lane in lanes)
+        self._asked_batch = settings.batch
         self._alignment = settings.alignment
 
     @property
@@ -138,11 +144,27 @@ class Prepared:
         return plan_grid(height, width, tile, overlap, multiple, self._alignment, rounding)
 
     def batch_of(self, grid: Grid) -> int:
-        """Return the tiles of ``grid`` per pass: as planned, or as few as memory demands."""
-        height, width = grid.tile
+        """Return the most tiles of ``grid`` per pass: as planned, or as few as memory demands.
+
+        For a single tile, of how many pictures of its size: then a picture rounds the same whether others go
+        with it or not, as filling up a pass makes no difference and its size does.
+        """
+        pixels = grid.tile[0] * grid.tile[1]
+        planned = self.batch if grid.count > 1 else self._pictures(pixels)
         limits = [lane.pixel_limit for lane in self.lanes if lane.pixel_limit is not None]
-        fitting = min(limits, default=self.batch * height * width) // (height * width)
-        return max(1, min(self.batch, fitting))
+        return max(1, min([planned, *(limit // pixels for limit in limits)]))
+
+    def _pictures(self, pixels: int) -> int:
+        """Return how many pictures of ``pixels`` in one tile share a pass."""
+        if not self.shares_passes or self._asked_batch == 1 or self.facts.tile_limit is not None:
+            return 1
+        asked = (self._asked_batch or 0) * self.tile**2
+        return min(LARGEST_BATCH, min(SMALL_PIXELS, asked or SMALL_PIXELS) // pixels)
+
+    def pass_of(self, grid: Grid, count: int) -> int:
+        """Return the tiles that a pass for ``count`` of ``grid`` takes, so that passes have few shapes."""
+        size = self.batch_of(grid)
+        return size if grid.count == 1 else min(size, 1 << (count - 1).bit_length())
 
     def tile_count(self, height: int, width: int) -> int:
         """Return how many tiles an image of ``height``×``width`` takes."""

@@ -120,11 +120,15 @@ def run(
 
 def _job(prepared: Prepared, image: Tensor | Pixels, grid: Grid, first: int, stop: threading.Event) -> Job:
     """Return what is to be done from the row of tiles ``first`` on."""
-    boxes = tuple(box for box in grid.boxes if box.row >= first)
-    size = prepared.batch_of(grid)
-    batches = [boxes[start : start + size] for start in range(0, len(boxes), size)]
-    border, precision = prepared.facts.border, prepared.precision
-    return Job(image, border, grid, batches, size, prepared.few_shapes, precision, Notes(), stop)
+    boxes, size = grid.boxes, prepared.batch_of(grid)
+    batches, sizes = [], []
+    for start in range(0, len(boxes), size):  # as from the start: how a tile rounds depends on its pass
+        batch = boxes[start : start + size]
+        wanted = tuple(box for box in batch if box.row >= first)
+        if wanted:
+            batches.append(wanted)
+            sizes.append(prepared.pass_of(grid, len(batch)) if prepared.few_shapes else len(wanted))
+    return Job(image, prepared.facts.border, grid, batches, sizes, prepared.precision, Notes(), stop)
 
 
 def _restored(

@@ -33,6 +33,7 @@ from torch.nn import functional as F
 from restorecli.networks import fused, nlsn_fused
 from restorecli.networks.byte_cache import ByteCache
 from restorecli.networks.checkpoint import Layout
+from restorecli.networks.copied import copied
 from restorecli.networks.fused_tail import FusedTail
 from restorecli.networks.layers import MeanShift, ResBlock, Upsampler, conv1, conv3, upsampler_scale
 from restorecli.networks.network import Network
@@ -90,10 +91,10 @@ class SparseAttention(nn.Module):
         return torch.randn(self.match.out_channels, self.hashes, buckets // 2, generator=generator)
 
     def _projection_on(self, device: torch.device, buckets: int) -> Tensor:
-        """Return the projection on ``device``, copied once: a copy would have the host wait in every pass."""
+        """Return the projection on ``device``, copied once: it is the same in every pass."""
         key = (self.seed, buckets, device)
         if key not in self._projections:
-            self._projections[key] = self.projection(buckets).to(device)
+            self._projections[key] = copied(self.projection(buckets), device)
         return self._projections[key]
 
     def _mirrored_on(self, device: torch.device, buckets: int) -> Tensor:

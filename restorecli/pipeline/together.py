@@ -19,9 +19,8 @@ from torch import Tensor
 
 from restorecli.engine.cutting import cut
 from restorecli.engine.lane import Lane, Notes, Pending
-from restorecli.engine.memory import BATCH_PIXELS, LARGEST_BATCH
+from restorecli.engine.memory import BATCH_PIXELS, LARGEST_BATCH, SMALL_PIXELS
 from restorecli.engine.order import Cancelled
-from restorecli.engine.prepare import Prepared
 from restorecli.engine.run import RunResult
 from restorecli.engine.tiles import Grid
 from restorecli.engine.transfer import download, rounds, to_samples
@@ -36,18 +35,12 @@ Alone = Callable[[int, Request], RunResult]
 """Runs the network for the photo of an index alone."""
 
 
-def suits(prepared: Prepared) -> bool:
-    """Whether a network is where several small photos at once are quicker: on GPUs of one kind."""
-    lanes = prepared.lanes
-    return all(lane.asynchronous for lane in lanes) and len({lane.name for lane in lanes}) == 1
-
-
 def most_together(document: Document) -> int:
     """Return how many photos such as this one are worth taking together."""
     if len(document.pages) != 1 or document.pages[0].raw is not None or document.pages[0].parts is not None:
         return 1
-    page = document.pages[0]
-    return max(1, min(LARGEST_BATCH, BATCH_PIXELS // (page.width * page.height)))
+    pixels = document.pages[0].width * document.pages[0].height
+    return 1 if 2 * pixels > SMALL_PIXELS else min(LARGEST_BATCH, BATCH_PIXELS // pixels)
 
 
 def are_alike(one: Document, other: Document) -> bool:
@@ -128,25 +121,14 @@ def taken_together(
 def _joined(waiting: dict[int, Request]) -> list[int]:
     """Return the first photo that waits, and those that the same passes can serve, one on each device."""
     (first, request), *others = waiting.items()
-    most = _most_per_pass(request) * len(request.prepared.lanes)
+    grid = _grid(request)
+    most = request.prepared.batch_of(grid) * len(request.prepared.lanes) if grid.count == 1 else 1
     alike = [first] + [
         index
         for index, other in others
         if other.prepared is request.prepared and other.image.shape == request.image.shape
     ]
     return alike[:most]
-
-
-def _most_per_pass(request: Request) -> int:
-    """Return the pictures that a pass can take: as many pixels as a full batch of tiles has."""
-    prepared, grid = request.prepared, _grid(request)
-    if not suits(prepared) or grid.count > 1:
-        return 1
-    height, width = grid.tile
-    pixels = prepared.batch * prepared.tile**2
-    limits = [lane.pixel_limit for lane in prepared.lanes if lane.pixel_limit is not None]
-    pixels = min([pixels, *limits])
-    return max(1, min(LARGEST_BATCH, pixels // (height * width)))
 
 
 def _grid(request: Request) -> Grid:
@@ -217,9 +199,7 @@ class _Pass:
         """Start a pass of a picture of each request."""
         prepared = requests[0].prepared
         tiles = [cut(request.image, 0, 0, grid.tile, prepared.facts.border) for request in requests]
-        most = _most_per_pass(requests[0])
-        fill = min(most, 1 << (len(tiles) - 1).bit_length()) - len(tiles)  # few shapes: powers of two
-        batch = torch.cat([*tiles, *tiles[-1:] * fill])
+        batch = torch.cat([*tiles, *tiles[-1:] * (prepared.batch_of(grid) - len(tiles))])
         return cls(lane, requests, batch, lane.launch(batch, prepared.precision, stay=True))
 
     def outputs(self) -> Tensor | None:

@@ -223,3 +223,27 @@ def test_in_tiles_self_ensemble_is_the_mean_of_eight_tiled_pictures() -> None:
     ]
     assert len(views) == len(TRANSFORMS)
     assert (ours - torch.stack(views).double().mean(0)).abs().max() < 1e-6
+
+
+class CountingPasses(Convs):
+    """Rounds by how many tiles there are in a pass, as half precision on a GPU does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * (1 - x.shape[0] / 64)
+
+
+@pytest.mark.skipif(not POSSIBLE, reason="this CUDA build of torch insists on a real device")
+@pytest.mark.parametrize("done_rows", [40, 140, 220])
+def test_a_run_that_goes_on_where_another_stopped_gives_the_same_bytes(done_rows: int):
+    image, rows = torch.rand(1, 3, 130, 70), {}
+    network = CountingPasses().eval().requires_grad_(False)
+    with FakeGpu():
+        options = {"precision": "fp32", "tile": 32, "overlap": 4, "batch": 4}
+        prepared = prepare(network, RunSettings(device="cuda", **options))
+        for done in (0, done_rows):
+
+            def deliver(top: int, part: Tensor, done: int = done) -> None:
+                rows.setdefault(done, torch.empty(3, 260, 140))[:, top : top + part.shape[1]] = part
+
+            run(prepared, image, deliver=deliver, done_rows=done)
+    assert torch.equal(rows[0][:, done_rows:], rows[done_rows][:, done_rows:])

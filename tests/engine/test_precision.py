@@ -5,9 +5,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from benchmarks.fake_gpu import POSSIBLE, FakeGpu
 from restorecli.engine import precision
 from restorecli.engine.facts import read_facts
 from restorecli.engine.precision import choose, convert, photo_like, psnr, replica
+from restorecli.engine.prepare import prepare
 from restorecli.engine.settings import RunSettings
 from restorecli.errors import DeviceError, UsageError
 from tests.engine.samples import Convs
@@ -167,3 +169,12 @@ def test_auto_leaves_out_a_precision_the_network_is_not_made_for(measured: dict[
     network.supports_bfloat16 = False
     choice = choose(network, CPU, "auto")
     assert choice.precision == "fp32" and "not made for bf16" in choice.reason
+
+
+@pytest.mark.skipif(not POSSIBLE, reason="this CUDA build of torch insists on a real device")
+def test_convolutions_on_nvidia_gpus_are_exact_and_the_same_each_time(monkeypatch: pytest.MonkeyPatch):
+    for flag, before in {"allow_tf32": True, "deterministic": False}.items():
+        monkeypatch.setattr(torch.backends.cudnn, flag, before)
+    with FakeGpu():
+        prepare(Convs(), RunSettings(device="cuda", precision="fp32", tile=32, batch=1))
+    assert torch.backends.cudnn.deterministic and not torch.backends.cudnn.allow_tf32

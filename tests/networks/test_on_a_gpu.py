@@ -97,6 +97,25 @@ def test_a_network_is_right_and_never_makes_the_host_wait(name: str, passes: lis
                 assert len(gpu.kernels) <= most + 12  # and the engine's own
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_the_first_pass_of_another_size_does_not_make_the_host_wait(
+    name: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(graphs, "MOST_SHAPES", 0)
+    side, _ = CASES[name]
+    network = light(name)
+    with FakeGpu(delay=0.002) as gpu:
+        prepared = prepare(network, settings("cuda", "fp16", side))
+        run(prepared, photo_like(network.in_channels, side))
+        gpu.record.clear()
+        torch.cuda.set_sync_debug_mode("error")
+        pending = prepared.lanes[0].launch(photo_like(network.in_channels, side + 32), "fp16")
+        torch.cuda.set_sync_debug_mode("default")
+        assert pending is not None and not gpu.record.uploads
+        pending.wait()
+        assert not gpu.races
+
+
 @pytest.mark.parametrize("name", ["nlsn-light-x4", "grl-light-demosaic"])
 def test_a_recorded_pass_gives_the_same_bytes(name: str, monkeypatch: pytest.MonkeyPatch):
     side, _ = CASES[name]

@@ -111,11 +111,11 @@ def test_photos_of_one_size_share_passes_and_give_the_same_bytes(
         networks = OnAGpu(network(border), "cuda")
         common = {"stages": (STAGE,), "networks": networks}
         one_by_one = run(folder, tmp_path / "alone", **common)
-        assert set(passes) == {1}
+        assert set(passes) == {4, 8 if border else 16} and len(passes) == len(sizes)
         passes.clear()
         tally = run(folder, tmp_path / "together", listener=listener, together=True, **common)
         assert not gpu.races
-    assert sum(passes) < len(sizes) + 4 and max(passes) >= 4
+    assert len(passes) == 2 + 1 + 1
     assert results(tmp_path / "alone") == results(tmp_path / "together")
     assert (tally.done, tally.failed) == (one_by_one.done, 0) == (len(sizes), 0)
     assert listener.done() == [f"{number:02}.png" for number in range(len(sizes))]
@@ -150,15 +150,28 @@ def test_unlike_gpus_take_photos_one_by_one(tmp_path: Path, passes: list[int]) -
     assert set(passes) == {1}
 
 
-def test_convolutions_may_round_otherwise_in_a_batch_by_one_level_at_most(tmp_path: Path) -> None:
-    folder = folder_of(tmp_path / "in", [(40, 48)] * 4)
+@pytest.mark.parametrize("size", [(40, 48), (90, 60), (24, 24)])
+def test_a_photo_has_the_same_bytes_whatever_others_are_in_the_folder(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    class Counting(Blurred):
+        """Rounds by how many there are in a pass, as half precision on a GPU does."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) * (1 - x.shape[0] / 64)
+
+    folder = folder_of(tmp_path / "in", [size] * 5)
     with FakeGpu():
-        common = {"stages": (STAGE,), "networks": OnAGpu(network(kind=Convs), "cuda")}
-        for together in (False, True):
-            run(folder, tmp_path / str(together), together=together, **common)
-    for name in results(tmp_path / "True"):
-        one, other = (np.asarray(Image.open(tmp_path / str(way) / name), int) for way in (True, False))
-        assert np.abs(one - other).max() <= 1 and (one != other).mean() < 0.001
+        networks = OnAGpu(network(kind=Counting), "cuda")
+        common = {"stages": (STAGE,), "networks": networks}
+        run(folder, tmp_path / "all", together=True, **common)
+        for number in (4, 3):
+            (folder / f"{number:02}.png").unlink()
+            run(folder, tmp_path / str(number), together=True, **common)
+        run(folder, tmp_path / "alone", **common)
+    found = [results(tmp_path / name) for name in ("all", "4", "3", "alone")]
+    assert [len(some) for some in found] == [5, 4, 3, 3]
+    assert all(found[0][name] == content for some in found for name, content in some.items())
 
 
 def test_on_a_cpu_each_photo_has_its_own_pass(tmp_path: Path, passes: list[int]) -> None:
@@ -210,7 +223,7 @@ def test_memory_for_one_at_a_time_is_enough(tmp_path: Path, passes: list[int]) -
         networks = OnAGpu(network(), "cuda")
         networks.get(REQUEST, {})
         passes.clear()
-        gpu.capacity = gpu.live[0] + 48 * 48 * 4 * 60
+        gpu.capacity = gpu.live[0] + 48 * 48 * 4 * 40
         tally = run(folder, tmp_path / "out", stages=(STAGE,), networks=networks, together=True)
         assert gpu.shortages
     assert tally.done == 4 and 1 in passes and max(passes) > 1
@@ -228,7 +241,7 @@ def test_where_memory_holds_two_photos_nobody_waits_for_a_third(
     with FakeGpu():
         common = {"stages": (STAGE,), "networks": OnAGpu(network(), "cuda"), "together": together}
         tally = run(folder, tmp_path / "out", jobs=4, **common)
-    assert tally.done == 6 and max(passes) == 1 + together
+    assert tally.done == 6 and (3 <= len(passes) < 6 if together else len(passes) == 6)
 
 
 def document(height: int, width: int, pages: int = 1) -> Document:
@@ -237,14 +250,15 @@ def document(height: int, width: int, pages: int = 1) -> Document:
 
 
 def test_large_photos_pages_and_other_sizes_go_alone() -> None:
-    assert most_together(document(256, 256)) == 16 and most_together(document(64, 64)) == 32
+    assert most_together(document(160, 160)) == 32 and most_together(document(181, 181)) == 32
+    assert most_together(document(182, 182)) == 1
     assert most_together(document(2000, 1000)) == most_together(document(64, 64, pages=2)) == 1
     assert are_alike(document(64, 64), document(64, 64))
     assert not are_alike(document(64, 64), document(64, 65))
     assert not are_alike(document(64, 64), document(64, 64, pages=2))
-    items = [*[(256, 256)] * 20, (8, 8), None, (8, 8), (8, 8), (3000, 3000), (3000, 3000)]
+    items = [*[(180, 180)] * 40, (8, 8), None, (8, 8), (8, 8), (3000, 3000), (3000, 3000)]
     groups = in_groups(items, lambda size: None if size is None else document(*size))
-    assert [len(group) for group in groups] == [16, 4, 1, 1, 2, 1, 1]
+    assert [len(group) for group in groups] == [32, 8, 1, 1, 2, 1, 1]
 
 
 def test_a_cancelled_run_stops_before_the_next_pass() -> None:

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from restorecli.networks.byte_cache import ByteCache
+from restorecli.networks.copied import copied
 from restorecli.networks.grl.bias import BiasTable, HankelBias, second_region
 from restorecli.networks.grl.windows import AxisTiling, WindowGroup, window_groups
 
@@ -91,10 +92,12 @@ def all_windows(
         pixel_signs = anchor_signs = None
         if any(group.masked for group in groups):
             pixel_signs, anchor_signs = (
-                torch.cat([_signs(group, of_pixels, exact_mask) for group in groups]).to(device, dtype)
+                torch.cat([_signs(group, of_pixels, exact_mask) for group in groups]).to(dtype)
                 for of_pixels in (True, False)
             )
-        return Windows(pixels.to(device), anchors.to(device), pixel_signs, anchor_signs, groups[0])
+            pixel_signs, anchor_signs = copied(pixel_signs, device), copied(anchor_signs, device)
+        pixels, anchors = copied(pixels, device), copied(anchors, device)
+        return Windows(pixels, anchors, pixel_signs, anchor_signs, groups[0])
 
     return cache.get(
         (tilings, batch, height, width, device, dtype, exact_mask), make, lambda made: made.nbytes
