@@ -13,6 +13,7 @@ from torch import Tensor
 
 from restorecli.networks import fused
 from restorecli.networks.byte_cache import ByteCache
+from restorecli.networks.gathered import rows_at
 
 HASHED_AT_ONCE = 1 << 26  # projections of pixels held at a time: 256 MiB
 
@@ -29,21 +30,22 @@ def attend(
             pixels.
         size: k, pixels per chunk.
         least_norm: a key's length counts as this at least.
-        places: keeps, from pass to pass, where a sorted pixel's result lies.
+        places: keeps, from pass to pass, where a sorted pixel's result lies; also for `gathered`.
     """
     if rotations is None:
         return fused.attend(match[:, None], _keys(match, least_norm)[:, None], value[:, None])[0][:, 0]
     order = _hashed(match.float(), rotations).sort(dim=-1, stable=True).indices  # B×r×L
     batch, rounds, pixels = order.shape
     around = _around(order, size)
-    asking = _sorted(match, around)
+    asking = _sorted(match, around, places)
     queries = asking.unfold(1, size, size).mT[:, 1:-1]  # (B·r)×n×k×D
-    keys, values = (_neighbourhoods(t, size) for t in (_keys(asking, least_norm), _sorted(value, around)))
+    answering = _keys(asking, least_norm), _sorted(value, around, places)
+    keys, values = (_neighbourhoods(tokens, size) for tokens in answering)
     found, sums = fused.attend(queries, keys, values)  # (B·r)×n×k×C, stored as (B·r)×k×n×C
     shape = batch, rounds, pixels, found.shape[1], size
     place = places.get((shape, order.device), lambda: _places(*shape, order.device), lambda t: t.nbytes)
     rows = torch.empty_like(order).scatter_(-1, order, place).flatten()
-    picked = found.transpose(1, 2).reshape(-1, value.shape[-1]).index_select(0, rows)
+    picked = rows_at(found.transpose(1, 2).reshape(-1, value.shape[-1]), rows, places)
     if rounds == 1:
         return picked.view(batch, pixels, -1)
     weights = sums.transpose(1, 2).reshape(-1).index_select(0, rows).view(batch, rounds, pixels, 1)
@@ -94,10 +96,10 @@ def _around(order: Tensor, size: int) -> Tensor:
     return around
 
 
-def _sorted(tokens: Tensor, around: Tensor) -> Tensor:
+def _sorted(tokens: Tensor, around: Tensor, cache: ByteCache) -> Tensor:
     """Return ``tokens`` (B×L×D) in the order of ``around`` (B×r×N): (B·r)×N×D."""
     width = tokens.shape[-1]
-    taken = tokens.reshape(-1, width).index_select(0, around.flatten())
+    taken = rows_at(tokens.reshape(-1, width), around.flatten(), cache)
     return taken.view(-1, around.shape[-1], width)
 
 

@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import flop_registry, register_flop_formula
 
 from restorecli.networks.byte_cache import ByteCache
+from restorecli.networks.gathered import rows_at
 from restorecli.networks.grl import whole
 from restorecli.networks.grl.bias import MASKED_LOGIT, HankelBias, PositionBias, tracks_gradients
 from restorecli.networks.grl.windows import AxisTiling, WindowGroup, group_bytes, window_groups
@@ -263,7 +264,7 @@ class MixedAttention(nn.Module):
         mask = whole.bias(table, windows, dtype, self.masks, queries_are_pixels=False)
         weight, bias = self.qkv.weight[: 3 * share], self.qkv.bias[: 3 * share]
         for part in windows.parts():
-            qkv = linear(tokens.index_select(0, part.pixels.flatten()), weight, bias)
+            qkv = linear(rows_at(tokens, part.pixels.flatten(), self.groups), weight, bias)
             qkv = qkv.view(*part.pixels.shape, 3, self.window_heads, -1)
             q, k = whole.heads(qkv[:, :, :2], table.scales, part.pixel_signs)
             found = whole.attend(q, k, whole.values(qkv[:, :, 2]), mask)
@@ -278,9 +279,9 @@ class MixedAttention(nn.Module):
         to_anchors = whole.bias(outward, stripes, dtype, self.masks, queries_are_pixels=True)
         weight, bias = self.qkv.weight[3 * self.share :], self.qkv.bias[3 * self.share :]
         for part in stripes.parts():
-            qkv = linear(tokens.index_select(0, part.pixels.flatten()), weight, bias)
+            qkv = linear(rows_at(tokens, part.pixels.flatten(), self.groups), weight, bias)
             qkv = qkv.view(*part.pixels.shape, 3, self.stripe_heads, -1)
-            picked = anchors.index_select(0, part.anchors.flatten())
+            picked = rows_at(anchors, part.anchors.flatten(), self.groups)
             picked = picked.view(*part.anchors.shape, 1, self.stripe_heads, -1).expand(-1, -1, 2, -1, -1)
             q, k = whole.heads(qkv[:, :, :2], outward.scales, part.pixel_signs)
             asking, asked = whole.heads(picked, inward.scales, part.anchor_signs)
