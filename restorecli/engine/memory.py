@@ -70,14 +70,16 @@ def measure_curve(
     remembered = _remembered(known or {})
     if remembered is not None:
         return remembered
-    large = probe_side(call, facts, device) if device.type == "cpu" else 256
+    large, count = (probe_side(call, facts, device), 1) if device.type == "cpu" else _on_a_gpu(facts)
     large = max(large, 2 * facts.side_multiple)
     gc.collect()  # once: passes leave no cycles behind
-    large, small, peaks = _peaks(call, facts, device, large)
+    pixels, peaks = _peaks(call, facts, device, large, count)
     # What goes in and comes out, twice (the network's own and the float32 copy), is the least there can be.
     least = 8 * (facts.in_channels + facts.out_channels * facts.scale**2)
-    per_pixel = max((peaks[1] - peaks[0]) / (large**2 - small**2), peaks[1] / (2 * large**2), least)
-    curve = Curve(max(0.0, peaks[1] - per_pixel * large**2), per_pixel)
+    # What grows less than half as much as the pixels is doubtful; in batches, exact on GPUs, it is not.
+    share = peaks[1] / (2 * pixels[1]) if count == 1 else 0.0
+    per_pixel = max((peaks[1] - peaks[0]) / (pixels[1] - pixels[0]), share, least)
+    curve = Curve(max(0.0, peaks[1] - per_pixel * pixels[1]), per_pixel)
     remember(key, {"fixed": curve.fixed, "per_pixel": curve.per_pixel})
     return curve
 
@@ -90,20 +92,35 @@ def _remembered(known: Mapping[str, Any]) -> Curve | None:
     return Curve(float(fixed), float(per_pixel)) if 0 <= fixed < 1e15 and 0 < per_pixel < 1e15 else None
 
 
+def _on_a_gpu(facts: Facts) -> tuple[int, int]:
+    """Return the side of tiles to measure on a GPU, and how many: several of those that have a largest size.
+
+    There it is the batch that grows, and what PANet takes for one picture serves the next.
+    """
+    if facts.tile_limit is None:
+        return 256, 1
+    return -(-facts.tile_limit // facts.side_multiple) * facts.side_multiple, 4
+
+
 def _peaks(
-    call: Callable[[Tensor], Tensor], facts: Facts, device: torch.device, large: int
-) -> tuple[int, int, list[float]]:
-    """Return two sides and the peaks of passes of them: ``large`` and half of it, or less."""
+    call: Callable[[Tensor], Tensor], facts: Facts, device: torch.device, large: int, count: int
+) -> tuple[list[int], list[float]]:
+    """Return the pixels of two passes and their peaks.
+
+    They are of a tile of ``large`` and one of half the side; of ``count`` tiles and one, where it is not 1.
+    """
     small = -(-large // (2 * facts.side_multiple)) * facts.side_multiple
+    passes = [(small if count == 1 else large, 1), (large, count)]
     try:
-        return large, small, [_peak_of(call, facts, device, side) for side in (small, large)]
+        peaks = [_peak_of(call, facts, device, *sides) for sides in passes]
+        return [side**2 * tiles for side, tiles in passes], peaks
     except (RuntimeError, MemoryError) as error:
         if small < max(SMALLEST_TILE, 2 * facts.side_multiple) or not (
             is_out_of_memory(error) or may_be_out_of_memory(error)
         ):
             raise
     release(device)  # outside the except block, whose traceback keeps the failed pass's tensors
-    return _peaks(call, facts, device, small)
+    return _peaks(call, facts, device, small, count)
 
 
 def choose_tile(
@@ -170,8 +187,10 @@ def _give_back(device: torch.device) -> None:
             trim(0)
 
 
-def _peak_of(call: Callable[[Tensor], Tensor], facts: Facts, device: torch.device, side: int) -> float:
-    x = photo_like(facts.in_channels, side) * facts.value_range
+def _peak_of(
+    call: Callable[[Tensor], Tensor], facts: Facts, device: torch.device, side: int, count: int
+) -> float:
+    x = (photo_like(facts.in_channels, side) * facts.value_range).repeat(count, 1, 1, 1)
 
     def once() -> None:
         with torch.inference_mode():

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.fake_gpu import POSSIBLE, FakeGpu
 from restorecli.engine import memory
 from restorecli.engine.cache import recall, remember
 from restorecli.engine.facts import read_facts
@@ -114,3 +115,27 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("RESTORE_CACHE_DIR", str(tmp_path / "file"))
     remember("a", {"x": 1})
     assert recall("a") is None
+
+
+class OneAfterAnother(Identity):
+    """Compares all pixels of a picture with each other, picture by picture."""
+
+    tile_limit = 24
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([self.compared(each) for each in torch.split(x, 1)])
+
+    def compared(self, x: torch.Tensor) -> torch.Tensor:
+        pixels = x.flatten(2)
+        return x + 0 * (pixels.mT @ pixels).mean()
+
+
+@pytest.mark.skipif(not POSSIBLE, reason="this CUDA build of torch insists on a real device")
+@pytest.mark.parametrize("count", [1, 4, 32])
+def test_what_one_picture_takes_is_not_reckoned_for_each_of_a_batch(count: int):
+    network, gpu = OneAfterAnother(), torch.device("cuda", 0)
+    tiles = torch.rand(count, 3, 24, 24)
+    with FakeGpu():
+        curve = measure_curve(network, read_facts(network), gpu, "fp32")
+        taken = memory.peak_memory(lambda: network(tiles.to(gpu)).cpu(), gpu)
+    assert 0.8 * taken <= curve.peak(count * 24 * 24) <= 1.6 * taken

@@ -101,6 +101,10 @@ class PANet(Network):
         self.tail = conv3(features, channels)
         self._enlarge = FusedTail(self.upsampler, self.tail, scale) if scale > 1 else None
 
+    def kept(self) -> object:
+        """Return the matrices made so far."""
+        return self.attention.resizing.values()
+
     def forward(self, x: Tensor) -> Tensor:
         """Restore B×C×H×W (0–1) to B×C×sH×sW."""
         wanted = x.dtype

@@ -31,8 +31,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from restorecli.networks.byte_cache import ByteCache
 from restorecli.networks.layers import conv1
 from restorecli.networks.panet import patches
+from restorecli.networks.panet.resizing import by_products
 
 LEVELS = (1.0, 0.9, 0.8, 0.7, 0.6)
 """Side of each pyramid level ÷ side of the image."""
@@ -44,6 +46,7 @@ BLOCK_ELEMENTS = {"cpu": 3 << 20}
 """Wanted size of one block, query columns × all keys: wide for fast products, yet near a CPU's caches."""
 
 BLOCK_ELEMENTS_ELSEWHERE = 1 << 25
+RESIZING_BYTES = 1 << 22
 NARROWEST_BLOCK = 24
 """Query columns below which the four columns of margin around a block would cost too much."""
 
@@ -57,6 +60,7 @@ class PyramidAttention(nn.Module):
         self.key = _Embedding(features, features // reduction)
         self.value = _Embedding(features, features)
         self.res_scale = res_scale
+        self.resizing = ByteCache(RESIZING_BYTES)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B×C×H×W to B×C×H×W, in float32 or wider."""
@@ -76,7 +80,7 @@ class PyramidAttention(nn.Module):
 
     def _by_patches(self, image: Tensor) -> Tensor:
         """Attend for one image (1×C×H×W) where a GPU has a kernel for it: C×H×W float32."""
-        levels = pyramid(image)
+        levels = pyramid(image, self.resizing)
         keys, values = ([embed(level) for level in levels] for embed in (self.key, self.value))
         with torch.autocast(image.device.type, enabled=False):
             return patches.attend(self.query(image), keys, values, SOFTMAX_SCALE, SMALLEST_NORM)
@@ -84,7 +88,7 @@ class PyramidAttention(nn.Module):
     def _key_axis(self, image: Tensor) -> KeyAxis:
         """Embed one image's pyramid (1×C×H×W); what only that needs is freed before the blocks come."""
         keys, values = [], []
-        for level in pyramid(image):
+        for level in pyramid(image, self.resizing):
             keys.append(self.key(level)[0].to(image.dtype))
             values.append(self.value(level)[0].to(image.dtype))
         with torch.autocast(image.device.type, enabled=False):
@@ -105,18 +109,19 @@ class _Embedding(nn.Module):
         return embedded
 
 
-def pyramid(x: Tensor) -> list[Tensor]:
+def pyramid(x: Tensor, resizing: ByteCache) -> list[Tensor]:
     """Return ``x`` (B×C×H×W) at the five levels, by bicubic interpolation without antialiasing.
 
     A side has floor(scale · side) pixels; a side of one pixel keeps it at every level, where the formula
-    gives none, so that the other side still has its pyramid.
+    gives none, so that the other side still has its pyramid. ``resizing`` keeps what GPUs resize by.
     """
     height, width = x.shape[-2:]
     # Two equal rows resize to one row like them, as borders are clamped.
     source = x.expand(-1, -1, max(height, 2), -1) if height == 1 else x
     source = source.expand(-1, -1, -1, 2) if width == 1 else source
-    smaller = [F.interpolate(source, scale_factor=scale, mode="bicubic") for scale in LEVELS[1:]]
-    return [x, *smaller]
+    if x.device.type == "cuda" and not torch.is_grad_enabled():
+        return [x, *(by_products(source, scale, resizing) for scale in LEVELS[1:])]
+    return [x, *(F.interpolate(source, scale_factor=scale, mode="bicubic") for scale in LEVELS[1:])]
 
 
 def attend(query: Tensor, axis: KeyAxis, block_elements: int | None = None) -> Tensor:

@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from benchmarks.fake_gpu import POSSIBLE, FakeGpu
 from benchmarks.references.panet import ReferencePANet
 from restorecli.errors import CheckpointError
 from restorecli.networks import from_checkpoint, from_native, layout
+from restorecli.networks.byte_cache import ByteCache
 from restorecli.networks.checkpoint import rename
 from restorecli.networks.network import Network
 from restorecli.networks.panet.network import PANet
@@ -274,15 +276,30 @@ def test_gradients_are_those_of_the_dense_formula() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 3), (10, 7)])
 def test_pyramid_has_the_paper_s_sizes_and_never_an_empty_level(size: tuple[int, int]) -> None:
-    shapes = [tuple(level.shape[-2:]) for level in pyramid(image(1, 2, *size))]
+    shapes = [tuple(level.shape[-2:]) for level in pyramid(image(1, 2, *size), ByteCache(0))]
     factors = (1.0, 0.9, 0.8, 0.7, 0.6)
     assert shapes == [tuple(max(1, int(side * factor)) for side in size) for factor in factors]
 
 
 def test_pyramid_of_one_row_is_that_of_equal_rows() -> None:
-    row = image(1, 2, 1, 9)
-    for thin, tall in zip(pyramid(row), pyramid(row.expand(-1, -1, 6, -1)), strict=True):
+    row, cache = image(1, 2, 1, 9), ByteCache(0)
+    for thin, tall in zip(pyramid(row, cache), pyramid(row.expand(-1, -1, 6, -1), cache), strict=True):
         torch.testing.assert_close(thin, tall[:, :, :1])
+
+
+@pytest.mark.skipif(not POSSIBLE, reason="this CUDA build of torch insists on a real device")
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 3), (10, 7), (96, 48)])
+def test_the_pyramid_of_a_gpu_is_that_of_the_cpu(size: tuple[int, int]) -> None:
+    x = image(1, 5, *size)
+    wanted = pyramid(x, ByteCache(0))
+    with FakeGpu() as gpu, torch.inference_mode():
+        x, cache = x.to("cuda"), ByteCache(1 << 20)
+        for _ in range(2):
+            gpu.record.clear()
+            found = pyramid(x, cache)
+        assert not gpu.syncs and not any("bicubic" in kernel.name for kernel in gpu.kernels)
+        for ours, theirs in zip(found, wanted, strict=True):
+            torch.testing.assert_close(ours.cpu(), theirs, rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
