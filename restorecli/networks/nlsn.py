@@ -35,6 +35,7 @@ from restorecli.networks.byte_cache import ByteCache
 from restorecli.networks.checkpoint import Layout
 from restorecli.networks.copied import copied
 from restorecli.networks.fused_tail import FusedTail
+from restorecli.networks.last_convolution import LastConvolution
 from restorecli.networks.layers import MeanShift, ResBlock, Upsampler, conv1, conv3, upsampler_scale
 from restorecli.networks.network import Network
 
@@ -278,6 +279,7 @@ class NLSN(Network):
         self.upsampler = Upsampler(features, scale)
         self.to_image = conv3(features, channels)
         self.tail = FusedTail(self.upsampler, self.to_image, scale) if scale > 1 else None
+        self.last = LastConvolution(self.to_image)
 
     def kept(self) -> object:
         """Return the indices made so far."""
@@ -306,8 +308,7 @@ class NLSN(Network):
             else:
                 deep = layer(deep)
         if self.mean_shift is None or self.tail is None:
-            residual: Tensor = self.to_image(deep + shallow)
-            return x[:, : self.out_channels] + residual
+            return x[:, : self.out_channels] + self.last(deep + shallow)
         return self.mean_shift.add(self.tail(deep + shallow)).to(x.dtype)
 
 

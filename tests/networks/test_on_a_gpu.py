@@ -116,6 +116,22 @@ def test_the_first_pass_of_another_size_does_not_make_the_host_wait(
         assert not gpu.races
 
 
+@pytest.mark.parametrize("name", ["nlsn-light-denoise", "nlsn-light-demosaic-xtrans"])
+@pytest.mark.parametrize(("precision", "exact"), [("fp16", 0), ("bf16", 1)])
+def test_only_bf16_is_too_coarse_for_the_last_convolution(name: str, precision: str, exact: int):
+    network = light(name)
+    image = photo_like(network.in_channels, 48)
+    wanted = run(prepare(network, settings("cpu", "fp32", 48)), image).output
+    with FakeGpu() as gpu:
+        prepared = prepare(network, settings("cuda", precision, 48))
+        run(prepared, image)
+        gpu.record.clear()
+        assert psnr(run(prepared, image).output, wanted) > LEAST[precision]
+        passes = [kernel for kernel in gpu.kernels if kernel.name == "pixel_unshuffle"]
+        wide = [k for k in gpu.kernels if k.name == "convolution" and k.dtype == torch.float32]
+        assert passes and len(wide) == exact * len(passes)
+
+
 @pytest.mark.parametrize("name", ["nlsn-light-x4", "grl-light-demosaic"])
 def test_a_recorded_pass_gives_the_same_bytes(name: str, monkeypatch: pytest.MonkeyPatch):
     side, _ = CASES[name]
