@@ -48,6 +48,7 @@ class FakeGpu:
         shortages: how often memory ran out.
         graphs: recorded and not let go yet.
         aborts: what would have ended the process.
+        unended: whether the allocator believes that a recording is under way.
         launches: kernels and graphs the host has launched.
         fault: asked before every kernel with the number of the launch and the operator; what it returns is
             raised, from then on by every call if its text says that the device is lost.
@@ -75,6 +76,7 @@ class FakeGpu:
         self.shortages = 0
         self.graphs: weakref.WeakSet[Graph] = weakref.WeakSet()
         self.aborts: list[str] = []
+        self.unended = False
         self.launches = 0
         self.waits_forbidden = False
         self.synchronised: list[int] = []

@@ -38,6 +38,14 @@ class Graph:
         self.steps.clear()
 
 
+def end_allocating(device: int, pool: object) -> None:
+    """Stand in for what ends a recording for the allocator."""
+    gpu = DeviceTensor.gpu
+    if not gpu.unended:
+        raise RuntimeError("endAllocatePool: not currently recording to mempool_id")
+    gpu.unended = False
+
+
 @contextlib.contextmanager
 def on_stream(stream: Any) -> Iterator[None]:
     """Stand in for `torch.cuda.stream`."""
@@ -56,7 +64,8 @@ def recording(graph: Graph, *, stream: Any = None, **_: Any) -> Iterator[None]:
 
     What is done on another device than the stream's is not recorded; torch's own stream is of the first
     device. Where recording fails, its end fails too, and the stream stays chosen. The first graph takes
-    memory for random numbers; one that gets none ends the process when it is let go, as in torch 2.11.
+    memory for random numbers; one that gets none ends the process when it is let go, as in torch 2.11. There
+    the allocator believes a recording whose end failed to be under way until `end_allocating`.
     """
     gpu, thread = DeviceTensor.gpu, threading.get_ident()
     stream = stream or SimpleNamespace(device=graph.device)
@@ -75,6 +84,9 @@ def recording(graph: Graph, *, stream: Any = None, **_: Any) -> Iterator[None]:
     try:
         yield
         gpu.streams[thread] = chosen
+    except RuntimeError as error:
+        gpu.unended = "capturing" in str(error)
+        raise
     finally:
         gpu.recorded = None
         graph.kernels = gpu.record.kernels[before:]

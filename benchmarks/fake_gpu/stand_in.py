@@ -65,6 +65,8 @@ def stand_in(gpu: FakeGpu, patches: Patches) -> None:
     patches.set(Tensor, "cpu", lambda tensor, **_: tensor.to(torch.device("cpu")))
     patches.set(Tensor, "pin_memory", lambda tensor, *_: gpu.pinned.pin(_contiguous_copy(tensor)))
     patches.set(Tensor, "is_pinned", lambda tensor, *_: tensor in gpu.pinned)
+    patches.set(torch._C, "_cuda_endAllocateToPool", graphs.end_allocating)
+    patches.set(torch._C, "_cuda_releasePool", lambda device, pool: None)
     patches.set(threading.Thread, "run", _watched(gpu, threading.Thread.run))
     _settings(patches)
 
@@ -104,7 +106,7 @@ def _backend(gpu: FakeGpu) -> dict[str, Any]:
         "is_initialized": lambda: True,
         "current_device": lambda: 0,
         "synchronize": synchronize,
-        "empty_cache": gpu.check_alive,
+        "empty_cache": lambda: _empty_cache(gpu),
         "Event": _events(gpu),
     }
     if gpu.kind == "mps":
@@ -142,6 +144,12 @@ def _backend(gpu: FakeGpu) -> dict[str, Any]:
         "CUDAGraph": graphs.Graph,
         "graph": graphs.recording,
     }
+
+
+def _empty_cache(gpu: FakeGpu) -> None:
+    gpu.check_alive()
+    if gpu.unended:
+        raise RuntimeError("captures_underway.empty() INTERNAL ASSERT FAILED")
 
 
 def _current_stream(gpu: FakeGpu, number: int) -> Any:

@@ -7,7 +7,7 @@ network makes the host wait, goes on as it is.
 
 from __future__ import annotations
 
-import gc
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from restorecli.engine.faults import is_device_lost, is_out_of_memory
+from restorecli.engine.memory import release
 
 NOTABLE = 2.0  # seconds of recording that are worth telling
 WORTHWHILE = 0.95  # of the time without: less gain is within what timing gets wrong
@@ -102,10 +103,10 @@ class Graphed:
                 self._tell(f"the network runs without CUDA graphs: {str(error).splitlines()[0]}")
                 self.records = False  # another shape would fail as well
             recording = None
-            self._pool = self._stream = None  # the allocator may take the recording for one under way
+            _end_allocating(self._device, self._pool)
+            self._pool = self._stream = None
         if recording is None:  # outside the except block, whose traceback keeps tensors alive
-            gc.collect()
-            torch.cuda.empty_cache()
+            release(self._device)
         seconds = time.perf_counter() - began
         if seconds > NOTABLE:
             size = f"{x.shape[-1]}×{x.shape[-2]}"
@@ -149,3 +150,16 @@ class Graphed:
             torch.cuda.synchronize(self._device)
             times.append(time.perf_counter() - began)
         return min(times)
+
+
+def _end_allocating(device: torch.device, pool: Any) -> None:
+    """Have the allocator take no recording for one that is still under way.
+
+    Up to torch 2.11 it does where a recording's end failed, and gives no memory back from then on.
+    """
+    names = ("_cuda_endAllocateToPool", "_cuda_endAllocateCurrentStreamToPool")  # the second up to torch 2.6
+    end = next((getattr(torch._C, name) for name in names if hasattr(torch._C, name)), None)
+    if end is not None and pool is not None:
+        with contextlib.suppress(RuntimeError):  # as the first says where all is well
+            end(device.index or 0, pool)
+            torch._C._cuda_releasePool(device.index or 0, pool)
