@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -22,6 +23,7 @@ from restorecli.engine.settings import RunSettings
 from restorecli.networks.network import Network
 from restorecli.quality.calibrate import calibrate
 
+KERNELS_NAMED, NAME_LENGTH = 8, 110
 SECONDS = 0.25  # of timing, each
 MOST = 50
 
@@ -192,8 +194,13 @@ def _profiled(network: Network, batch: int, side: int, *, fake: bool) -> tuple[i
     for event in on_device:
         spent[event.name] = spent.get(event.name, 0.0) + event.time_range.elapsed_us()
     whole = sum(spent.values()) or 1.0
-    first = sorted(spent.items(), key=lambda pair: -pair[1])[:3]
-    shares = "; ".join(f"{name[:60].replace('|', '¦')} {100 * used / whole:.0f} %" for name, used in first)
+    launched = Counter(event.name for event in on_device)
+    first = sorted(spent.items(), key=lambda pair: -pair[1])[:KERNELS_NAMED]
+    shares = "; ".join(
+        f"{name[:NAME_LENGTH].replace('|', '¦')} {100 * used / whole:.0f} %, {launched[name]} × "
+        f"{used / launched[name]:.0f} µs"
+        for name, used in first
+    )
     return sum(not event.name.startswith(("Memcpy", "Memset")) for event in on_device), shares
 
 
