@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -58,7 +59,8 @@ def stand_in(gpu: FakeGpu, patches: Patches) -> None:
     for kind, module in (("cuda", torch.cuda), ("xpu", torch.xpu)):
         if kind != gpu.kind:
             patches.set(module, "device_count", lambda: 0)
-    patches.set(torch.backends.mps, "is_available", lambda: gpu.kind == "mps")
+    is_mps = functools.wraps(torch.backends.mps.is_available)(lambda: gpu.kind == "mps")
+    patches.set(torch.backends.mps, "is_available", is_mps)  # torch 2.14's compiler asks what it wraps
     if gpu.kind == "mps":
         patches.set(torch.mps, "event", SimpleNamespace(Event=_events(gpu)))
     patches.set(Tensor, "to", _to(gpu, Tensor.to))
