@@ -9,7 +9,7 @@ from benchmarks.documents.model_cards import BEGIN, END, README, cards
 from restorecli.models.cache import entry_path
 from restorecli.models.convert import native_metadata
 from restorecli.models.registry import ModelEntry, load_registry
-from restorecli.training.recipe import Recipe, read_recipe
+from restorecli.training.recipe import Recipe, find_recipe, read_recipe
 
 LIGHT = [entry for entry in load_registry().entries if entry.ships]
 SETS = {
@@ -29,7 +29,7 @@ def metadata_of(entry: ModelEntry) -> dict[str, str]:
 
 
 def recipe_of(name: str) -> Recipe:
-    return read_recipe(README.parent / "recipes" / f"{name}.toml")
+    return read_recipe(find_recipe(name))
 
 
 def test_the_cards_say_what_the_files_say() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from restorecli.models.cache import entry_path
 from restorecli.models.convert import native_metadata
 from restorecli.models.registry import ModelEntry, load_registry
+from restorecli.training.recipe import find_recipe
 
 README = Path(__file__).parents[2] / "weights" / "README.md"
 BEGIN, END = "<!-- model cards -->\n", "<!-- end of the model cards -->\n"
@@ -36,14 +37,15 @@ def card(entry: ModelEntry) -> str:
     native = native_metadata(entry_path(entry))
     assert native is not None
     network, _, metadata = native
-    minutes = int(metadata["seconds"]) / 60
+    minutes, device = int(metadata["seconds"]) / 60, metadata.get("device", "a CPU thread")
+    recipe = find_recipe(entry.name).relative_to(README.parent).as_posix()
     lines = [
         f"### {entry.name}",
         "",
         f"![given, restored, truth](../docs/gallery/light/{entry.name}.png)",
         "",
-        f"{NETWORKS[network]} with {entry.parameters:,} parameters ([recipe](recipes/{entry.name}.toml)), "
-        f"{int(metadata['steps']):,} steps in {minutes:.0f} minutes of a CPU thread "
+        f"{NETWORKS[network]} with {entry.parameters:,} parameters ([recipe]({recipe})), "
+        f"{int(metadata['steps']):,} steps in {minutes:.0f} minutes of {device} "
         f"on {metadata['photos']} photos. "
         f"{history(metadata)} Licence: {metadata['licence']}.",
         "",

@@ -11,6 +11,7 @@ from typing import Annotated
 import torch
 import typer
 
+from restorecli.engine.device import describe
 from restorecli.errors import UnreadableError, UsageError
 from restorecli.training import loop
 from restorecli.training.curve import draw_curve
@@ -67,6 +68,8 @@ def run(
     score = loop.validate(recipe, state, held)
     made = {"steps": str(state.step), "seconds": str(round(state.seconds)), "photos": str(count)}
     made["validation_psnr"] = f"{score:.3f} ({'luma' if recipe.task == 'upscale' else 'RGB'})"
+    if device.type != "cpu":
+        made["device"] = describe(device)
     export(recipe, state.average, file, made | origin(recipe, weights))
     draw_curve(work / "log.jsonl", work / "curve.png", recipe.name)
     return file

@@ -13,7 +13,11 @@ from restorecli.training.lookalikes import ALIKE, check_none_alike, likeness, pi
 from restorecli.training.patches import photo_files
 from restorecli.training.recipe import read_recipe
 
-RECIPES = sorted((Path(__file__).parents[2] / "weights" / "recipes").glob("*.toml"))
+RECIPES = sorted(
+    file
+    for file in (Path(__file__).parents[2] / "weights" / "recipes").glob("*/*.toml")
+    if file.parent.name not in ("own", "plans")
+)
 TEST_SETS = ("set5", "set14", "b100/HR", "urban100_20", "kodak24", "mcm18", "set12", "classic5", "live1")
 
 

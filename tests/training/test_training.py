@@ -27,7 +27,11 @@ from restorecli.training.recipe import Recipe, find_recipe, read_recipe, startin
 from restorecli.training.state import first_state
 from tests.conftest import Done
 
-RECIPES = sorted((Path(__file__).parents[2] / "weights" / "recipes").glob("*.toml"))
+RECIPES = sorted(
+    file
+    for file in (Path(__file__).parents[2] / "weights" / "recipes").glob("*/*.toml")
+    if file.parent.name not in ("own", "plans")
+)
 TINY = Recipe(
     name="tiny",
     network="nlsn",
