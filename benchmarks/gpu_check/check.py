@@ -90,7 +90,7 @@ EXTENTS = {
         tiles=(16, 32),
         batches=(1, 2),
         tile=48,
-        picture=48,
+        picture=192,
         bench=("--size", "16", "--runs", "1", "--task", "denoise", "--variant", "light"),
         steps=2,
     ),
